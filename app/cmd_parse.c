@@ -1,0 +1,183 @@
+/* app/cmd_parse.c - `sekisho parse`: what the parsers make of lines, as NDJSON. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/config.h"
+#include "app/line_reader.h"
+#include "app/options.h"
+#include "base/clock.h"
+#include "event/ndjson.h"
+
+static const char USAGE[] =
+    "usage: sekisho parse [OPTION...] [FILE]\n"
+    "Print one JSON object per line of FILE (or standard input), in order.\n"
+    "  --format NAME      fortigate, panos, cisco_asa, squid, i_filter, d_spa, template:FILE,\n"
+    "                     or auto (the default): by the look of each line\n"
+    "  --zone OFFSET      zone of the device's clock where a line does not say it (+09:00)\n"
+    "  --reference-time T a time near the first line, for stamps without a year (now)\n"
+    "  -0                 rows end with NUL instead of newline\n"
+    "  --raw              print event.original in every object\n";
+
+struct parse_run {
+    struct ndjson *printer;
+    struct buf out;
+    unsigned flags;
+};
+
+static int print_batch(void *self, struct batch *b)
+{
+    struct parse_run *run = self;
+    int status = ndjson_batch(run->printer, b);
+    for (uint32_t row = 0; row < b->row_count && status == 0; row++)
+        status = ndjson_row(run->printer, row, run->flags, &run->out);
+    if (status == 0 && fwrite(run->out.data, 1, run->out.len, stdout) != run->out.len)
+        status = ERR_IO;
+    buf_reset(&run->out);
+    return status;
+}
+
+struct parse_options {
+    const char *format;
+    const char *path;
+    int32_t zone_minutes;
+    int64_t reference_ns;
+    char end;
+    unsigned flags;
+};
+
+static int read_options(int argc, char **argv, struct parse_options *o)
+{
+    static const struct option OPTIONS[] = {
+        {"format", required_argument, NULL, 'f'},
+        {"zone", required_argument, NULL, 'z'},
+        {"reference-time", required_argument, NULL, 't'},
+        {"raw", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int64_t now = clock_now_ns();
+    *o = (struct parse_options){
+        .format = "auto", .zone_minutes = 9 * 60, .reference_ns = now, .end = '\n'};
+    opterr = 0;
+    optind = 1;
+    int got = 0;
+    while ((got = getopt_long(argc, argv, ":0f:", OPTIONS, NULL)) != -1) {
+        switch (got) {
+        case 'f':
+            o->format = optarg;
+            break;
+        case 'z':
+            if (clock_parse_zone(&o->zone_minutes, slice_from(optarg)) != 0)
+                return option_usage("parse", "--zone takes an offset such as +09:00");
+            break;
+        case 't':
+            if (option_time(&o->reference_ns, "--reference-time", optarg, now) != 0)
+                return EXIT_CODE_USAGE;
+            break;
+        case 'r':
+            o->flags = NDJSON_ORIGINAL;
+            break;
+        case '0':
+            o->end = '\0';
+            break;
+        case 'h':
+            (void)fputs(USAGE, stdout);
+            return -1;
+        default:
+            return option_refuse(argc, argv, got, OPTIONS);
+        }
+    }
+    if (argc - optind > 1)
+        return option_usage("parse", "one FILE at a time; further ones go to further calls");
+    o->path = optind < argc ? argv[optind] : NULL;
+    return 0;
+}
+
+/* Rows that end with NUL are records of their own: the NUL is not part of them. */
+static int feed_rows(struct feed *feed, struct line_reader *reader, const struct parse_options *o)
+{
+    struct slice row;
+    struct feed_result result;
+    struct record record = {.reference_ns = o->reference_ns};
+    int status = 0;
+    while ((status = line_reader_next(reader, &row)) == 0) {
+        if (o->end == '\0' && row.len != 0 && row.data[row.len - 1] == '\0')
+            row.len--;
+        record.value = row;
+        record.arrival_ns = o->reference_ns;
+        status = feed_record(feed, &record, &result);
+        if (status != 0)
+            return status;
+        record.offset++;
+        int64_t last = feed_last_time(feed);
+        record.reference_ns = last == CLOCK_NONE ? o->reference_ns : last;
+    }
+    return status == ERR_NOTFOUND ? 0 : status;
+}
+
+static int run_parse(struct config *config, struct feed_bench *bench, const struct parse_options *o,
+                     struct diag *diag)
+{
+    struct parse_run run = {.printer = ndjson_new(), .flags = o->flags};
+    struct feed_options options = {.zone_minutes = o->zone_minutes,
+                                   .rows_max = 256,
+                                   .split = o->end == '\0' ? SPLIT_NONE : SPLIT_LINES,
+                                   .closed = print_batch,
+                                   .self = &run};
+    struct feed *feed = NULL;
+    struct line_reader *reader = NULL;
+    int status = run.printer == NULL ? ERR_NOMEM : 0;
+    if (status == 0)
+        status =
+            config_format(config, slice_from(o->format), &options.format, &options.layout, diag);
+    if (status == 0)
+        status = feed_open(&feed, bench, &options);
+    if (status == 0) {
+        status = line_reader_open(&reader, o->path, o->end, BATCH_RECORD_BYTES_MAX);
+        if (status != 0)
+            diag_add(diag, o->path == NULL ? "standard input" : o->path, 0, 0,
+                     "cannot be opened: %s", err_name(status));
+    }
+    if (status == 0)
+        status = feed_rows(feed, reader, o);
+    if (status == 0)
+        status = feed_close(feed);
+    if (fflush(stdout) != 0 && status == 0)
+        status = ERR_IO;
+    line_reader_close(reader);
+    feed_free(feed);
+    ndjson_free(run.printer);
+    buf_release(&run.out);
+    return status;
+}
+
+int cmd_parse(int argc, char **argv)
+{
+    struct parse_options o;
+    int refused = read_options(argc, argv, &o);
+    if (refused != 0)
+        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct diag diag = {0};
+    struct config *config = NULL;
+    struct feed_bench *bench = NULL;
+    struct domain_list *domains = NULL;
+    struct feed_environment environment = {0};
+    int status = config_load(&config, NULL, &diag);
+    /* Without the suffix list everything but the registrable domain is printed. */
+    if (status == 0 && domain_open(&domains, NULL) == 0)
+        environment.domains = domains;
+    if (status == 0)
+        status = feed_bench_new(&bench, &environment);
+    if (status == 0)
+        status = run_parse(config, bench, &o, &diag);
+    if (status != 0 && diag.count == 0)
+        diag_add(&diag, "sekisho parse", 0, 0, "%s", err_name(status));
+    option_say(&diag);
+    int code = status == ERR_CONF ? EXIT_CODE_USAGE : option_exit_code(status);
+    feed_bench_free(bench);
+    domain_close(domains);
+    config_free(config);
+    diag_release(&diag);
+    return code;
+}

@@ -1,0 +1,253 @@
+/* app/cmd_replay.c - `sekisho replay`: log files into a new store, through the collector's path. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/config.h"
+#include "app/environment.h"
+#include "app/manifest.h"
+#include "app/options.h"
+#include "app/replay.h"
+#include "base/clock.h"
+
+static const char USAGE[] =
+    "usage: sekisho replay --data DIR --tenant CODE --format NAME [OPTION...] FILE...\n"
+    "       sekisho replay --data DIR --manifest M.yaml [OPTION...]\n"
+    "Read files into a new store as the collector would, as fast as it goes.\n"
+    "  --data DIR          store to make; one that holds events is refused\n"
+    "  --tenant CODE       municipality of the files\n"
+    "  --format NAME       their format (see sekisho parse --help)\n"
+    "  --manifest FILE     list of {tenant, source, format, file, zone}\n"
+    "  --config CONF       networks, databases and limits\n"
+    "  --zone OFFSET       zone of the devices' clocks (+09:00)\n"
+    "  --reference-time T  a time near the first lines, for stamps without a year\n"
+    "  --workers N         threads (one per core)\n"
+    "  --batch-rows N      rows of a batch, 1 to 2048\n";
+
+struct replay_command {
+    const char *data;
+    const char *manifest;
+    const char *config;
+    const char *format;
+    char **files;
+    int file_count;
+    uint32_t tenant;
+    bool has_tenant;
+    int32_t zone_minutes;
+    bool has_zone;
+    int64_t reference_ns;
+    uint64_t workers;
+    uint64_t batch_rows;
+};
+
+static const struct option OPTIONS[] = {
+    {"data", required_argument, NULL, 'd'},
+    {"tenant", required_argument, NULL, 'n'},
+    {"format", required_argument, NULL, 'f'},
+    {"manifest", required_argument, NULL, 'm'},
+    {"config", required_argument, NULL, 'c'},
+    {"zone", required_argument, NULL, 'z'},
+    {"reference-time", required_argument, NULL, 't'},
+    {"workers", required_argument, NULL, 'w'},
+    {"batch-rows", required_argument, NULL, 'b'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* 0, or what option_*() returned. */
+static int read_value(struct replay_command *o, int got)
+{
+    switch (got) {
+    case 'd':
+        o->data = optarg;
+        return 0;
+    case 'n':
+        o->has_tenant = true;
+        return option_tenant(&o->tenant, "--tenant", optarg);
+    case 'f':
+        o->format = optarg;
+        return 0;
+    case 'm':
+        o->manifest = optarg;
+        return 0;
+    case 'c':
+        o->config = optarg;
+        return 0;
+    case 'z':
+        o->has_zone = true;
+        return clock_parse_zone(&o->zone_minutes, slice_from(optarg));
+    case 't':
+        return option_time(&o->reference_ns, "--reference-time", optarg, clock_now_ns());
+    case 'w':
+        return option_number(&o->workers, "--workers", optarg, 1, 256);
+    default:
+        return option_number(&o->batch_rows, "--batch-rows", optarg, 1, BATCH_ROWS_MAX);
+    }
+}
+
+static int read_options(int argc, char **argv, struct replay_command *o)
+{
+    *o = (struct replay_command){.reference_ns = CLOCK_NONE};
+    opterr = 0;
+    optind = 1;
+    int got = 0;
+    while ((got = getopt_long(argc, argv, ":c:", OPTIONS, NULL)) != -1) {
+        if (got == 'h') {
+            (void)fputs(USAGE, stdout);
+            return -1;
+        }
+        if (got == '?' || got == ':')
+            return option_refuse(argc, argv, got, OPTIONS);
+        if (read_value(o, got) != 0)
+            return got == 'z' ? option_usage("replay", "--zone takes an offset such as +09:00")
+                              : EXIT_CODE_USAGE;
+    }
+    o->files = argv + optind;
+    o->file_count = argc - optind;
+    if (o->data == NULL)
+        return option_usage("replay", "--data DIR is missing");
+    if (o->manifest != NULL && o->file_count == 0 && !o->has_tenant && o->format == NULL)
+        return 0;
+    if (o->manifest == NULL && o->file_count != 0 && o->has_tenant && o->format != NULL)
+        return 0;
+    return option_usage("replay", "give --manifest, or --tenant, --format and files");
+}
+
+/* Files of the command line; `files` has room for all. */
+static int list_files(const struct replay_command *o, struct config *config,
+                      struct replay_file *files, struct diag *diag)
+{
+    for (int i = 0; i < o->file_count; i++) {
+        struct replay_file *f = &files[i];
+        f->tenant = o->tenant;
+        f->path = o->files[i];
+        f->source_name = SLICE("file");
+        config_source(config, o->tenant, f->source_name, &f->source);
+        if (o->has_zone)
+            f->source.zone_minutes = o->zone_minutes;
+        int status = config_format(config, slice_from(o->format), &f->source.format,
+                                   &f->source.layout, diag);
+        if (status != 0)
+            return status;
+    }
+    return 0;
+}
+
+/* An existing store with events is refused: a replay makes the whole history. */
+static int open_store(struct store **store, const struct replay_command *o,
+                      const struct config *config, struct diag *diag)
+{
+    struct store_options options = {
+        .dir = o->data,
+        .log_file_bytes_max = (uint64_t)conf_int(config_root(config), "limits.log_file_bytes"),
+        .log_bytes_max = (uint64_t)conf_int(config_root(config), "limits.log_bytes"),
+    };
+    int status = store_open(store, &options, diag);
+    if (status != 0)
+        return status;
+    if (store_last_seq(*store) == 0)
+        return 0;
+    diag_add(diag, o->data, 0, 0,
+             "holds events already; a replay makes a whole history: give a new directory");
+    return ERR_CONF;
+}
+
+static int run(const struct replay_command *o, struct config *config,
+               struct replay_options *options, struct diag *diag)
+{
+    struct environment environment = {0};
+    struct store *store = NULL;
+    struct tally *tally = NULL;
+    struct committer *committer = NULL;
+    struct frame_env envs[ENVIRONMENT_BLOBS];
+    struct committer_options commit = {.workers = options->workers,
+                                       .frame_bytes = 4 << 20,
+                                       .frame_age_ns = INT64_MAX,
+                                       .give_up_when_full = true,
+                                       .envs = envs};
+    int status = environment_open(&environment, config, diag);
+    options->environment = &environment;
+    if (status == 0)
+        status = open_store(&store, o, config, diag);
+    if (status == 0)
+        status = environment_record(store, config, envs, &commit.env_count);
+    if (status == 0)
+        status = tally_new(&tally);
+    commit.store = store;
+    commit.tally = tally;
+    if (status == 0)
+        status = committer_open(&committer, &commit);
+    if (status == 0)
+        status = replay_run(options, committer, diag);
+    if (committer != NULL) {
+        int finished = committer_finish(committer, 0);
+        if (status == 0 || finished == ERR_IO || finished == ERR_AGAIN)
+            status = finished;
+    }
+    if (status == 0) {
+        struct tally_row total = tally_total(tally);
+        (void)fprintf(stderr, "%llu events, %llu not parsed, %.1f bytes stored per event\n",
+                      (unsigned long long)total.rows, (unsigned long long)total.unparsed,
+                      total.rows == 0 ? 0.0 : (double)store_log_bytes(store) / (double)total.rows);
+    }
+    committer_free(committer);
+    tally_free(tally);
+    store_close(store);
+    environment_close(&environment);
+    return status;
+}
+
+static int exit_code_of(int status)
+{
+    if (status == ERR_CONF)
+        return EXIT_CODE_CONFIG;
+    return status == ERR_AGAIN ? EXIT_CODE_SYSTEM : option_exit_code(status);
+}
+
+int cmd_replay(int argc, char **argv)
+{
+    struct replay_command o;
+    int refused = read_options(argc, argv, &o);
+    if (refused != 0)
+        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct diag diag = {0};
+    struct config *config = NULL;
+    struct manifest *manifest = NULL;
+    struct replay_file *files = NULL;
+    int status = config_load(&config, o.config, &diag);
+    struct replay_options options = {.reference_ns = o.reference_ns};
+    if (status == 0 && o.manifest != NULL) {
+        status = manifest_load(&manifest, o.manifest, config, &diag);
+        if (status == 0) {
+            options.files = manifest_files(manifest, &options.file_count);
+            if (o.reference_ns == CLOCK_NONE)
+                options.reference_ns = manifest_reference_ns(manifest);
+        }
+    } else if (status == 0) {
+        files = calloc((size_t)o.file_count, sizeof(*files));
+        status = files == NULL ? ERR_NOMEM : list_files(&o, config, files, &diag);
+        options.files = files;
+        options.file_count = (size_t)o.file_count;
+    }
+    if (status == 0) {
+        const struct conf_node *root = config_root(config);
+        int64_t workers = conf_int(root, "limits.workers");
+        options.workers = o.workers != 0 ? (unsigned)o.workers
+                          : workers != 0 ? (unsigned)workers
+                                         : option_processors();
+        options.batch_rows = (uint32_t)(o.batch_rows != 0 ? (int64_t)o.batch_rows
+                                                          : conf_int(root, "limits.batch_rows"));
+        options.open_bytes_max = (size_t)conf_int(root, "limits.open_bytes") / options.workers;
+        options.zstd_level = (int)conf_int(root, "limits.zstd_level");
+        status = run(&o, config, &options, &diag);
+    }
+    if (status != 0 && diag.count == 0)
+        diag_add(&diag, "sekisho replay", 0, 0, "%s", err_name(status));
+    option_say(&diag);
+    manifest_free(manifest);
+    free(files);
+    config_free(config);
+    diag_release(&diag);
+    return exit_code_of(status);
+}

@@ -1,0 +1,354 @@
+/* app/cmd_search.c - sekisho search: the stored events that a query holds for. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/condition.h"
+#include "app/options.h"
+#include "app/row_print.h"
+#include "app/sink.h"
+#include "base/clock.h"
+
+enum {
+    TABLE_ROWS = 1000,
+    JST_MINUTES = 9 * 60,
+};
+
+static const char HELP[] =
+    "usage: sekisho search QUERY --data DIR [options]\n"
+    "\n"
+    "Print the stored events that QUERY holds for, in the order of topic, partition, offset and\n"
+    "line within the record; on a terminal a table of the 1,000 newest.\n"
+    "\n"
+    "  --data DIR       the store, of a running collector or of none; it is only read\n"
+    "  --tenant CODE    only this municipality (six digits)\n"
+    "  --since T        only events of this time and later; a time or a duration back (24h)\n"
+    "  --until T        only events before this time\n"
+    "  --json           NDJSON, also on a terminal\n"
+    "  --csv            CSV with a header\n"
+    "  --raw            the lines as they came\n"
+    "  --count          only how many\n"
+    "  --limit N        the first N of the order\n"
+    "  --utc            times of the table in UTC instead of JST\n"
+    "  --stats json     what the search cost, as JSON on standard error\n"
+    "  --threads N      default: one per processor\n"
+    "\n"
+    "Query: field:value with * and ?, field:(a or b), field>=n, field:[a to b], field:a.b.c.d/n,\n"
+    "field:* (exists), field:/regex/, a bare word for a part of the line; and, or, not, ( ).\n"
+    "\n"
+    "Exit codes: 0 found, 1 nothing found, 2 query or usage, 3 no store, 5 incomplete (what is\n"
+    "damaged is named), 6 the system refused.\n";
+
+enum search_output {
+    OUTPUT_AUTO,
+    OUTPUT_NDJSON,
+    OUTPUT_CSV,
+    OUTPUT_RAW,
+    OUTPUT_COUNT,
+    OUTPUT_TABLE,
+};
+
+struct search {
+    const char *query_text;
+    const char *data;
+    struct sieve_query query;
+    enum search_output output;
+    bool has_limit;
+    bool utc;
+    bool stats_json;
+    uint64_t limit;
+    unsigned threads;
+    int64_t start_ns;
+    struct condition condition;
+    struct diag diag;
+};
+
+enum {
+    OPT_DATA = 256,
+    OPT_TENANT,
+    OPT_SINCE,
+    OPT_UNTIL,
+    OPT_JSON,
+    OPT_CSV,
+    OPT_RAW,
+    OPT_COUNT,
+    OPT_LIMIT,
+    OPT_UTC,
+    OPT_STATS,
+    OPT_THREADS,
+    OPT_HELP,
+};
+
+static const struct option OPTIONS[] = {
+    {"data", required_argument, NULL, OPT_DATA},
+    {"tenant", required_argument, NULL, OPT_TENANT},
+    {"since", required_argument, NULL, OPT_SINCE},
+    {"until", required_argument, NULL, OPT_UNTIL},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"csv", no_argument, NULL, OPT_CSV},
+    {"raw", no_argument, NULL, OPT_RAW},
+    {"count", no_argument, NULL, OPT_COUNT},
+    {"limit", required_argument, NULL, OPT_LIMIT},
+    {"utc", no_argument, NULL, OPT_UTC},
+    {"stats", required_argument, NULL, OPT_STATS},
+    {"threads", required_argument, NULL, OPT_THREADS},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int set_output(struct search *s, enum search_output output)
+{
+    if (s->output != OUTPUT_AUTO && s->output != output) {
+        (void)option_usage("search", "--json, --csv, --raw and --count exclude each other");
+        return ERR_CONF;
+    }
+    s->output = output;
+    return 0;
+}
+
+static int set_number(struct search *s, int got)
+{
+    uint64_t value = 0;
+    if (got == OPT_LIMIT) {
+        s->has_limit = true;
+        return option_number(&s->limit, "--limit", optarg, 1, UINT64_MAX);
+    }
+    int err = option_number(&value, "--threads", optarg, 1, OPTION_THREADS_MAX);
+    s->threads = err == 0 ? (unsigned)value : s->threads;
+    return err;
+}
+
+static int set_option(struct search *s, int got)
+{
+    switch (got) {
+    case OPT_DATA:
+        s->data = optarg;
+        return 0;
+    case OPT_TENANT:
+        s->query.has_tenant = true;
+        return option_tenant(&s->query.tenant, "--tenant", optarg);
+    case OPT_SINCE:
+        return option_time(&s->query.since_ns, "--since", optarg, clock_now_ns());
+    case OPT_UNTIL:
+        return option_time(&s->query.until_ns, "--until", optarg, clock_now_ns());
+    case OPT_JSON:
+        return set_output(s, OUTPUT_NDJSON);
+    case OPT_CSV:
+        return set_output(s, OUTPUT_CSV);
+    case OPT_RAW:
+        return set_output(s, OUTPUT_RAW);
+    case OPT_COUNT:
+        return set_output(s, OUTPUT_COUNT);
+    case OPT_UTC:
+        s->utc = true;
+        return 0;
+    case OPT_STATS:
+        s->stats_json = true;
+        if (strcmp(optarg, "json") == 0)
+            return 0;
+        (void)option_usage("search", "--stats knows one form: json");
+        return ERR_CONF;
+    default:
+        return set_number(s, got);
+    }
+}
+
+/* Read the command line. Returns true to go on, false to end with *exit_code. */
+static bool read_options(struct search *s, int argc, char **argv, int *exit_code)
+{
+    int got = 0;
+    *exit_code = EXIT_CODE_USAGE;
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        if (got == OPT_HELP) {
+            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
+            return false;
+        }
+        if (got == '?' || got == ':') {
+            *exit_code = option_refuse(argc, argv, got, OPTIONS);
+            return false;
+        }
+        if (set_option(s, got) != 0)
+            return false;
+    }
+    if (optind + 1 != argc) {
+        *exit_code =
+            option_usage("search", optind == argc ? "a query is missing (\"\" is every event)"
+                                                  : "one query is enough: put it between quotes");
+        return false;
+    }
+    if (s->data == NULL) {
+        *exit_code = option_usage("search", "--data DIR is missing");
+        return false;
+    }
+    s->query_text = argv[optind];
+    if (s->output == OUTPUT_AUTO)
+        s->output = isatty(STDOUT_FILENO) == 1 ? OUTPUT_TABLE : OUTPUT_NDJSON;
+    return true;
+}
+
+/* Rows on their way out. */
+struct printing {
+    struct row_printer *printer;
+    struct sink sink;
+    uint64_t left;
+};
+
+static int print_hit(void *self, const struct scan_row *row)
+{
+    struct printing *p = self;
+    if (p->left == 0)
+        return 1;
+    p->left--;
+    int err = row_print(p->printer, row, &p->sink.out);
+    return err == 0 ? sink_check(&p->sink) : err;
+}
+
+/* The table's rows come batch by batch: keep their texts until all are there. */
+struct table {
+    struct row_printer *printer;
+    struct buf text;
+    struct span *rows;
+};
+
+static int keep_hit(void *self, const struct scan_row *row)
+{
+    struct table *t = self;
+    size_t at = t->text.len;
+    int err = row_print(t->printer, row, &t->text);
+    if (err != 0 || t->text.len > UINT32_MAX)
+        return ERR_NOMEM;
+    t->rows[row->rank] = (struct span){.offset = (uint32_t)at, .len = (uint32_t)(t->text.len - at)};
+    return 0;
+}
+
+static int print_table(struct scan *scan, struct printing *p)
+{
+    struct table t = {.printer = p->printer};
+    struct arena arena = {0};
+    t.rows = arena_array(&arena, SCAN_NEWEST_MAX, sizeof(*t.rows));
+    int err = t.rows == NULL ? ERR_NOMEM : scan_newest(scan, keep_hit, &t);
+    for (size_t i = 0; err == 0 && i < SCAN_NEWEST_MAX && t.rows[i].len != 0; i++) {
+        buf_append(&p->sink.out, t.text.data + t.rows[i].offset, t.rows[i].len);
+        err = sink_check(&p->sink);
+    }
+    buf_release(&t.text);
+    arena_release(&arena);
+    return err;
+}
+
+static int print_hits(const struct search *s, struct scan *scan)
+{
+    static const enum row_form forms[] = {[OUTPUT_NDJSON] = ROW_NDJSON,
+                                          [OUTPUT_CSV] = ROW_CSV,
+                                          [OUTPUT_RAW] = ROW_RAW,
+                                          [OUTPUT_TABLE] = ROW_TABLE};
+    struct printing p = {.sink = {.fd = STDOUT_FILENO},
+                         .left = s->has_limit ? s->limit : UINT64_MAX};
+    int err = 0;
+    if (s->output == OUTPUT_COUNT) {
+        buf_printf(&p.sink.out, "%llu\n", (unsigned long long)scan_counters(scan).hits);
+    } else {
+        const struct row_print_options options = {.form = forms[s->output],
+                                                  .zone_minutes = s->utc ? 0 : JST_MINUTES};
+        err = row_printer_new(&p.printer, &options);
+        if (err == 0 && (s->output == OUTPUT_CSV || scan_counters(scan).hits != 0))
+            row_print_header(p.printer, &p.sink.out);
+        if (err == 0)
+            err =
+                s->output == OUTPUT_TABLE ? print_table(scan, &p) : scan_walk(scan, print_hit, &p);
+    }
+    row_printer_free(p.printer);
+    int closed = sink_close(&p.sink);
+    return err != 0 ? err : closed;
+}
+
+static void say_statistics(const struct search *s, const struct scan *scan)
+{
+    const struct sieve_counters c = scan_counters(scan);
+    int64_t ns = clock_monotonic_ns() - s->start_ns;
+    bool complete = scan_missing(scan) == 0;
+    if (s->stats_json) {
+        (void)fprintf(
+            stderr,
+            "{\"hits\":%llu,\"rows\":%llu,\"rows_unpacked\":%llu,\"batches\":%llu,\"bytes\":%llu,"
+            "\"pruned\":{\"scope\":%llu,\"time\":%llu,\"filter\":%llu,\"texts\":%llu},"
+            "\"complete\":%s,\"missing\":%llu,\"threads\":%u,\"milliseconds\":%.3f,"
+            "\"cpu_milliseconds\":%.3f}\n",
+            (unsigned long long)c.hits, (unsigned long long)c.rows,
+            (unsigned long long)c.rows_unpacked, (unsigned long long)c.batches,
+            (unsigned long long)c.bytes, (unsigned long long)c.pruned_scope,
+            (unsigned long long)c.pruned_time, (unsigned long long)c.pruned_filter,
+            (unsigned long long)c.pruned_texts, complete ? "true" : "false",
+            (unsigned long long)scan_missing(scan), s->threads, (double)ns / 1e6,
+            (double)clock_cpu_ns() / 1e6);
+        return;
+    }
+    (void)fprintf(
+        stderr,
+        "%llu hits in %llu rows (%llu unpacked), %.1f MB read, %llu of %llu batches "
+        "skipped (filter %llu, texts %llu, time %llu, scope %llu), %.0f ms, %s\n",
+        (unsigned long long)c.hits, (unsigned long long)c.rows, (unsigned long long)c.rows_unpacked,
+        (double)c.bytes / 1e6,
+        (unsigned long long)(c.pruned_filter + c.pruned_texts + c.pruned_time + c.pruned_scope),
+        (unsigned long long)c.batches, (unsigned long long)c.pruned_filter,
+        (unsigned long long)c.pruned_texts, (unsigned long long)c.pruned_time,
+        (unsigned long long)c.pruned_scope, (double)ns / 1e6,
+        complete ? "complete" : "INCOMPLETE: what is named above is missing");
+}
+
+/* Scan and print. Returns the exit code. */
+static int search_store(struct search *s)
+{
+    struct log_index *index = NULL;
+    struct scan *scan = NULL;
+    struct scan_options options = {.keep = SCAN_ORDER, .threads = s->threads};
+    if (s->output == OUTPUT_COUNT)
+        options.keep = SCAN_COUNT;
+    if (s->output == OUTPUT_TABLE) {
+        options.keep = SCAN_NEWEST;
+        options.newest = !s->has_limit                ? TABLE_ROWS
+                         : s->limit < SCAN_NEWEST_MAX ? (size_t)s->limit
+                                                      : SCAN_NEWEST_MAX;
+    }
+    int err = log_index_open(&index, s->data, &s->diag);
+    if (err == 0)
+        err = scan_run(&scan, index, &s->query, &options, &s->diag);
+    option_say(&s->diag);
+    if (err == 0)
+        err = print_hits(s, scan);
+    int code = option_exit_code(err);
+    if (err == 0) {
+        say_statistics(s, scan);
+        code = scan_counters(scan).hits != 0 ? EXIT_CODE_OK : EXIT_CODE_FINDINGS;
+        code = scan_missing(scan) != 0 ? EXIT_CODE_INCOMPLETE : code;
+    } else if (s->diag.count == 0) {
+        (void)fprintf(stderr, "sekisho search: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
+                      err == ERR_IO ? strerrordesc_np(errno) : "");
+    }
+    scan_free(scan);
+    log_index_close(index);
+    return code;
+}
+
+int cmd_search(int argc, char **argv)
+{
+    struct search s = {.query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
+                       .threads = option_processors(),
+                       .start_ns = clock_monotonic_ns()};
+    int code = EXIT_CODE_OK;
+    if (!read_options(&s, argc, argv, &code))
+        return code;
+    int err = condition_compile(&s.condition, s.query_text, &s.diag);
+    if (err == 0) {
+        s.query.pred = s.condition.pred;
+        code = search_store(&s);
+    } else {
+        option_say(&s.diag);
+        code = option_exit_code(err);
+    }
+    condition_release(&s.condition);
+    diag_release(&s.diag);
+    return code;
+}

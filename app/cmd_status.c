@@ -1,0 +1,197 @@
+/* app/cmd_status.c - `sekisho status`: what a running collector does, per municipality and source. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/commands.h"
+#include "app/options.h"
+#include "app/status_page.h"
+#include "base/clock.h"
+#include "event/ndjson.h"
+
+static const char USAGE[] =
+    "usage: sekisho status (--data DIR | --metrics ADDRESS) [--json] [--interval SECONDS]\n"
+    "Show rates, lag, unparsed share, silence and cost of a running collector.\n"
+    "  --data DIR         its store, where it listens on status.sock\n"
+    "  --metrics ADDRESS  or the address it was configured with (unix:PATH, 127.0.0.1:PORT)\n"
+    "  --interval N       seconds between the two looks that the rates come from (1)\n"
+    "Exit status: 4 when no collector answers.\n";
+
+struct status_command {
+    const char *data;
+    const char *metrics;
+    bool json;
+    uint64_t interval;
+};
+
+static int read_options(int argc, char **argv, struct status_command *o)
+{
+    static const struct option OPTIONS[] = {
+        {"data", required_argument, NULL, 'd'}, {"metrics", required_argument, NULL, 'm'},
+        {"json", no_argument, NULL, 'j'},       {"interval", required_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+    };
+    *o = (struct status_command){.interval = 1};
+    opterr = 0;
+    optind = 1;
+    int got = 0;
+    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        switch (got) {
+        case 'd':
+            o->data = optarg;
+            break;
+        case 'm':
+            o->metrics = optarg;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'i':
+            if (option_number(&o->interval, "--interval", optarg, 1, 3600) != 0)
+                return EXIT_CODE_USAGE;
+            break;
+        case 'h':
+            (void)fputs(USAGE, stdout);
+            return -1;
+        default:
+            return option_refuse(argc, argv, got, OPTIONS);
+        }
+    }
+    if ((o->data == NULL) == (o->metrics == NULL) || optind != argc)
+        return option_usage("status", "give --data DIR or --metrics ADDRESS");
+    return 0;
+}
+
+/* Two looks at the same collector. */
+struct looks {
+    struct status_page before;
+    struct status_page now;
+    double seconds;
+    double now_s; /* wall clock */
+};
+
+static double rate(const struct looks *l, const char *name, struct slice label)
+{
+    return (status_page_value(&l->now, name, label, 0) -
+            status_page_value(&l->before, name, label, 0)) /
+           l->seconds;
+}
+
+/* What is shown of a source. */
+struct source_line {
+    struct slice label;
+    double rate, events, unparsed_share, bytes_per_event, lag, silent_s;
+};
+
+static struct source_line source_line(const struct looks *l, struct slice label)
+{
+    struct source_line s = {.label = label};
+    s.rate = rate(l, "sekisho_events", label);
+    s.events = status_page_value(&l->now, "sekisho_events", label, 0);
+    double some = s.events > 0 ? s.events : 1;
+    s.unparsed_share = status_page_value(&l->now, "sekisho_unparsed", label, 0) / some;
+    s.bytes_per_event = status_page_value(&l->now, "sekisho_stored_bytes", label, 0) / some;
+    s.lag = status_page_value(&l->now, "sekisho_lag_records", label, -1);
+    double last = status_page_value(&l->now, "sekisho_last_arrival_seconds", label, 0);
+    s.silent_s = last > 0 ? l->now_s - last : -1;
+    return s;
+}
+
+static void print_table(const struct looks *l)
+{
+    (void)printf("%-24s %10s %12s %8s %8s %10s %9s\n", "municipality/source", "lines/s", "events",
+                 "unparsed", "B/event", "lag", "silent");
+    for (size_t i = 0; i < l->now.count; i++) {
+        if (!slice_equal(l->now.rows[i].name, SLICE("sekisho_events")))
+            continue;
+        struct source_line s = source_line(l, l->now.rows[i].label);
+        (void)printf("%-24.*s %10.1f %12.0f %7.2f%% %8.1f %10.0f %8.1fs\n", (int)s.label.len,
+                     s.label.data, s.rate, s.events, s.unparsed_share * 100, s.bytes_per_event,
+                     s.lag, s.silent_s);
+    }
+    const struct status_page *p = &l->now;
+    struct slice none = SLICE("");
+    (void)printf("\nlog %.1f MB in %.0f commits; arrival to log p50 %.0f ms, p99 %.0f ms\n",
+                 status_page_value(p, "sekisho_log_bytes", none, 0) / 1e6,
+                 status_page_value(p, "sekisho_frames", none, 0),
+                 status_page_value(p, "sekisho_latency_p50_seconds", none, 0) * 1e3,
+                 status_page_value(p, "sekisho_latency_p99_seconds", none, 0) * 1e3);
+    (void)printf("kafka %s, %.0f partitions, ranges lost %.0f, quarantined %.0f\n",
+                 status_page_value(p, "sekisho_kafka_up", none, 0) > 0 ? "up" : "DOWN",
+                 status_page_value(p, "sekisho_kafka_partitions", none, 0),
+                 status_page_value(p, "sekisho_kafka_ranges_lost", none, 0),
+                 status_page_value(p, "sekisho_kafka_ranges_quarantined", none, 0));
+    (void)printf("cpu %.2f cores (workers %.2f, commit %.2f), memory %.0f MB%s\n",
+                 rate(l, "sekisho_cpu_seconds", none), rate(l, "sekisho_cpu_workers_seconds", none),
+                 rate(l, "sekisho_cpu_commit_seconds", none),
+                 status_page_value(p, "sekisho_resident_bytes", none, 0) / 1e6,
+                 status_page_value(p, "sekisho_log_waiting", none, 0) > 0
+                     ? "\nTHE LOG HAS NO ROOM: the intake waits; free disk space or raise "
+                       "limits.log_bytes"
+                     : "");
+}
+
+static int print_json(const struct looks *l)
+{
+    struct buf out = {0};
+    struct buf name = {0};
+    for (size_t i = 0; i < l->now.count; i++) {
+        const struct status_row *r = &l->now.rows[i];
+        buf_reset(&name);
+        buf_slice(&name, r->name);
+        buf_text(&out, "{\"name\":");
+        json_string(&out, r->name);
+        buf_text(&out, ",\"source\":");
+        json_string(&out, r->label);
+        buf_printf(&out, ",\"value\":%.17g,\"rate\":%.17g}\n", r->value,
+                   rate(l, buf_string(&name), r->label));
+    }
+    size_t written = fwrite(out.data, 1, out.len, stdout);
+    int code = buf_ok(&out) && written == out.len ? EXIT_CODE_OK : EXIT_CODE_SYSTEM;
+    buf_release(&out);
+    buf_release(&name);
+    return code;
+}
+
+static int look_twice(struct looks *l, const char *address, uint64_t seconds)
+{
+    int status = status_page_fetch(&l->before, address);
+    if (status != 0)
+        return status;
+    int64_t start = clock_monotonic_ns();
+    struct timespec wait = {.tv_sec = (time_t)seconds, .tv_nsec = 50000000};
+    (void)nanosleep(&wait, NULL);
+    status = status_page_fetch(&l->now, address);
+    l->seconds = (double)(clock_monotonic_ns() - start) / 1e9;
+    l->now_s = (double)clock_now_ns() / 1e9;
+    return status;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct status_command o;
+    int refused = read_options(argc, argv, &o);
+    if (refused != 0)
+        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct buf address = {0};
+    if (o.metrics != NULL)
+        buf_text(&address, o.metrics);
+    else
+        buf_printf(&address, "unix:%s/status.sock", o.data);
+    struct looks l = {0};
+    int code = EXIT_CODE_OK;
+    int status = look_twice(&l, buf_string(&address), o.interval);
+    if (status == 0 && o.json) {
+        code = print_json(&l);
+    } else if (status == 0) {
+        print_table(&l);
+    } else {
+        (void)fprintf(stderr, "sekisho status: no collector answers on %s (%s); is it running?\n",
+                      buf_string(&address), err_name(status));
+        code = status == ERR_CONF ? EXIT_CODE_USAGE : EXIT_CODE_DOWN;
+    }
+    status_page_release(&l.before);
+    status_page_release(&l.now);
+    buf_release(&address);
+    return code;
+}

@@ -1,0 +1,240 @@
+/* app/cmd_tail.c - sekisho tail: events as they become durable. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/condition.h"
+#include "app/options.h"
+#include "app/row_print.h"
+#include "app/sink.h"
+
+enum {
+    WAIT_MS = 200, /* between looks at the log */
+};
+
+static const char HELP[] =
+    "usage: sekisho tail --data DIR [options] [QUERY]\n"
+    "\n"
+    "Print events as the collector makes them durable, one JSON object a line, in the order of the\n"
+    "log, until SIGINT, SIGTERM or a closed output. Only those that QUERY holds for, if one is given.\n"
+    "\n"
+    "  --data DIR       the store of a running collector; it is only read\n"
+    "  --tenant CODE    only this municipality (six digits)\n"
+    "  --from-start     begin with what is stored already\n"
+    "  --raw            the lines as they came\n"
+    "\n"
+    "Exit codes: 0 ended by a signal or a closed output, 2 query or usage, 3 no store, 5 the log is\n"
+    "damaged, 6 the system refused.\n";
+
+struct tail {
+    const char *data;
+    const char *query_text;
+    struct sieve_query query;
+    bool from_start;
+    struct row_print_options form;
+    struct condition condition;
+    struct log_reader *reader;
+    struct sieve *sieve;
+    struct row_printer *printer;
+    struct sink sink;
+    uint64_t decodings;
+    int signals; /* descriptor */
+    struct diag diag;
+};
+
+enum {
+    OPT_DATA = 256,
+    OPT_TENANT,
+    OPT_FROM_START,
+    OPT_RAW,
+    OPT_HELP,
+};
+
+static const struct option OPTIONS[] = {
+    {"data", required_argument, NULL, OPT_DATA},
+    {"tenant", required_argument, NULL, OPT_TENANT},
+    {"from-start", no_argument, NULL, OPT_FROM_START},
+    {"raw", no_argument, NULL, OPT_RAW},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int set_option(struct tail *t, int got)
+{
+    switch (got) {
+    case OPT_DATA:
+        t->data = optarg;
+        return 0;
+    case OPT_TENANT:
+        t->query.has_tenant = true;
+        return option_tenant(&t->query.tenant, "--tenant", optarg);
+    case OPT_FROM_START:
+        t->from_start = true;
+        return 0;
+    default:
+        t->form.form = ROW_RAW;
+        return 0;
+    }
+}
+
+/* Read the command line. Returns true to go on, false to end with *exit_code. */
+static bool read_options(struct tail *t, int argc, char **argv, int *exit_code)
+{
+    int got = 0;
+    *exit_code = EXIT_CODE_USAGE;
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        if (got == OPT_HELP) {
+            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
+            return false;
+        }
+        if (got == '?' || got == ':') {
+            *exit_code = option_refuse(argc, argv, got, OPTIONS);
+            return false;
+        }
+        if (set_option(t, got) != 0)
+            return false;
+    }
+    t->query_text = optind < argc ? argv[optind] : "";
+    if (optind + 1 < argc)
+        *exit_code = option_usage("tail", "one query is enough: put it between quotes");
+    else if (t->data == NULL)
+        *exit_code = option_usage("tail", "--data DIR is missing");
+    else
+        return true;
+    return false;
+}
+
+static int print_batch(struct tail *t, struct slice blob)
+{
+    int err = sieve_blob(t->sieve, blob);
+    if (err != 0 || t->sieve->row_count == 0)
+        return err;
+    const struct sieve *s = t->sieve;
+    sieve_places(t->sieve);
+    t->decodings++;
+    for (uint32_t i = 0; i < s->row_count && err == 0; i++) {
+        uint32_t row = s->rows[i];
+        const struct scan_row hit = {.batch = s->batch,
+                                     .decoding = t->decodings,
+                                     .row = row,
+                                     .partition = s->partitions[row],
+                                     .offset = s->offsets[row],
+                                     .sub = s->batch->sub[row]};
+        err = row_print(t->printer, &hit, &t->sink.out);
+        if (err == 0)
+            err = sink_check(&t->sink);
+    }
+    return err;
+}
+
+static int print_frame(struct tail *t, const struct frame_view *frame)
+{
+    struct frame_items items = frame->batches;
+    struct slice blob;
+    int err = 0;
+    while (err == 0 && frame_next_batch(&blob, &items)) {
+        err = print_batch(t, blob);
+        if (err == ERR_CORRUPT || err == ERR_RANGE) {
+            struct log_position at = log_reader_position(t->reader);
+            diag_add(&t->diag, log_reader_path(t->reader), 0, 0, "offset %llu, frame %llu: %s",
+                     (unsigned long long)(at.offset - frame->bytes.len +
+                                          (uint64_t)(blob.data - frame->bytes.data)),
+                     (unsigned long long)frame->link.seq,
+                     err == ERR_RANGE ? "a regular expression gave up on a row of this batch"
+                                      : "the batch is damaged");
+            err = ERR_CORRUPT;
+        }
+    }
+    return err;
+}
+
+/* Everything that stands in the log now. */
+static int catch_up(struct tail *t, bool print)
+{
+    struct frame_view frame;
+    int err = 0;
+    while ((err = ledger_read(&frame, t->reader, &t->diag)) == 0) {
+        if (print)
+            err = print_frame(t, &frame);
+        if (err != 0)
+            return err;
+    }
+    return err == ERR_AGAIN ? sink_flush(&t->sink) : err;
+}
+
+/* Signals come as readable bytes; nothing else ends the program. */
+static int hold_signals(int *out)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return ERR_IO;
+    *out = signalfd(-1, &set, SFD_CLOEXEC);
+    return *out < 0 ? ERR_IO : 0;
+}
+
+/* Returns whether it is time to end: a signal, or nobody reads any more. */
+static bool wait_for_more(const struct tail *t)
+{
+    struct pollfd fds[] = {{.fd = t->signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    return poll(fds, 2, WAIT_MS) > 0 &&
+           (fds[0].revents != 0 || (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0);
+}
+
+static int follow(struct tail *t)
+{
+    const struct log_reader_options reader = {.dir = t->data, .from_newest = !t->from_start};
+    int err = hold_signals(&t->signals);
+    if (err == 0)
+        err = log_reader_open(&t->reader, &reader, &t->diag);
+    if (err == 0)
+        err = sieve_new(&t->sieve, &t->query);
+    if (err == 0)
+        err = row_printer_new(&t->printer, &t->form);
+    if (err == 0 && !t->from_start)
+        err = catch_up(t, false);
+    while (err == 0) {
+        err = catch_up(t, true);
+        if (err == 0 && wait_for_more(t))
+            break;
+    }
+    if (err == ERR_DOWN)
+        err = 0;
+    log_reader_close(t->reader);
+    sieve_free(t->sieve);
+    row_printer_free(t->printer);
+    buf_release(&t->sink.out);
+    if (t->signals >= 0)
+        (void)close(t->signals);
+    return err;
+}
+
+int cmd_tail(int argc, char **argv)
+{
+    struct tail t = {.query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
+                     .form = {.form = ROW_NDJSON},
+                     .sink = {.fd = STDOUT_FILENO},
+                     .signals = -1};
+    int code = EXIT_CODE_OK;
+    if (!read_options(&t, argc, argv, &code))
+        return code;
+    int err = condition_compile(&t.condition, t.query_text, &t.diag);
+    if (err == 0) {
+        t.query.pred = t.condition.pred;
+        err = follow(&t);
+    }
+    option_say(&t.diag);
+    if (err != 0 && t.diag.count == 0)
+        (void)fprintf(stderr, "sekisho tail: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
+                      err == ERR_IO ? strerrordesc_np(errno) : "");
+    condition_release(&t.condition);
+    diag_release(&t.diag);
+    return option_exit_code(err);
+}

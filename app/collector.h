@@ -1,0 +1,41 @@
+/*
+ * app/collector.h - Kafka to log: the worker threads, the committer, the numbers about them.
+ *
+ *   worker: kafka_poll -> intake_record -> parcels -> committer -> log -> kafka_commit_hint
+ *
+ * Ownership: the collector owns its threads and everything it opened; configuration, environment
+ *            and store are borrowed.
+ * Threads:   the functions below from one thread; the collector's own run between open and stop.
+ * Failures:  ERR_CONF with a finding, ERR_NOMEM; what ended a running collector is collector_error().
+ */
+#pragma once
+
+#include "app/committer.h"
+#include "app/config.h"
+#include "app/environment.h"
+#include "base/metric.h"
+
+struct collector;
+
+struct collector_options {
+    const struct config *config;
+    const struct environment *environment;
+    struct store *store;
+    const char *brokers; /* in place of the configuration's; NULL = that */
+};
+
+int collector_open(struct collector **out, const struct collector_options *options,
+                   struct diag *diag);
+
+/* 0 while it runs, else why it ended. */
+int collector_error(struct collector *c);
+
+/* Bring the metrics up to date; call about once a second. */
+void collector_observe(struct collector *c);
+struct metric_set *collector_metrics(struct collector *c);
+struct tally *collector_tally(struct collector *c);
+struct committer_stats collector_committed(struct collector *c);
+
+/* Commit what was read and end, within a few seconds. Returns collector_error(). */
+int collector_stop(struct collector *c);
+void collector_free(struct collector *c);

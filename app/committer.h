@@ -1,0 +1,63 @@
+/*
+ * app/committer.h - the one thread that makes parcels durable.
+ *
+ *   worker 0 --ring--+
+ *   worker 1 --ring--+--> frame (every second, or at 4 MiB) --> store_append() --> committed()
+ *
+ * A full ring makes its worker wait, so a slow disk slows the intake down and nothing is dropped.
+ * With no room on the disk, or none within limits.log_bytes, the committer says so and tries again;
+ * meanwhile the rings fill and Kafka is not read.
+ *
+ * Ownership: a submitted parcel belongs to the committer.
+ * Threads:   committer_submit() by one thread per worker; the rest by the thread that opened it.
+ * Failures:  after ERR_IO from the store the committer takes nothing more: committer_error().
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "app/parcel.h"
+#include "app/tally.h"
+
+struct committer;
+
+struct committer_options {
+    struct store *store;         /* borrowed; the committer alone changes it */
+    pthread_mutex_t *store_lock; /* held while it changes, for readers of its ends; or NULL */
+    unsigned workers;
+    size_t frame_bytes;           /* a frame is written when parcels hold so much */
+    int64_t frame_age_ns;         /* or so long after the first of them */
+    bool give_up_when_full;       /* end with ERR_AGAIN on a full disk instead of waiting */
+    bool wall_ticks;              /* the frame's tick is the wall clock; else the newest arrival */
+    const struct frame_env *envs; /* for the first frame; borrowed */
+    size_t env_count;
+    struct tally *tally; /* borrowed */
+    void (*committed)(void *self, const struct frame_entry *entries,
+                      size_t count); /* may be NULL */
+    void *self;
+};
+
+/* What the committer did so far. */
+struct committer_stats {
+    uint64_t frames;
+    uint64_t log_bytes; /* of the log now */
+    int64_t cpu_ns;     /* of its thread */
+    bool waiting_for_room;
+};
+
+int committer_open(struct committer **out, const struct committer_options *options);
+
+/* Take a parcel, waiting while the ring is full. Returns committer_error(). */
+int committer_submit(struct committer *c, unsigned worker, struct parcel *parcel);
+
+/* 0, or the error that ended it; any thread. */
+int committer_error(struct committer *c);
+struct committer_stats committer_stats(struct committer *c);
+
+/*
+ * Write what was submitted and end the thread. Workers must have ended. With `wait_ns` the wait for
+ * room on a full disk ends after that long; what is not written is read again after a restart.
+ * Returns committer_error().
+ */
+int committer_finish(struct committer *c, int64_t wait_ns);
+void committer_free(struct committer *c);

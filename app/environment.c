@@ -1,0 +1,76 @@
+#include "app/environment.h"
+
+#include "base/err.h"
+#include "base/file.h"
+
+int environment_open(struct environment *out, const struct config *config, struct diag *diag)
+{
+    struct environment e = {0};
+    const char *country = config_path(config, "mmdb.country");
+    const char *asn = config_path(config, "mmdb.asn");
+    if ((country != NULL || asn != NULL) && geo_open(&e.geo, country, asn) != 0) {
+        diag_add(
+            diag, country != NULL ? country : asn, 0, 0,
+            "no readable MaxMind database; give the path of an .mmdb file or leave the key out");
+        return ERR_CONF;
+    }
+    const char *suffixes = config_path(config, "public_suffix_list");
+    if (domain_open(&e.domains, suffixes) != 0) {
+        diag_add(diag, suffixes != NULL ? suffixes : "public_suffix_list", 0, 0,
+                 "no readable public suffix list; install the package publicsuffix or give a path");
+        environment_close(&e);
+        return ERR_CONF;
+    }
+    e.feed = (struct feed_environment){.geo = e.geo, .domains = e.domains};
+    *out = e;
+    return 0;
+}
+
+void environment_close(struct environment *e)
+{
+    geo_close(e->geo);
+    domain_close(e->domains);
+    *e = (struct environment){0};
+}
+
+/* Put one blob; it is listed where the log names another content, or none. */
+static int record_blob(struct store *store, struct slice name, struct slice content,
+                       struct frame_env *envs, size_t *count)
+{
+    struct frame_env env;
+    struct frame_env before;
+    int status = store_env_put(store, &env, name, content);
+    if (status != 0)
+        return status;
+    if (store_env_current(store, &before, name) == 0 &&
+        memcmp(&before.sha256, &env.sha256, sizeof(env.sha256)) == 0)
+        return 0;
+    envs[(*count)++] = env;
+    return 0;
+}
+
+int environment_record(struct store *store, const struct config *config, struct frame_env *envs,
+                       size_t *count)
+{
+    static const struct {
+        struct slice name;
+        const char *key;
+    } FILES[] = {
+        {{.data = "mmdb.country", .len = 12}, "mmdb.country"},
+        {{.data = "mmdb.asn", .len = 8}, "mmdb.asn"},
+        {{.data = "public_suffix_list", .len = 18}, "public_suffix_list"},
+    };
+    *count = 0;
+    int status = record_blob(store, SLICE("config"), config_bytes(config), envs, count);
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]) && status == 0; i++) {
+        const char *path = config_path(config, FILES[i].key);
+        struct buf content = {0};
+        if (path == NULL)
+            continue;
+        status = file_read_all(&content, path, ENVIRONMENT_BLOB_BYTES_MAX);
+        if (status == 0)
+            status = record_blob(store, FILES[i].name, buf_content(&content), envs, count);
+        buf_release(&content);
+    }
+    return status;
+}

@@ -1,0 +1,88 @@
+/*
+ * app/main.c - the map.
+ *
+ *   kafka, files -> ingest/  split, parse, build, enrich -> batches
+ *                -> app/intake.c  parcels -> app/committer.c -> store/  one frame, one fdatasync
+ *   store/ log   -> app/scan.c  search, export, tail; store/verify.c
+ *
+ * Each command is one file, app/cmd_<name>.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/options.h"
+#include "base/fault.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command COMMANDS[] = {
+    {"collect", cmd_collect, "collect log lines from Kafka into a store"},
+    {"replay", cmd_replay, "read log files into a store through the collector's own path"},
+    {"demo", cmd_demo, "show it all: embedded broker, generated traffic, collector"},
+    {"parse", cmd_parse, "print the fields of log lines as NDJSON"},
+    {"gen", cmd_gen, "generate the log lines of municipalities"},
+    {"send", cmd_send, "send lines to Kafka and print what was acknowledged"},
+    {"search", cmd_search, "find events in a store"},
+    {"export", cmd_export, "print everything in a store"},
+    {"tail", cmd_tail, "print events as they are stored"},
+    {"verify", cmd_verify, "read and hash everything in a store again"},
+    {"check", cmd_check, "find all errors of a configuration"},
+    {"status", cmd_status, "show what a running collector does"},
+};
+
+enum {
+    COMMANDS_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]),
+};
+
+static void usage(FILE *to)
+{
+    (void)fprintf(to, "usage: sekisho COMMAND [OPTION...]\n\n");
+    for (size_t i = 0; i < COMMANDS_COUNT; i++)
+        (void)fprintf(to, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+    (void)fprintf(to, "\nsekisho COMMAND --help explains one; sekisho(1) is the manual.\n");
+}
+
+/* The name that is not a command, with the nearest one that is. */
+static int unknown(const char *word)
+{
+    const char *names[COMMANDS_COUNT];
+    for (size_t i = 0; i < COMMANDS_COUNT; i++)
+        names[i] = COMMANDS[i].name;
+    struct slice slice = {.data = word, .len = strlen(word)};
+    const char *near = diag_suggest(slice, names, COMMANDS_COUNT);
+    (void)fprintf(stderr, "sekisho: no command \"%s\"%s%s%s\n", word,
+                  near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                  near == NULL ? "; sekisho --help lists them" : "\"?");
+    return EXIT_CODE_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (fault_set(getenv("SEKISHO_FAULTS")) != 0) {
+        (void)fprintf(stderr, "sekisho: SEKISHO_FAULTS cannot be read; see base/fault.h\n");
+        return EXIT_CODE_USAGE;
+    }
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_CODE_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return EXIT_CODE_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("sekisho %s\n", SEKISHO_VERSION);
+        return EXIT_CODE_OK;
+    }
+    for (size_t i = 0; i < COMMANDS_COUNT; i++) {
+        if (strcmp(argv[1], COMMANDS[i].name) == 0)
+            return COMMANDS[i].run(argc - 1, argv + 1);
+    }
+    return unknown(argv[1]);
+}

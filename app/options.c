@@ -1,0 +1,145 @@
+#include "app/options.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "ingest/ingest.h"
+
+enum {
+    OPTION_NAMES_MAX = 64,
+    DIGITS_MAX = 19, /* of a number that fits 64 bits whatever they are */
+};
+
+int option_exit_code(int err)
+{
+    switch ((enum err)err) {
+    case ERR_CONF:
+        return EXIT_CODE_USAGE;
+    case ERR_NOTFOUND:
+        return EXIT_CODE_CONFIG;
+    case ERR_DOWN:
+        return EXIT_CODE_DOWN;
+    case ERR_CORRUPT:
+    case ERR_FORMAT:
+        return EXIT_CODE_INCOMPLETE;
+    case ERR_NOMEM:
+    case ERR_IO:
+    case ERR_RANGE:
+    case ERR_AGAIN:
+    case ERR_BUSY:
+        break;
+    }
+    return err == 0 ? EXIT_CODE_OK : EXIT_CODE_SYSTEM;
+}
+
+static int refuse(const char *option, const char *text, const char *wanted)
+{
+    struct buf line = {0};
+    buf_printf(&line, "%s ", option);
+    escape_quoted(&line, slice_from(text), 80);
+    buf_printf(&line, " is not %s\n", wanted);
+    (void)fputs(buf_string(&line), stderr);
+    buf_release(&line);
+    return ERR_CONF;
+}
+
+int option_tenant(uint32_t *out, const char *option, const char *text)
+{
+    int err = tenant_code_parse(out, slice_from(text));
+    if (err == ERR_RANGE)
+        return refuse(option, text, "a municipality code: its check digit is wrong");
+    return err == 0 ? 0 : refuse(option, text, "a municipality code of six digits");
+}
+
+int option_time(int64_t *out, const char *option, const char *text, int64_t now_ns)
+{
+    int64_t back = 0;
+    if (clock_parse(out, slice_from(text)) == 0)
+        return 0;
+    if (clock_parse_duration(&back, slice_from(text)) == 0) {
+        *out = now_ns - back;
+        return 0;
+    }
+    return refuse(option, text,
+                  "a time (2026-11-21T10:00:00+09:00) or a duration back from now (24h)");
+}
+
+int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max)
+{
+    uint64_t value = 0;
+    size_t len = strlen(text);
+    bool good = len > 0 && len <= DIGITS_MAX;
+    for (size_t i = 0; good && i < len; i++) {
+        good = text[i] >= '0' && text[i] <= '9';
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    if (!good || value < min || value > max) {
+        char wanted[96];
+        (void)snprintf(wanted, sizeof(wanted), "a number from %llu to %llu",
+                       (unsigned long long)min, (unsigned long long)max);
+        return refuse(option, text, wanted);
+    }
+    *out = value;
+    return 0;
+}
+
+unsigned option_processors(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    int count = CPU_COUNT(&set);
+    if (count < 1)
+        return 1;
+    return count < OPTION_THREADS_MAX ? (unsigned)count : OPTION_THREADS_MAX;
+}
+
+int option_usage(const char *command, const char *format, ...)
+{
+    struct buf line = {0};
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&line, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "sekisho %s: %s\nsekisho %s --help lists the options\n", command,
+                  buf_string(&line), command);
+    buf_release(&line);
+    return EXIT_CODE_USAGE;
+}
+
+int option_refuse(int argc, char **argv, int got, const struct option *options)
+{
+    const char *names[OPTION_NAMES_MAX];
+    size_t count = 0;
+    struct buf shown = {0};
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    escape_quoted(&shown, slice_from(word), 80);
+    for (; options[count].name != NULL && count < OPTION_NAMES_MAX; count++)
+        names[count] = options[count].name;
+    const char *near = NULL;
+    if (word[0] == '-' && word[1] == '-') {
+        struct slice name = slice_from(word + 2);
+        const char *end = memchr(name.data, '=', name.len);
+        name.len = end == NULL ? name.len : (size_t)(end - name.data);
+        near = diag_suggest(name, names, count);
+    }
+    if (got == ':')
+        (void)option_usage(argv[0], "%s needs a value", buf_string(&shown));
+    else if (near != NULL)
+        (void)option_usage(argv[0], "unknown option %s; did you mean --%s?", buf_string(&shown),
+                           near);
+    else
+        (void)option_usage(argv[0], "unknown option %s", buf_string(&shown));
+    buf_release(&shown);
+    return EXIT_CODE_USAGE;
+}
+
+void option_say(struct diag *diag)
+{
+    if (diag->count != 0)
+        (void)fputs(diag_text(diag), stderr);
+}

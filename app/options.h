@@ -1,0 +1,56 @@
+/*
+ * app/options.h - what the command lines have in common: exit codes, values, help for mistakes.
+ *
+ * Ownership: nothing is kept; texts are borrowed for the call.
+ * Threads:   the main thread, as getopt.
+ * Failures:  the option_*() readers return ERR_CONF and say what is wrong on standard error, with
+ *            the option's name; *out is untouched then.
+ */
+#pragma once
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+
+/* What a command ends with; the contract that scripts rely on. */
+enum exit_code {
+    EXIT_CODE_OK = 0,
+    EXIT_CODE_FINDINGS = 1,   /* of a check; or a search without a match */
+    EXIT_CODE_USAGE = 2,      /* command line, query or rule */
+    EXIT_CODE_CONFIG = 3,     /* configuration; no store where one should be */
+    EXIT_CODE_DOWN = 4,       /* a service that is needed does not answer */
+    EXIT_CODE_INCOMPLETE = 5, /* corruption, or an answer that lacks something */
+    EXIT_CODE_SYSTEM = 6,     /* the operating system refused: disk, memory, permissions, a lock */
+};
+
+enum option_limits {
+    OPTION_THREADS_MAX = 256,
+};
+
+/* The exit code of an error that ends a command. */
+int option_exit_code(int err);
+
+/* Six digits with the right check digit. */
+int option_tenant(uint32_t *out, const char *option, const char *text);
+/* RFC 3339, or a duration back from now_ns ("24h"). */
+int option_time(int64_t *out, const char *option, const char *text, int64_t now_ns);
+/* A decimal number in [min, max]. */
+int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max);
+
+/* Processors that this process may run on, 1..OPTION_THREADS_MAX. */
+unsigned option_processors(void);
+
+/*
+ * Say what getopt_long() did not understand, after it returned '?' or ':' (opterr must be 0), with
+ * the nearest option's name. Returns EXIT_CODE_USAGE.
+ */
+int option_refuse(int argc, char **argv, int got, const struct option *options);
+/* "sekisho COMMAND: what", then where the help is. Returns EXIT_CODE_USAGE. */
+int option_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What `diag` says to standard error, as it stands. */
+void option_say(struct diag *diag);

@@ -1,0 +1,300 @@
+#include "app/scan.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "app/scan_state.h"
+
+enum {
+    TAKE_BATCHES = 16, /* that a thread takes at once */
+};
+
+/* What the threads share. */
+struct scan_work {
+    const struct scan *scan;
+    _Atomic size_t next;
+    _Atomic int err; /* the first that ends the scan */
+};
+
+struct scan_worker {
+    struct scan_work *work;
+    struct sieve *sieve;
+    struct scan_part part;
+    pthread_t thread;
+};
+
+/* Room for one more of `size` bytes; NULL on ERR_NOMEM. */
+static void *room(void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    size_t bigger = *cap == 0 ? 64 : *cap * 2;
+    void *grown = realloc(items, bigger * size);
+    if (grown != NULL)
+        *cap = bigger;
+    return grown;
+}
+
+static void part_release(struct scan_part *p)
+{
+    free(p->stretches);
+    free(p->newest);
+    free(p->missing);
+}
+
+static int keep_missing(struct scan_part *p, size_t batch, int err)
+{
+    struct missing_batch *items =
+        room(p->missing, p->missing_count, &p->missing_cap, sizeof(*items));
+    if (items == NULL)
+        return ERR_NOMEM;
+    p->missing = items;
+    items[p->missing_count++] = (struct missing_batch){.batch = batch, .err = err};
+    return 0;
+}
+
+/* A stretch for each partition of the batch that has hits, from its first one. */
+static int keep_stretches(struct scan_worker *w, uint32_t batch)
+{
+    struct scan_part *p = &w->part;
+    const struct sieve *s = w->sieve;
+    size_t first = p->stretch_count;
+    for (uint32_t i = 0; i < s->row_count; i++) {
+        uint32_t row = s->rows[i];
+        size_t at = p->stretch_count;
+        while (at > first && p->stretches[at - 1].partition != s->partitions[row])
+            at--;
+        if (at > first)
+            continue;
+        struct stretch *items =
+            room(p->stretches, p->stretch_count, &p->stretch_cap, sizeof(*items));
+        if (items == NULL)
+            return ERR_NOMEM;
+        p->stretches = items;
+        items[p->stretch_count++] = (struct stretch){.topic = s->head.topic,
+                                                     .offset = s->offsets[row],
+                                                     .sub = s->batch->sub[row],
+                                                     .partition = s->partitions[row],
+                                                     .batch = batch};
+    }
+    return 0;
+}
+
+/* Put `row` where it belongs below heap[at]. */
+static void heap_sink(struct newest_row *heap, size_t count, struct newest_row row)
+{
+    size_t at = 0;
+    for (;;) {
+        size_t child = at * 2 + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && newest_before(&heap[child], &heap[child + 1]))
+            child++;
+        if (!newest_before(&row, &heap[child]))
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = row;
+}
+
+static void heap_push(struct newest_row *heap, size_t count, struct newest_row row)
+{
+    size_t at = count;
+    while (at > 0 && newest_before(&heap[(at - 1) / 2], &row)) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = row;
+}
+
+static void keep_newest(struct scan_part *p, size_t cap, struct newest_row row)
+{
+    if (p->newest_count < cap)
+        heap_push(p->newest, p->newest_count++, row);
+    else if (newest_before(&row, &p->newest[0]))
+        heap_sink(p->newest, cap, row);
+}
+
+static int keep_rows(struct scan_worker *w, uint32_t batch)
+{
+    const struct scan_options *o = &w->work->scan->options;
+    struct sieve *s = w->sieve;
+    if (o->keep == SCAN_ORDER) {
+        sieve_places(s);
+        return keep_stretches(w, batch);
+    }
+    for (uint32_t i = 0; i < s->row_count; i++) {
+        struct newest_row row = {
+            .time_ns = s->batch->time_ns[s->rows[i]], .batch = batch, .row = s->rows[i]};
+        keep_newest(&w->part, o->newest, row);
+    }
+    return 0;
+}
+
+static int scan_batch(struct scan_worker *w, size_t at)
+{
+    const struct scan *scan = w->work->scan;
+    struct slice blob = log_index_blob(scan->index, at);
+    uint64_t count = 0;
+    int err = 0;
+    if (scan->options.keep == SCAN_COUNT)
+        err = sieve_count(w->sieve, blob, &count);
+    else
+        err = sieve_blob(w->sieve, blob);
+    if (err == ERR_CORRUPT || err == ERR_RANGE)
+        return keep_missing(&w->part, at, err);
+    if (err == 0 && scan->options.keep != SCAN_COUNT && w->sieve->row_count != 0)
+        err = keep_rows(w, (uint32_t)at);
+    return err;
+}
+
+static void *work(void *self)
+{
+    struct scan_worker *w = self;
+    size_t count = log_index_count(w->work->scan->index);
+    for (;;) {
+        size_t at = atomic_fetch_add(&w->work->next, TAKE_BATCHES);
+        if (at >= count || atomic_load(&w->work->err) != 0)
+            return NULL;
+        size_t end = count - at < TAKE_BATCHES ? count : at + TAKE_BATCHES;
+        for (; at < end; at++) {
+            int err = scan_batch(w, at);
+            if (err != 0) {
+                atomic_store(&w->work->err, err);
+                return NULL;
+            }
+        }
+    }
+}
+
+static int worker_open(struct scan_worker *w, struct scan_work *work_shared)
+{
+    const struct scan *scan = work_shared->scan;
+    w->work = work_shared;
+    if (scan->options.keep == SCAN_NEWEST) {
+        w->part.newest = calloc(scan->options.newest, sizeof(*w->part.newest));
+        if (w->part.newest == NULL)
+            return ERR_NOMEM;
+    }
+    return sieve_new(&w->sieve, scan->query);
+}
+
+/* Move what a thread found into the scan. */
+static int gather(struct scan *s, struct scan_worker *w)
+{
+    struct scan_part *to = &s->found;
+    struct scan_part *from = &w->part;
+    int err = 0;
+    if (w->sieve != NULL)
+        sieve_counters_add(&s->counters, &w->sieve->counters);
+    for (size_t i = 0; i < from->missing_count && err == 0; i++)
+        err = keep_missing(to, from->missing[i].batch, from->missing[i].err);
+    for (size_t i = 0; i < from->newest_count; i++)
+        keep_newest(to, s->options.newest, from->newest[i]);
+    if (from->stretch_count == 0)
+        return err;
+    size_t count = to->stretch_count + from->stretch_count;
+    struct stretch *all = realloc(to->stretches, count * sizeof(*all));
+    if (all == NULL)
+        return ERR_NOMEM;
+    memcpy(all + to->stretch_count, from->stretches, from->stretch_count * sizeof(*all));
+    to->stretches = all;
+    to->stretch_count = count;
+    to->stretch_cap = count;
+    return err;
+}
+
+/* The first worker is this thread; those that cannot be made leave their work to the others. */
+static int run_workers(struct scan *s, struct scan_worker *workers, unsigned count)
+{
+    struct scan_work shared = {.scan = s};
+    unsigned started = 1;
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = worker_open(&workers[i], &shared);
+    for (; err == 0 && started < count; started++) {
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
+            break;
+    }
+    if (err == 0)
+        (void)work(&workers[0]);
+    for (unsigned i = 1; i < started; i++)
+        (void)pthread_join(workers[i].thread, NULL);
+    if (err == 0)
+        err = atomic_load(&shared.err);
+    for (unsigned i = 0; i < count; i++) {
+        int gathered = err == 0 ? gather(s, &workers[i]) : 0;
+        err = err == 0 ? gathered : err;
+        sieve_free(workers[i].sieve);
+        part_release(&workers[i].part);
+    }
+    return err;
+}
+
+static int missing_compare(const void *left, const void *right)
+{
+    const struct missing_batch *a = left;
+    const struct missing_batch *b = right;
+    return a->batch < b->batch ? -1 : a->batch > b->batch;
+}
+
+static void name_missing(struct scan *s, struct diag *diag)
+{
+    if (s->found.missing_count == 0)
+        return;
+    qsort(s->found.missing, s->found.missing_count, sizeof(*s->found.missing), missing_compare);
+    for (size_t i = 0; i < s->found.missing_count; i++) {
+        const struct missing_batch *m = &s->found.missing[i];
+        log_index_name(s->index, m->batch,
+                       m->err == ERR_RANGE ? "a regular expression gave up on a row of this batch"
+                                           : "the batch is damaged",
+                       diag);
+    }
+}
+
+int scan_run(struct scan **out, const struct log_index *index, const struct sieve_query *query,
+             const struct scan_options *options, struct diag *diag)
+{
+    struct scan *s = calloc(1, sizeof(*s));
+    struct scan_worker *workers = calloc(options->threads, sizeof(*workers));
+    int err = s == NULL || workers == NULL ? ERR_NOMEM : 0;
+    if (err == 0) {
+        *s = (struct scan){.index = index, .query = query, .options = *options};
+        if (options->keep == SCAN_NEWEST) {
+            s->found.newest = calloc(options->newest, sizeof(*s->found.newest));
+            err = s->found.newest == NULL ? ERR_NOMEM : 0;
+        }
+    }
+    if (err == 0 && log_index_count(index) > UINT32_MAX)
+        err = ERR_RANGE;
+    if (err == 0)
+        err = run_workers(s, workers, options->threads);
+    free(workers);
+    if (err != 0) {
+        scan_free(s);
+        return err;
+    }
+    name_missing(s, diag);
+    *out = s;
+    return 0;
+}
+
+void scan_free(struct scan *s)
+{
+    if (s == NULL)
+        return;
+    part_release(&s->found);
+    free(s);
+}
+
+struct sieve_counters scan_counters(const struct scan *s)
+{
+    return s->counters;
+}
+
+uint64_t scan_missing(const struct scan *s)
+{
+    return s->found.missing_count + log_index_damage(s->index);
+}

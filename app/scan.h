@@ -1,0 +1,78 @@
+/*
+ * app/scan.h - a query over the whole log: which batches hold hits, and the hits in order.
+ *
+ *   scan_run()    threads take batches from the index; each hit is counted and, by wish, kept as
+ *                   SCAN_ORDER   one stretch per batch and partition: where its hits begin
+ *                   SCAN_NEWEST  the N newest rows
+ *   scan_walk()   stretches sorted by (topic, partition, offset, sub) and merged; a batch is
+ *                 decoded when its turn comes and asked again which rows hit
+ *
+ * So memory does not grow with hits: 40 bytes a stretch (10 M hits in batches of 64 rows: 6 MB),
+ * 16 bytes a newest row, and a decoded batch per thread and per open stretch. A topic's batches are
+ * decoded once per partition that they hold.
+ *
+ * Ownership: the scan borrows index and query for its life.
+ * Threads:   scan_run() makes its own and ends them; everything else has one owner.
+ * Failures:  a damaged batch is named, counted and left out: scan_missing() tells that the answer
+ *            is incomplete. ERR_NOMEM ends the scan; ERR_IO when no thread can be made.
+ */
+#pragma once
+
+#include "app/log_index.h"
+#include "app/sieve.h"
+
+struct scan;
+
+enum scan_limits {
+    SCAN_NEWEST_MAX = 100000,
+    SCAN_OPEN_MAX = 64, /* stretches of one partition that overlap: one per format of its source */
+};
+
+enum scan_keep {
+    SCAN_COUNT,
+    SCAN_ORDER,
+    SCAN_NEWEST,
+};
+
+struct scan_options {
+    enum scan_keep keep;
+    size_t newest;    /* rows kept by SCAN_NEWEST, 1..SCAN_NEWEST_MAX */
+    unsigned threads; /* 1.. */
+};
+
+/* A hit, valid during the visit. */
+struct scan_row {
+    const struct batch *batch;
+    uint64_t decoding; /* changes when *batch does, also at the same address */
+    uint32_t row;
+    int32_t partition;
+    int64_t offset;
+    uint32_t sub;
+    size_t rank; /* place in the order of the walk, from 0; see scan_newest() */
+};
+
+/* Returns 0 to go on, 1 when it has enough, or an error that ends the walk. */
+typedef int scan_visit(void *self, const struct scan_row *row);
+
+/* Names of damaged batches go to `diag`, in the log's order. */
+int scan_run(struct scan **out, const struct log_index *index, const struct sieve_query *query,
+             const struct scan_options *options, struct diag *diag);
+/* NULL is allowed. */
+void scan_free(struct scan *s);
+
+struct sieve_counters scan_counters(const struct scan *s);
+/* Batches that could not be answered, and damage that the index found. 0: the answer is whole. */
+uint64_t scan_missing(const struct scan *s);
+
+/*
+ * Visit every hit in the order of (topic, partition, offset, sub). After SCAN_ORDER. Returns 0,
+ * what visit() returned if negative, ERR_NOMEM, or ERR_CORRUPT when more than SCAN_OPEN_MAX batches
+ * say that they hold the same offsets.
+ */
+int scan_walk(struct scan *s, scan_visit *visit, void *self);
+
+/*
+ * Visit the newest rows. After SCAN_NEWEST. They come batch by batch; rank 0 is the newest, rows of
+ * one time are ranked by their place in the log, the later one first.
+ */
+int scan_newest(struct scan *s, scan_visit *visit, void *self);

@@ -1,0 +1,236 @@
+/* app/scan_walk.c - the hits of a scan, in order. */
+#include <stdlib.h>
+
+#include "app/scan_state.h"
+
+/* A stretch whose turn has come, decoded. */
+struct opened {
+    struct sieve *sieve;
+    const struct stretch *stretch;
+    uint32_t at; /* in sieve->rows: the next hit of the stretch's partition */
+    uint64_t decoding;
+};
+
+struct scan_merge {
+    struct scan *scan;
+    scan_visit *visit;
+    void *self;
+    struct opened open[SCAN_OPEN_MAX]; /* [0, open_count) are in use, the rest keep their sieves */
+    size_t open_count;
+    uint64_t decodings;
+    size_t rank;
+};
+
+static int place_compare(int64_t a_offset, uint32_t a_sub, int64_t b_offset, uint32_t b_sub)
+{
+    if (a_offset != b_offset)
+        return a_offset < b_offset ? -1 : 1;
+    return a_sub < b_sub ? -1 : a_sub > b_sub;
+}
+
+static bool same_partition(const struct stretch *a, const struct stretch *b)
+{
+    return a->partition == b->partition && slice_equal(a->topic, b->topic);
+}
+
+static int stretch_compare(const void *left, const void *right)
+{
+    const struct stretch *a = left;
+    const struct stretch *b = right;
+    int order = slice_compare(a->topic, b->topic);
+    if (order != 0)
+        return order;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    order = place_compare(a->offset, a->sub, b->offset, b->sub);
+    if (order != 0)
+        return order;
+    return a->batch < b->batch ? -1 : a->batch > b->batch;
+}
+
+/* Move to the next hit of the stretch's partition, from `at` on; false when there is none. */
+static bool opened_next(struct opened *o, uint32_t at)
+{
+    const struct sieve *s = o->sieve;
+    while (at < s->row_count && s->partitions[s->rows[at]] != o->stretch->partition)
+        at++;
+    o->at = at;
+    return at < s->row_count;
+}
+
+static int sieve_again(struct scan *scan, struct sieve **s, size_t batch)
+{
+    int err = *s == NULL ? sieve_new(s, scan->query) : 0;
+    if (err == 0)
+        err = sieve_blob(*s, log_index_blob(scan->index, batch));
+    if (err == 0)
+        sieve_places(*s);
+    return err;
+}
+
+static int open_stretch(struct scan_merge *m, const struct stretch *stretch)
+{
+    if (m->open_count == SCAN_OPEN_MAX)
+        return ERR_CORRUPT;
+    struct opened *o = &m->open[m->open_count];
+    int err = sieve_again(m->scan, &o->sieve, stretch->batch);
+    if (err != 0)
+        return err;
+    o->stretch = stretch;
+    o->decoding = ++m->decodings;
+    if (opened_next(o, 0))
+        m->open_count++;
+    return 0;
+}
+
+/* The open stretch with the next hit. Needs one to be open. */
+static size_t first_open(const struct scan_merge *m)
+{
+    size_t first = 0;
+    for (size_t i = 1; i < m->open_count; i++) {
+        const struct sieve *a = m->open[i].sieve;
+        const struct sieve *b = m->open[first].sieve;
+        uint32_t row_a = a->rows[m->open[i].at];
+        uint32_t row_b = b->rows[m->open[first].at];
+        if (place_compare(a->offsets[row_a], a->batch->sub[row_a], b->offsets[row_b],
+                          b->batch->sub[row_b]) < 0)
+            first = i;
+    }
+    return first;
+}
+
+static int visit_hit(struct scan_merge *m, const struct opened *o)
+{
+    const struct sieve *s = o->sieve;
+    uint32_t row = s->rows[o->at];
+    const struct scan_row hit = {.batch = s->batch,
+                                 .decoding = o->decoding,
+                                 .row = row,
+                                 .partition = s->partitions[row],
+                                 .offset = s->offsets[row],
+                                 .sub = s->batch->sub[row],
+                                 .rank = m->rank++};
+    return m->visit(m->self, &hit);
+}
+
+/* Whether `next` begins before the hit that is first among the open ones. */
+static bool must_open(const struct scan_merge *m, const struct stretch *next)
+{
+    if (next == NULL)
+        return false;
+    if (m->open_count == 0)
+        return true;
+    const struct opened *o = &m->open[first_open(m)];
+    uint32_t row = o->sieve->rows[o->at];
+    return same_partition(o->stretch, next) &&
+           place_compare(next->offset, next->sub, o->sieve->offsets[row],
+                         o->sieve->batch->sub[row]) < 0;
+}
+
+static int merge(struct scan_merge *m)
+{
+    const struct scan_part *found = &m->scan->found;
+    size_t at = 0;
+    while (at < found->stretch_count || m->open_count != 0) {
+        const struct stretch *next = at < found->stretch_count ? &found->stretches[at] : NULL;
+        int err = 0;
+        if (must_open(m, next)) {
+            at++;
+            err = open_stretch(m, next);
+            if (err != 0)
+                return err;
+            continue;
+        }
+        size_t first = first_open(m);
+        struct opened *o = &m->open[first];
+        err = visit_hit(m, o);
+        if (err != 0)
+            return err < 0 ? err : 0;
+        if (!opened_next(o, o->at + 1)) {
+            struct opened done = *o;
+            *o = m->open[--m->open_count];
+            m->open[m->open_count] = done;
+        }
+    }
+    return 0;
+}
+
+int scan_walk(struct scan *s, scan_visit *visit, void *self)
+{
+    struct scan_merge *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return ERR_NOMEM;
+    *m = (struct scan_merge){.scan = s, .visit = visit, .self = self};
+    if (s->found.stretch_count != 0)
+        qsort(s->found.stretches, s->found.stretch_count, sizeof(*s->found.stretches),
+              stretch_compare);
+    int err = merge(m);
+    for (size_t i = 0; i < SCAN_OPEN_MAX; i++)
+        sieve_free(m->open[i].sieve);
+    free(m);
+    return err;
+}
+
+static int newest_compare(const void *left, const void *right)
+{
+    const struct newest_row *a = left;
+    const struct newest_row *b = right;
+    return newest_before(a, b) ? -1 : newest_before(b, a);
+}
+
+/* A newest row's rank, and where it stands. */
+struct ranked {
+    uint32_t batch;
+    uint32_t row;
+    size_t rank;
+};
+
+static int ranked_compare(const void *left, const void *right)
+{
+    const struct ranked *a = left;
+    const struct ranked *b = right;
+    if (a->batch != b->batch)
+        return a->batch < b->batch ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int visit_ranked(struct scan *s, const struct ranked *rows, scan_visit *visit, void *self)
+{
+    struct sieve *sieve = NULL;
+    int err = 0;
+    for (size_t i = 0; i < s->found.newest_count && err == 0; i++) {
+        const struct ranked *r = &rows[i];
+        if (i == 0 || r->batch != rows[i - 1].batch)
+            err = sieve_again(s, &sieve, r->batch);
+        if (err != 0)
+            break;
+        const struct scan_row hit = {.batch = sieve->batch,
+                                     .decoding = r->batch,
+                                     .row = r->row,
+                                     .partition = sieve->partitions[r->row],
+                                     .offset = sieve->offsets[r->row],
+                                     .sub = sieve->batch->sub[r->row],
+                                     .rank = r->rank};
+        err = visit(self, &hit);
+    }
+    sieve_free(sieve);
+    return err < 0 ? err : 0;
+}
+
+int scan_newest(struct scan *s, scan_visit *visit, void *self)
+{
+    size_t count = s->found.newest_count;
+    if (count == 0)
+        return 0;
+    struct ranked *rows = calloc(count, sizeof(*rows));
+    if (rows == NULL)
+        return ERR_NOMEM;
+    qsort(s->found.newest, count, sizeof(*s->found.newest), newest_compare);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct ranked){
+            .batch = s->found.newest[i].batch, .row = s->found.newest[i].row, .rank = i};
+    qsort(rows, count, sizeof(*rows), ranked_compare);
+    int err = visit_ranked(s, rows, visit, self);
+    free(rows);
+    return err;
+}

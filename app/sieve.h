@@ -1,0 +1,70 @@
+/*
+ * app/sieve.h - one stored batch and one query: which rows match, with as little work as possible.
+ *
+ *   head: tenant, topic, partition, time --> filter: required values --> texts: can it occur?
+ *        --> rows --> predicate --> rows[0, row_count)
+ *   Each step may end it; counters say which did.
+ *
+ * Ownership: the sieve owns the decoded batch, which is valid until the next call and borrows the
+ *            blob's names (topic, source, format).
+ * Threads:   one owner per sieve; the query is shared and immutable.
+ * Failures:  ERR_CORRUPT for a damaged blob, ERR_RANGE when a regular expression gives up (the rows
+ *            are then not known), ERR_NOMEM. The sieve may be used again after any.
+ */
+#pragma once
+
+#include "event/pred.h"
+#include "store/store.h"
+
+/* What is asked for. All of it must hold. */
+struct sieve_query {
+    const struct pred *pred; /* one expression; NULL: every row. Borrowed */
+    struct slice topic;      /* borrowed; empty: every topic */
+    uint32_t tenant;
+    int32_t partition;
+    bool has_tenant;
+    bool has_partition;
+    int64_t since_ns; /* event time in [since, until); INT64_MIN and INT64_MAX: no bound */
+    int64_t until_ns;
+};
+
+struct sieve_counters {
+    uint64_t batches;
+    uint64_t bytes;         /* of batches whose checksum was computed */
+    uint64_t rows;          /* in the batches that the query is about */
+    uint64_t rows_unpacked; /* of those that had to be looked at row by row */
+    uint64_t hits;
+    uint64_t pruned_scope;  /* batches of another tenant, topic or partition */
+    uint64_t pruned_time;   /* by event time */
+    uint64_t pruned_filter; /* by the filter of addresses and names */
+    uint64_t pruned_texts;  /* by dictionaries and texts */
+};
+
+struct sieve {
+    const struct sieve_query *query;
+    struct codec *codec;
+    struct pred_scratch *scratch;
+    struct batch *batch; /* decoded when row_count is not 0 */
+    struct hits hits;
+    struct batch_head head;
+    uint32_t row_count;
+    uint16_t rows[BATCH_ROWS_MAX];   /* that match, ascending */
+    int64_t offsets[BATCH_ROWS_MAX]; /* of every row of the batch, after sieve_places() */
+    int32_t partitions[BATCH_ROWS_MAX];
+    struct sieve_counters counters;
+};
+
+/* `query` is borrowed for the sieve's life. */
+int sieve_new(struct sieve **out, const struct sieve_query *query);
+/* NULL is allowed. */
+void sieve_free(struct sieve *s);
+
+/* The rows of the blob that match, into rows[0, row_count); counted. */
+int sieve_blob(struct sieve *s, struct slice blob);
+/* How many, counted; unpacks nothing where the head tells. */
+int sieve_count(struct sieve *s, struct slice blob, uint64_t *out);
+
+/* Fill offsets and partitions of the decoded batch. */
+void sieve_places(struct sieve *s);
+
+void sieve_counters_add(struct sieve_counters *to, const struct sieve_counters *from);

@@ -1,0 +1,162 @@
+#include "app/tally.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+struct tally {
+    pthread_mutex_t lock;
+    struct tally_row *rows; /* ordered by tenant, source */
+    size_t count;
+    uint64_t latency[TALLY_LATENCY_BUCKETS];
+    uint64_t latency_rows;
+};
+
+int tally_new(struct tally **out)
+{
+    struct tally *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return ERR_NOMEM;
+    t->rows = calloc(TALLY_ROWS_MAX, sizeof(*t->rows));
+    if (t->rows == NULL || pthread_mutex_init(&t->lock, NULL) != 0) {
+        free(t->rows);
+        free(t);
+        return ERR_NOMEM;
+    }
+    *out = t;
+    return 0;
+}
+
+void tally_free(struct tally *t)
+{
+    if (t == NULL)
+        return;
+    (void)pthread_mutex_destroy(&t->lock);
+    free(t->rows);
+    free(t);
+}
+
+static int row_compare(const struct tally_row *row, uint32_t tenant, struct slice source)
+{
+    if (row->tenant != tenant)
+        return row->tenant < tenant ? -1 : 1;
+    return slice_compare(slice_from(row->source), source);
+}
+
+/* The row of a source, made where it is missing; needs the lock. */
+static struct tally_row *row_find(struct tally *t, uint32_t tenant, struct slice source)
+{
+    size_t low = 0;
+    size_t high = t->count;
+    if (source.len > TALLY_SOURCE_BYTES_MAX)
+        source.len = TALLY_SOURCE_BYTES_MAX;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (row_compare(&t->rows[middle], tenant, source) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < t->count && row_compare(&t->rows[low], tenant, source) == 0)
+        return &t->rows[low];
+    if (t->count == TALLY_ROWS_MAX - 1) {
+        struct tally_row *other = &t->rows[TALLY_ROWS_MAX - 1];
+        memcpy(other->source, "_other", sizeof("_other"));
+        return other;
+    }
+    memmove(&t->rows[low + 1], &t->rows[low], (t->count - low) * sizeof(t->rows[0]));
+    t->count++;
+    t->rows[low] = (struct tally_row){.tenant = tenant, .lag_records = -1};
+    memcpy(t->rows[low].source, source.data, source.len);
+    return &t->rows[low];
+}
+
+static void row_add(struct tally_row *to, const struct tally_row *add)
+{
+    to->rows += add->rows;
+    to->unparsed += add->unparsed;
+    to->raw_bytes += add->raw_bytes;
+    to->stored_bytes += add->stored_bytes;
+    if (add->last_arrival_ns > to->last_arrival_ns)
+        to->last_arrival_ns = add->last_arrival_ns;
+}
+
+void tally_add(struct tally *t, const struct tally_row *add)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    row_add(row_find(t, add->tenant, slice_from(add->source)), add);
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+void tally_set_lag(struct tally *t, uint32_t tenant, struct slice source, int64_t records)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    row_find(t, tenant, source)->lag_records = records;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+/* Two buckets per doubling: the answer is at most 41 % above the truth. */
+static unsigned bucket_of(int64_t ns)
+{
+    int64_t ms = ns / 1000000;
+    if (ms < 1)
+        return 0;
+    unsigned power = 63U - (unsigned)__builtin_clzll((uint64_t)ms);
+    /* Above 2^power * sqrt(2)? Squares compared, so that no floating point is needed. */
+    uint64_t scaled = power > 15 ? (uint64_t)ms >> (power - 15) : (uint64_t)ms << (15 - power);
+    unsigned bucket = power * 2 + (scaled >= 46341 ? 2 : 1);
+    return bucket < TALLY_LATENCY_BUCKETS ? bucket : TALLY_LATENCY_BUCKETS - 1;
+}
+
+static int64_t bucket_top_ns(unsigned bucket)
+{
+    int64_t whole = (INT64_C(1) << (bucket / 2)) * 1000000;
+    return bucket % 2 == 0 ? whole : whole + whole * 414 / 1000;
+}
+
+void tally_latency(struct tally *t, int64_t ns, uint64_t rows)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    t->latency[bucket_of(ns)] += rows;
+    t->latency_rows += rows;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+int64_t tally_latency_share(struct tally *t, double share)
+{
+    int64_t top = 0;
+    (void)pthread_mutex_lock(&t->lock);
+    uint64_t need = (uint64_t)((double)t->latency_rows * share);
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < TALLY_LATENCY_BUCKETS && t->latency_rows != 0; i++) {
+        seen += t->latency[i];
+        top = bucket_top_ns(i);
+        if (seen >= need && seen != 0)
+            break;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+    return top;
+}
+
+size_t tally_copy(struct tally *t, struct tally_row *out, size_t cap)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    size_t count = t->count < cap ? t->count : cap;
+    memcpy(out, t->rows, count * sizeof(*out));
+    (void)pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+struct tally_row tally_total(struct tally *t)
+{
+    struct tally_row total = {.lag_records = 0};
+    (void)pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->count; i++) {
+        row_add(&total, &t->rows[i]);
+        if (t->rows[i].lag_records > 0)
+            total.lag_records += t->rows[i].lag_records;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+    return total;
+}

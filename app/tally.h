@@ -1,0 +1,49 @@
+/*
+ * app/tally.h - running totals per municipality and source: what `demo`, `status` and metrics show.
+ *
+ * Ownership: the tally owns its rows; names are copied.
+ * Threads:   any; every call takes its lock.
+ * Failures:  past TALLY_ROWS_MAX sources share the last row, whose name is "_other".
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum tally_limits {
+    TALLY_ROWS_MAX = 4096,
+    TALLY_SOURCE_BYTES_MAX = 32,
+    TALLY_LATENCY_BUCKETS = 64, /* bucket i: below 2^(i/2) ms */
+};
+
+struct tally_row {
+    uint32_t tenant;
+    char source[TALLY_SOURCE_BYTES_MAX + 1];
+    uint64_t rows;
+    uint64_t unparsed;
+    uint64_t raw_bytes;
+    uint64_t stored_bytes;   /* its batches in the log */
+    int64_t last_arrival_ns; /* newest committed */
+    int64_t lag_records;     /* records that the broker has and the log has not; -1 = not known */
+};
+
+struct tally;
+
+int tally_new(struct tally **out);
+void tally_free(struct tally *t);
+
+/* Add what was committed: `add` holds differences, last_arrival_ns the newest. */
+void tally_add(struct tally *t, const struct tally_row *add);
+void tally_set_lag(struct tally *t, uint32_t tenant, struct slice source, int64_t records);
+/* Count `rows` rows that became durable so long after they arrived. */
+void tally_latency(struct tally *t, int64_t ns, uint64_t rows);
+/* The latency that a share (0..1) of the rows did not exceed, in ns; 0 without rows. */
+int64_t tally_latency_share(struct tally *t, double share);
+
+/* Copy the rows, ordered by tenant and source; returns how many. `cap` items fit. */
+size_t tally_copy(struct tally *t, struct tally_row *out, size_t cap);
+/* Sum of all rows. */
+struct tally_row tally_total(struct tally *t);

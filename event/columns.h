@@ -1,0 +1,44 @@
+/*
+ * event/columns.h - filling the columns of a batch; shared by the builder and by the store's reader.
+ *
+ * Ownership: everything is taken from the batch's arena.
+ * Threads:   the batch's owner.
+ * Failures:  ERR_NOMEM, or NULL; ERR_RANGE past a limit of event/batch.h.
+ */
+#pragma once
+
+#include "event/batch.h"
+
+/* Make room for one more row in every row array and column. */
+int batch_reserve_row(struct batch *b);
+
+/* Make room for exactly `rows` rows in an empty batch without columns. */
+int batch_reserve_rows(struct batch *b, uint32_t rows);
+
+/*
+ * Append a column with room for the batch's row_cap and every row absent. `storage` must fit the
+ * type. Returns its index, or a negative enum err.
+ */
+int batch_column_add(struct batch *b, const struct column *like);
+
+/*
+ * A place for `need` elements of `size` bytes: `items` itself where *cap suffices, else a larger
+ * copy and a new *cap. NULL on ERR_NOMEM, with *cap unchanged.
+ */
+void *batch_array_grow(struct batch *b, void *items, uint32_t *cap, uint32_t need, size_t size);
+
+/* Turn a column of IPv4 into one that holds any address; rows keep their values. */
+int column_widen(struct batch *b, struct column *c);
+
+static inline void column_set_present(struct column *c, uint32_t row)
+{
+    c->present[row / 64] |= UINT64_C(1) << (row % 64);
+}
+
+static inline bool column_is_present(const struct column *c, uint32_t row)
+{
+    return (c->present[row / 64] >> (row % 64) & 1) != 0;
+}
+
+/* Bytes of one row of a storage. */
+size_t column_width(uint8_t storage);

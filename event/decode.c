@@ -1,0 +1,178 @@
+#include "event/batch.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool value_is_encoded(struct slice text, uint8_t kind)
+{
+    if (text.len == 0)
+        return false;
+    switch ((enum slot_kind)kind) {
+    case SLOT_C_ESCAPED:
+    case SLOT_JSON_STRING:
+        return memchr(text.data, '\\', text.len) != NULL;
+    case SLOT_CSV_DOUBLED:
+        return memchr(text.data, '"', text.len) != NULL;
+    case SLOT_FORM:
+        return memchr(text.data, '%', text.len) != NULL || memchr(text.data, '+', text.len) != NULL;
+    case SLOT_PERCENT:
+        return memchr(text.data, '%', text.len) != NULL;
+    case SLOT_PLAIN:
+    case SLOT_KEY:
+    case SLOT_KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void decode_percent(struct buf *out, struct slice text, bool form)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c == '%' && i + 2 < text.len) {
+            int high = hex_digit(text.data[i + 1]);
+            int low = hex_digit(text.data[i + 2]);
+            if (high >= 0 && low >= 0) {
+                buf_byte(out, (char)(high * 16 + low));
+                i += 2;
+                continue;
+            }
+        }
+        buf_byte(out, form && c == '+' ? ' ' : c);
+    }
+}
+
+static void utf8_put(struct buf *out, uint32_t point)
+{
+    if (point < 0x80) {
+        buf_byte(out, (char)point);
+    } else if (point < 0x800) {
+        buf_byte(out, (char)(0xc0 | point >> 6));
+        buf_byte(out, (char)(0x80 | (point & 0x3f)));
+    } else if (point < 0x10000) {
+        buf_byte(out, (char)(0xe0 | point >> 12));
+        buf_byte(out, (char)(0x80 | (point >> 6 & 0x3f)));
+        buf_byte(out, (char)(0x80 | (point & 0x3f)));
+    } else {
+        buf_byte(out, (char)(0xf0 | point >> 18));
+        buf_byte(out, (char)(0x80 | (point >> 12 & 0x3f)));
+        buf_byte(out, (char)(0x80 | (point >> 6 & 0x3f)));
+        buf_byte(out, (char)(0x80 | (point & 0x3f)));
+    }
+}
+
+/* Four hexadecimal digits at text[at], or -1. */
+static int32_t hex4(struct slice text, size_t at)
+{
+    if (at + 4 > text.len)
+        return -1;
+    int32_t v = 0;
+    for (size_t i = at; i < at + 4; i++) {
+        int digit = hex_digit(text.data[i]);
+        if (digit < 0)
+            return -1;
+        v = v * 16 + digit;
+    }
+    return v;
+}
+
+/* The \uXXXX (or surrogate pair) whose 'u' stands at `at`; returns how many bytes it took, or 0. */
+static size_t decode_unicode(struct buf *out, struct slice text, size_t at)
+{
+    int32_t high = hex4(text, at + 1);
+    if (high < 0)
+        return 0;
+    if (high < 0xd800 || high > 0xdfff) {
+        utf8_put(out, (uint32_t)high);
+        return 5;
+    }
+    if (high < 0xdc00 && at + 6 < text.len && text.data[at + 5] == '\\' &&
+        text.data[at + 6] == 'u') {
+        int32_t low = hex4(text, at + 7);
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            utf8_put(out, 0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+            return 11;
+        }
+    }
+    return 0;
+}
+
+/* The byte that a backslash and `c` mean, or 0 when they stand for themselves. */
+static char escaped_byte(char c, bool json)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return c;
+    case '\'':
+        return json ? '\0' : c;
+    case '/':
+        return json ? c : '\0';
+    case 'b':
+        return json ? '\b' : '\0';
+    case 'f':
+        return json ? '\f' : '\0';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return '\0';
+    }
+}
+
+static void decode_backslash(struct buf *out, struct slice text, bool json)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] != '\\' || i + 1 == text.len) {
+            buf_byte(out, text.data[i]);
+            continue;
+        }
+        size_t taken = json && text.data[i + 1] == 'u' ? decode_unicode(out, text, i + 1) : 0;
+        char byte = escaped_byte(text.data[i + 1], json);
+        if (taken != 0) {
+            i += taken;
+        } else if (byte != '\0') {
+            buf_byte(out, byte);
+            i++;
+        } else {
+            buf_byte(out, '\\');
+        }
+    }
+}
+
+void value_decode(struct buf *out, struct slice text, uint8_t kind)
+{
+    switch ((enum slot_kind)kind) {
+    case SLOT_C_ESCAPED:
+    case SLOT_JSON_STRING:
+        decode_backslash(out, text, kind == SLOT_JSON_STRING);
+        return;
+    case SLOT_CSV_DOUBLED:
+        for (size_t i = 0; i < text.len; i++) {
+            buf_byte(out, text.data[i]);
+            if (text.data[i] == '"' && i + 1 < text.len && text.data[i + 1] == '"')
+                i++;
+        }
+        return;
+    case SLOT_FORM:
+    case SLOT_PERCENT:
+        decode_percent(out, text, kind == SLOT_FORM);
+        return;
+    case SLOT_PLAIN:
+    case SLOT_KEY:
+    case SLOT_KIND_COUNT:
+        break;
+    }
+    buf_slice(out, text);
+}

@@ -1,0 +1,87 @@
+/*
+ * event/pred.h - the one predicate engine: rules, search, back-test and retro-hunt.
+ *
+ * String leaves are grouped by field. A column of codes is asked once per distinct value, a column
+ * of text as one block; both give, per row, the set of leaves that hold. Each expression hangs on
+ * a witness: a leaf without which it cannot be true; only rows where the witness holds are asked
+ * the rest. Expressions without a witness are "full scan".
+ *
+ * Meaning: a leaf on a field is true when any value of the field in the row satisfies it; NOT is
+ * plain negation, so `not field:x` is true where the field is absent. Strings compare the decoded
+ * value; AST_EQUAL and AST_GLOB on an INT, EPOCH or IP field compare by value where the pattern is
+ * one, by text otherwise. Fields of the batch (tenant, source, format) and of the row (@timestamp,
+ * verdict, parse error, kafka.*) answer like columns. url.original is composed of its parts.
+ *
+ * Threads:   struct pred is immutable and shared; struct pred_scratch has one owner.
+ * Failures:  compile: ERR_CONF with diagnosis, ERR_NOMEM. eval: ERR_NOMEM, ERR_RANGE when a regex
+ *            hits its match limit (never "no match").
+ */
+#pragma once
+
+#include "event/ast.h"
+#include "event/batch.h"
+
+struct pred;
+struct pred_scratch;
+
+/* A row range of a batch; live or read back. */
+struct column_set {
+    const struct batch *batch;
+    uint32_t first_row;
+    uint32_t end_row;
+    bool rows_known; /* false: only texts and dictionaries are decoded; pred_possible() alone */
+};
+
+/* One (expression, row) that holds. */
+struct hit {
+    uint32_t expression; /* index in the array given to pred_compile() */
+    uint32_t row;
+};
+
+struct hits {
+    struct hit *items; /* ordered by (expression, row) */
+    size_t count;
+    size_t cap;
+};
+
+/* What an expression costs, for people and tests. */
+struct pred_info {
+    uint32_t leaf_count;
+    uint32_t full_scan_count; /* expressions without a witness */
+};
+
+int pred_compile(struct pred **out, const struct ast *const *expressions, size_t count,
+                 struct diag *diag);
+void pred_free(struct pred *p);
+struct pred_info pred_info(const struct pred *p);
+
+int pred_scratch_new(struct pred_scratch **out, const struct pred *p);
+void pred_scratch_free(struct pred_scratch *s);
+
+/* Append all hits of the row range to *out (cleared first). */
+int pred_eval(const struct pred *p, struct pred_scratch *s, const struct column_set *set,
+              struct hits *out);
+void hits_release(struct hits *h);
+
+/*
+ * Could any row of the batch hit? False only when certainly none does. With set->rows_known false
+ * it looks at dictionaries, texts and skeletons alone.
+ */
+bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set);
+
+/*
+ * Values that any matching row must have in the stored filter (addresses, names): calls `each`
+ * with the field and the value of every such necessary equality of expression 0; stops and
+ * returns false when `each` says that one is missing. An address is the 16 bytes of struct ip, a
+ * name its decoded text with ASCII case folded.
+ */
+bool pred_required(const struct pred *p,
+                   bool (*each)(void *self, uint16_t field, struct slice value), void *self);
+
+/*
+ * The same values of a batch, for who makes the filter: calls `each` with every value of the
+ * FILTER-indexed fields that pred_required() could ask for, repeated ones included; stops at its
+ * first error and returns that. ERR_NOMEM.
+ */
+int pred_filter_values(const struct batch *b,
+                       int (*each)(void *self, uint16_t field, struct slice value), void *self);

@@ -1,0 +1,399 @@
+/* A leaf on the rows of one column, and on everything that its target stands for. */
+#include "base/err.h"
+#include "event/pred_form.h"
+#include "event/pred_group.h"
+#include "event/pred_plan.h"
+
+enum {
+    WHOLE_SHARE = 4, /* more than 1/4 of the rows asked for: find the leaf's rows for all */
+};
+
+int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct forms *forms,
+               struct rows *out)
+{
+    for (uint32_t i = 0; i < forms->count; i++) {
+        const struct form *form = &forms->items[i];
+        int holds = leaf_text(leaf, s->regex, slice_of(form->data, form->len));
+        if (holds < 0)
+            return holds;
+        if (holds != 0)
+            rows_set(out, form->owner);
+    }
+    return 0;
+}
+
+/* Ask each entry once, then give the answer to its rows. */
+static int codes_rows(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                      const struct forms *forms, const struct rows *mask, struct rows *out)
+{
+    memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
+    bool any = false;
+    for (uint32_t i = 0; i < forms->count; i++) {
+        const struct form *form = &forms->items[i];
+        int holds = leaf_text(leaf, s->regex, slice_of(form->data, form->len));
+        if (holds < 0)
+            return holds;
+        if (holds != 0) {
+            any = true;
+            s->entry_bits[form->owner / 64] |= UINT64_C(1) << (form->owner % 64);
+        }
+    }
+    const uint16_t *codes = c->codes + s->first_row;
+    for (uint32_t i = 0; any && rows_next(mask, &i); i++) {
+        uint16_t code = codes[i];
+        if (code != CODE_NONE && (s->entry_bits[code / 64] >> (code % 64) & 1) != 0)
+            rows_set(out, i);
+    }
+    return 0;
+}
+
+static bool column_has(const struct column *c, uint32_t row)
+{
+    switch ((enum column_storage)c->storage) {
+    case COLUMN_CODES:
+        return c->codes[row] != CODE_NONE;
+    case COLUMN_TEXT:
+        return c->spans[row].len != SPAN_NONE;
+    case COLUMN_INT:
+        return c->numbers[row] != VALUE_NONE;
+    case COLUMN_IP4:
+    case COLUMN_IP:
+    default:
+        return (c->present[row / 64] >> (row % 64) & 1) != 0;
+    }
+}
+
+static void present_rows(const struct pred_scratch *s, const struct column *c,
+                         const struct rows *mask, struct rows *out)
+{
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        if (column_has(c, s->first_row + i))
+            rows_set(out, i);
+    }
+}
+
+static void number_rows(const struct pred_scratch *s, const struct leaf *leaf,
+                        const struct column *c, const struct rows *mask, struct rows *out)
+{
+    const int64_t *numbers = c->numbers + s->first_row;
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        if (numbers[i] != VALUE_NONE && leaf_number(leaf, c->type, c->epoch_form, numbers[i]))
+            rows_set(out, i);
+    }
+}
+
+/* An IPv4 address or network among many: the most frequent question, so without a call a row. */
+static void ip4_rows(const struct pred_scratch *s, uint32_t net, uint32_t bits,
+                     const struct column *c, const struct rows *mask, struct rows *out)
+{
+    const uint32_t *ip4 = c->ip4 + s->first_row;
+    for (uint32_t from = 0; from < s->row_count; from += 64) {
+        uint32_t count = s->row_count - from < 64 ? s->row_count - from : 64;
+        uint64_t found = 0;
+        for (uint32_t i = 0; i < count; i++)
+            found |= (uint64_t)((ip4[from + i] & bits) == net) << i;
+        found &= mask->words[from / 64];
+        for (; found != 0; found &= found - 1) {
+            uint32_t row = from + (uint32_t)__builtin_ctzll(found);
+            if (column_has(c, s->first_row + row))
+                rows_set(out, row);
+        }
+    }
+}
+
+static void ip_rows(const struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                    const struct rows *mask, struct rows *out)
+{
+    unsigned prefix = leaf->op == LEAF_OP_NETWORK ? leaf->network.prefix_bits : 128U;
+    const struct ip *net = leaf->op == LEAF_OP_NETWORK ? &leaf->network.ip : &leaf->equal_ip;
+    if (c->storage == COLUMN_IP4 && prefix >= 96) {
+        uint32_t bits = prefix == 96 ? 0 : UINT32_MAX << (128 - prefix);
+        if (ip_is_v4(net))
+            ip4_rows(s, ip_v4(net) & bits, bits, c, mask, out);
+        return;
+    }
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        uint32_t row = s->first_row + i;
+        if (!column_has(c, row))
+            continue;
+        struct ip ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+        if (leaf_ip(leaf, &ip))
+            rows_set(out, i);
+    }
+}
+
+/* Ask the forms of one value that decoding may change. 1, 0 or an error. */
+static int encoded_holds(struct pred_scratch *s, const struct leaf *leaf,
+                         const struct form_way *way, struct slice written)
+{
+    struct slice texts[FORM_TEXTS_MAX];
+    unsigned count = form_texts(way, written, &s->forms, texts);
+    if (!buf_ok(&s->forms.first) || !buf_ok(&s->forms.second))
+        return ERR_NOMEM;
+    int holds = 0;
+    for (unsigned i = 0; holds == 0 && i < count; i++)
+        holds = leaf_text(leaf, s->regex, texts[i]);
+    return holds;
+}
+
+/* One leaf on a column of text, without a list of forms. */
+static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                     const struct form_way *way, const struct rows *mask, struct rows *out)
+{
+    const struct span *spans = c->spans + s->first_row;
+    bool as_is = way->kind == SLOT_PLAIN;
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        if (spans[i].len == SPAN_NONE)
+            continue;
+        struct slice written = batch_span(s->batch, spans[i]);
+        int holds = as_is ? leaf_text(leaf, s->regex, written) : 0;
+        if (holds == 0 && (!as_is || (way->is_url && value_is_encoded(written, SLOT_PERCENT))))
+            holds = encoded_holds(s, leaf, way, written);
+        if (holds < 0)
+            return holds;
+        if (holds != 0)
+            rows_set(out, i);
+    }
+    return 0;
+}
+
+/* Do the values stand one behind the other in the text, in the order of their rows? */
+static bool is_block(const struct pred_scratch *s, const struct column *c, struct slice *out)
+{
+    const struct span *spans = c->spans + s->first_row;
+    size_t end = 0;
+    size_t first = 0;
+    bool any = false;
+    for (uint32_t i = 0; i < s->row_count; i++) {
+        if (spans[i].len == SPAN_NONE)
+            continue;
+        if (any && spans[i].offset != end)
+            return false;
+        first = any ? first : spans[i].offset;
+        any = true;
+        end = (size_t)spans[i].offset + spans[i].len;
+    }
+    *out = slice_of(s->batch->text.data + first, end - first);
+    return any;
+}
+
+/* The row whose value holds the byte at `offset` of the text, at or after `row`. */
+static uint32_t block_row(const struct pred_scratch *s, const struct column *c, uint32_t row,
+                          size_t offset)
+{
+    const struct span *spans = c->spans + s->first_row;
+    while (spans[row].len == SPAN_NONE || (size_t)spans[row].offset + spans[row].len <= offset)
+        row++;
+    return row;
+}
+
+/* The rows whose values hold a byte that may begin an escape. */
+static int block_encoded(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                         struct slice block, struct rows *out)
+{
+    const struct form_way way = {.kind = SLOT_PLAIN, .is_url = true};
+    const char *text = s->batch->text.data;
+    const char *end = block.data + block.len;
+    uint32_t row = 0;
+    for (const char *at = memchr(block.data, '%', block.len); at != NULL;) {
+        row = block_row(s, c, row, (size_t)(at - text));
+        struct span span = c->spans[s->first_row + row];
+        int holds = encoded_holds(s, leaf, &way, batch_span(s->batch, span));
+        if (holds < 0)
+            return holds;
+        if (holds != 0)
+            rows_set(out, row);
+        const char *next = text + span.offset + span.len;
+        at = next == end ? NULL : memchr(next, '%', (size_t)(end - next));
+    }
+    return 0;
+}
+
+/* All values in one search for the literal; what it finds is asked as ever. */
+static int block_rows(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                      bool is_url, struct slice block, struct rows *out)
+{
+    const char *text = s->batch->text.data;
+    const char *end = block.data + block.len;
+    uint32_t row = 0;
+    for (const char *at = block.data; at < end;) {
+        at = needle_find(&leaf->needle, at, end);
+        if (at == NULL)
+            break;
+        row = block_row(s, c, row, (size_t)(at - text));
+        struct slice value = batch_span(s->batch, c->spans[s->first_row + row]);
+        if (leaf_text(leaf, s->regex, value) != 0)
+            rows_set(out, row);
+        at = value.data + value.len;
+    }
+    return is_url ? block_encoded(s, leaf, c, block, out) : 0;
+}
+
+static int text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t column, bool is_url,
+                     const struct rows *mask, struct rows *out)
+{
+    const struct column *c = &s->batch->columns[column];
+    const struct form_way way = {.kind = c->kind, .is_url = is_url};
+    struct slice block;
+    if (c->kind != SLOT_PLAIN || leaf->needle.text.len == 0 || leaf->op > LEAF_OP_GLOB ||
+        rows_count(mask) != s->row_count || !is_block(s, c, &block))
+        return span_rows(s, leaf, c, &way, mask, out);
+    return block_rows(s, leaf, c, is_url, block, out);
+}
+
+/* A typed field whose column holds text: 1, 0 or an error. */
+static int typed_text(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                      struct slice text)
+{
+    enum leaf_way way = leaf_way(leaf, c->type);
+    int64_t number = 0;
+    enum epoch_form form = EPOCH_DIGITS;
+    struct ip ip;
+    enum value_class class = VALUE_INVALID;
+    if (c->type == FIELD_TYPE_IP)
+        class = ip_parse(text, &ip);
+    else if (text.len != 0 && c->type == FIELD_TYPE_INT)
+        class = value_int(text, &number);
+    else if (text.len != 0)
+        class = value_epoch(text, &number, &form);
+    if (class == VALUE_INVALID || way == LEAF_NEVER)
+        return 0;
+    if (way == LEAF_PRESENT)
+        return 1;
+    if (way == LEAF_NUMBER)
+        return leaf_number(leaf, c->type, form, number);
+    if (way == LEAF_IP)
+        return leaf_ip(leaf, &ip);
+    int holds = leaf_text(leaf, s->regex, text);
+    if (holds != 0 || class == VALUE_CANONICAL)
+        return holds;
+    buf_reset(&s->text);
+    if (c->type == FIELD_TYPE_IP)
+        ip_print(&s->text, &ip);
+    else
+        form_print_number(&s->text, c->type, form, number);
+    return buf_ok(&s->text) ? leaf_text(leaf, s->regex, buf_content(&s->text)) : ERR_NOMEM;
+}
+
+static int typed_text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t column,
+                           const struct rows *mask, struct rows *out)
+{
+    const struct column *c = &s->batch->columns[column];
+    const struct forms *forms = NULL;
+    struct rows one;
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        memset(&one, 0, sizeof(one));
+        rows_set(&one, i);
+        int err = forms_column(s, column, false, &one, &forms);
+        for (uint32_t k = 0; err == 0 && k < forms->count; k++) {
+            int holds = typed_text(s, leaf, c, slice_of(forms->items[k].data, forms->items[k].len));
+            if (holds > 0)
+                rows_set(out, i);
+            err = holds < 0 ? holds : 0;
+        }
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t column,
+                const struct rows *mask, struct rows *out)
+{
+    const struct column *c = &s->batch->columns[column];
+    bool is_text = c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT;
+    if (is_text && c->type != FIELD_TYPE_TEXT)
+        return typed_text_rows(s, &leaf->leaf, column, mask, out);
+    const struct forms *forms = NULL;
+    int err = 0;
+    switch (leaf_way(&leaf->leaf, c->type)) {
+    case LEAF_NEVER:
+        return 0;
+    case LEAF_PRESENT:
+        present_rows(s, c, mask, out);
+        return 0;
+    case LEAF_NUMBER:
+        number_rows(s, &leaf->leaf, c, mask, out);
+        return 0;
+    case LEAF_IP:
+        ip_rows(s, &leaf->leaf, c, mask, out);
+        return 0;
+    case LEAF_TEXT:
+    default:
+        if (c->storage == COLUMN_TEXT)
+            return text_rows(s, &leaf->leaf, column, s->pred->targets[leaf->target].is_url, mask,
+                             out);
+        err = forms_column(s, column, s->pred->targets[leaf->target].is_url, mask, &forms);
+        if (err != 0)
+            return err;
+        return c->storage == COLUMN_CODES ? codes_rows(s, &leaf->leaf, c, forms, mask, out)
+                                          : forms_rows(s, &leaf->leaf, forms, out);
+    }
+}
+
+/* The rows of `mask` where the leaf holds, asked of everything that its target stands for. */
+static int leaf_find(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
+                     struct rows *out)
+{
+    const struct target *target = &s->pred->targets[leaf->target];
+    if (target->kind == TARGET_RAW)
+        return raw_rows(s, leaf, mask, out);
+    if (target->kind == TARGET_ROW)
+        return row_field_rows(s, leaf, mask, out);
+    for (uint32_t c = s->target_column[leaf->target]; c != 0; c = s->column_next[c - 1]) {
+        int err = column_rows(s, leaf, c - 1, mask, out);
+        if (err != 0)
+            return err;
+    }
+    const struct forms *forms = NULL;
+    if (target->kind != TARGET_URL)
+        return 0;
+    int err = forms_url(s, mask, &forms);
+    return err != 0 ? err : forms_rows(s, &leaf->leaf, forms, out);
+}
+
+int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **out)
+{
+    const struct plan_leaf *l = &s->pred->leaves[leaf];
+    int err = 0;
+    if (l->grouped && s->target_scanned[l->target] == 0)
+        err = group_scan(s, l->target);
+    if (err == 0 && !l->grouped && s->leaf_known[leaf] == 0) {
+        struct rows found = {0};
+        err = leaf_find(s, l, &s->all, &found);
+        if (err == 0 && !rows_empty(&found)) {
+            s->leaf_rows[leaf] = arena_alloc(&s->arena, sizeof(found));
+            if (s->leaf_rows[leaf] == NULL)
+                return ERR_NOMEM;
+            *s->leaf_rows[leaf] = found;
+        }
+        s->leaf_known[leaf] = 1;
+    }
+    if (err != 0)
+        return err;
+    *out = s->leaf_rows[leaf];
+    return 0;
+}
+
+int scratch_leaf(struct pred_scratch *s, uint32_t leaf, const struct rows *mask, struct rows *out)
+{
+    const struct plan_leaf *l = &s->pred->leaves[leaf];
+    struct rows found = {0};
+    bool known = l->grouped ? s->target_scanned[l->target] != 0 : s->leaf_known[leaf] != 0;
+    if (known || rows_count(mask) * WHOLE_SHARE > s->row_count) {
+        const struct rows *all = NULL;
+        int err = scratch_leaf_all(s, leaf, &all);
+        if (err != 0)
+            return err;
+        if (all != NULL) {
+            found = *all;
+            rows_and(&found, mask);
+        }
+        *out = found;
+        return 0;
+    }
+    int err = leaf_find(s, l, mask, &found);
+    if (err == 0)
+        *out = found;
+    return err;
+}

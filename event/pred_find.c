@@ -1,0 +1,124 @@
+#include "event/pred_find.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+static bool letter(unsigned char c)
+{
+    return (unsigned char)(find_fold(c) - 'a') < 26;
+}
+
+struct needle needle_of(struct slice text, bool cased)
+{
+    struct needle n = {.text = text, .cased = cased};
+    if (text.len == 0)
+        return n;
+    n.first = (unsigned char)text.data[0];
+    n.last = (unsigned char)text.data[text.len - 1];
+    n.first_fold = !cased && letter(n.first) ? 0x20 : 0;
+    n.last_fold = !cased && letter(n.last) ? 0x20 : 0;
+    return n;
+}
+
+struct slice find_folded(struct arena *arena, struct slice text)
+{
+    char *copy = arena_copy(arena, text);
+    if (copy == NULL)
+        return (struct slice){0};
+    for (size_t i = 0; i < text.len; i++)
+        copy[i] = (char)find_fold((unsigned char)copy[i]);
+    return slice_of(copy, text.len);
+}
+
+static bool folded_equal_bytes(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (find_fold((unsigned char)a[i]) != (unsigned char)b[i])
+            return false;
+    }
+    return true;
+}
+
+#if defined(__SSE2__)
+
+static __m128i load16(const char *p)
+{
+    return _mm_loadu_si128((const void *)p);
+}
+
+static __m128i fold16(__m128i v)
+{
+    __m128i above = _mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1));
+    __m128i below = _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1));
+    return _mm_or_si128(v, _mm_and_si128(_mm_and_si128(above, below), _mm_set1_epi8(0x20)));
+}
+
+static bool folded_equal(const char *a, const char *b, size_t len)
+{
+    size_t i = 0;
+    for (; i + 16 <= len; i += 16) {
+        __m128i same = _mm_cmpeq_epi8(fold16(load16(a + i)), load16(b + i));
+        if (_mm_movemask_epi8(same) != 0xffff)
+            return false;
+    }
+    return folded_equal_bytes(a + i, b + i, len - i);
+}
+
+bool find_equal(const char *a, const char *b, size_t len, bool cased)
+{
+    if (len == 0)
+        return true;
+    return cased ? memcmp(a, b, len) == 0 : folded_equal(a, b, len);
+}
+
+const char *needle_find(const struct needle *n, const char *from, const char *end)
+{
+    size_t len = n->text.len;
+    if (len == 0)
+        return from;
+    if ((size_t)(end - from) < len)
+        return NULL;
+    const char *stop = end - len + 1; /* one past the last place where it fits */
+    __m128i first = _mm_set1_epi8((char)n->first);
+    __m128i last = _mm_set1_epi8((char)n->last);
+    __m128i first_fold = _mm_set1_epi8((char)n->first_fold);
+    __m128i last_fold = _mm_set1_epi8((char)n->last_fold);
+    for (const char *p = from; p < stop; p += 16) {
+        __m128i a = _mm_cmpeq_epi8(_mm_or_si128(load16(p), first_fold), first);
+        __m128i b = _mm_cmpeq_epi8(_mm_or_si128(load16(p + len - 1), last_fold), last);
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_and_si128(a, b));
+        while (mask != 0) {
+            const char *at = p + __builtin_ctz(mask);
+            if (at >= stop)
+                return NULL;
+            if (find_equal(at, n->text.data, len, n->cased))
+                return at;
+            mask &= mask - 1;
+        }
+    }
+    return NULL;
+}
+
+#else
+
+bool find_equal(const char *a, const char *b, size_t len, bool cased)
+{
+    if (len == 0)
+        return true;
+    return cased ? memcmp(a, b, len) == 0 : folded_equal_bytes(a, b, len);
+}
+
+const char *needle_find(const struct needle *n, const char *from, const char *end)
+{
+    size_t len = n->text.len;
+    if (len == 0)
+        return from;
+    for (const char *p = from; (size_t)(end - p) >= len; p++) {
+        if (find_equal(p, n->text.data, len, n->cased))
+            return p;
+    }
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * event/pred_form.h - private: the texts that a value is compared as.
+ *
+ *   written      `https:\/\/example.jp\/%2e`   kind JSON_STRING, field url.*
+ *   decoded      `https://example.jp/%2e`      every field
+ *   percent      `https://example.jp/.`        url.* only, beside the first
+ *
+ * A url.* value that is written as PERCENT or FORM is compared as written and decoded. A typed value
+ * is compared as printed and, where it was not canonical, as written, too.
+ *
+ * Ownership: texts point into the batch or into the scratch's arena, with padding behind them.
+ */
+#pragma once
+
+#include "event/pred_plan.h"
+
+/* A way of reading values. */
+struct form_way {
+    uint8_t kind; /* enum slot_kind */
+    bool is_url;
+};
+
+/*
+ * The texts that a value written so is compared as: `out[0]`, and `out[1]` where it returns 2. They
+ * are `written` itself or in `bufs`, whose failures the caller checks.
+ */
+unsigned form_texts(const struct form_way *way, struct slice written, struct form_bufs *bufs,
+                    struct slice out[FORM_TEXTS_MAX]);
+
+/* Add the forms of one value. 0 or ERR_NOMEM. */
+int forms_add(struct pred_scratch *s, struct forms *f, const struct form_way *way,
+              struct slice written, uint32_t owner);
+
+/* Add one text as it is. */
+int forms_push(struct pred_scratch *s, struct forms *f, struct slice text, uint32_t owner);
+/* Add a copy of a text that does not last. */
+int forms_copy(struct pred_scratch *s, struct forms *f, struct slice text, uint32_t owner);
+
+/*
+ * The forms of a column for the rows of `mask`; owners are entries for COLUMN_CODES, rows otherwise.
+ * Kept for the rest of the evaluation when mask is all rows. 0 or ERR_NOMEM.
+ */
+int forms_column(struct pred_scratch *s, uint32_t column, bool is_url, const struct rows *mask,
+                 const struct forms **out);
+
+/* The forms of url.original where it is composed; owners are rows. */
+int forms_url(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
+/* The lines; owners are rows. */
+int forms_raw(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
+
+/* Append the printed text of a number. */
+void form_print_number(struct buf *out, unsigned type, unsigned epoch_form, int64_t value);

@@ -1,0 +1,402 @@
+#include "event/pred_leaf.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/escape.h"
+#include "event/value.h"
+
+enum {
+    NUMBER_BYTES_MAX = 64, /* a longer text is no number */
+};
+
+static size_t digits(struct slice s, size_t at)
+{
+    size_t from = at;
+    while (at < s.len && (unsigned char)(s.data[at] - '0') < 10)
+        at++;
+    return at - from;
+}
+
+bool leaf_parse_number(struct slice text, struct number *out)
+{
+    if (text.len == 0 || text.len > NUMBER_BYTES_MAX)
+        return false;
+    size_t at = text.data[0] == '-' ? 1 : 0;
+    size_t whole = digits(text, at);
+    if (whole == 0)
+        return false;
+    at += whole;
+    bool is_real = at < text.len;
+    if (at < text.len && text.data[at] == '.') {
+        size_t fraction = digits(text, at + 1);
+        if (fraction == 0)
+            return false;
+        at += 1 + fraction;
+    }
+    if (at < text.len && (text.data[at] == 'e' || text.data[at] == 'E')) {
+        at++;
+        if (at < text.len && (text.data[at] == '-' || text.data[at] == '+'))
+            at++;
+        size_t exponent = digits(text, at);
+        if (exponent == 0)
+            return false;
+        at += exponent;
+    }
+    if (at != text.len)
+        return false;
+    char copy[NUMBER_BYTES_MAX + SLICE_PADDING_BYTES] = {0};
+    memcpy(copy, text.data, text.len);
+    struct number n = {.is_real = is_real};
+    if (!is_real && value_int(slice_of(copy, text.len), &n.integer) == VALUE_INVALID)
+        n.is_real = true;
+    n.real = n.is_real ? strtod(copy, NULL) : (double)n.integer;
+    *out = n;
+    return true;
+}
+
+/* Tokens of a pattern in which backslash makes * ? and backslash plain. */
+static size_t glob_read(uint16_t *out, struct slice pattern, bool cased)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pattern.len; i++) {
+        unsigned char c = (unsigned char)pattern.data[i];
+        if (c == '\\' && i + 1 < pattern.len && strchr("*?\\", pattern.data[i + 1]) != NULL &&
+            pattern.data[i + 1] != '\0') {
+            out[count++] = (unsigned char)pattern.data[++i];
+        } else if (c == '*') {
+            if (count == 0 || out[count - 1] != GLOB_ANY)
+                out[count++] = GLOB_ANY;
+        } else if (c == '?') {
+            out[count++] = GLOB_ONE;
+        } else {
+            out[count++] = cased ? c : find_fold(c);
+        }
+    }
+    return count;
+}
+
+/* Copy tokens [from, to) as bytes. */
+static struct slice glob_bytes(struct arena *arena, const uint16_t *glob, size_t from, size_t to)
+{
+    char *bytes = arena_alloc(arena, to - from + 1);
+    if (bytes == NULL)
+        return (struct slice){0};
+    for (size_t i = from; i < to; i++)
+        bytes[i - from] = (char)glob[i];
+    return slice_of(bytes, to - from);
+}
+
+static void glob_longest(const struct leaf *leaf, size_t *from, size_t *to)
+{
+    size_t start = 0;
+    *from = 0;
+    *to = 0;
+    for (size_t i = 0; i <= leaf->glob_len; i++) {
+        if (i < leaf->glob_len && leaf->glob[i] < GLOB_ONE)
+            continue;
+        if (i - start > *to - *from) {
+            *from = start;
+            *to = i;
+        }
+        start = i + 1;
+    }
+}
+
+/* Make the tokens an EQUAL, PREFIX, SUFFIX or CONTAINS where they are no more than that. */
+static int glob_simplify(struct leaf *leaf, struct arena *arena)
+{
+    size_t from = 0;
+    size_t to = 0;
+    glob_longest(leaf, &from, &to);
+    struct slice literal = glob_bytes(arena, leaf->glob, from, to);
+    if (literal.data == NULL)
+        return ERR_NOMEM;
+    leaf->text = literal;
+    leaf->needle = needle_of(literal, leaf->cased);
+    bool star_first = leaf->glob_len > 0 && leaf->glob[0] == GLOB_ANY;
+    bool star_last = leaf->glob_len > 0 && leaf->glob[leaf->glob_len - 1] == GLOB_ANY;
+    size_t stars = leaf->glob_len == 1 ? star_first : (size_t)star_first + star_last;
+    if (leaf->glob_len != literal.len + stars)
+        return 0;
+    if (star_first && star_last)
+        leaf->op = LEAF_OP_CONTAINS;
+    else if (star_first)
+        leaf->op = LEAF_OP_SUFFIX;
+    else
+        leaf->op = star_last ? LEAF_OP_PREFIX : LEAF_OP_EQUAL;
+    return 0;
+}
+
+static int glob_init(struct leaf *leaf, struct arena *arena, struct slice pattern)
+{
+    uint16_t *tokens = arena_array(arena, pattern.len + 1, sizeof(*tokens));
+    if (tokens == NULL)
+        return ERR_NOMEM;
+    leaf->op = LEAF_OP_GLOB;
+    leaf->glob_len = glob_read(tokens, pattern, leaf->cased);
+    leaf->glob = tokens;
+    return glob_simplify(leaf, arena);
+}
+
+static int literal_init(struct leaf *leaf, struct arena *arena, struct slice text, unsigned op)
+{
+    leaf->op = (uint8_t)op;
+    if (leaf->cased)
+        leaf->text = slice_of(arena_copy(arena, text), text.len);
+    else
+        leaf->text = find_folded(arena, text);
+    if (leaf->text.data == NULL)
+        return ERR_NOMEM;
+    leaf->needle = needle_of(leaf->text, leaf->cased);
+    return 0;
+}
+
+static void equal_values(struct leaf *leaf)
+{
+    enum epoch_form form = EPOCH_DIGITS;
+    leaf->is_int = value_int(leaf->text, &leaf->equal_int) != VALUE_INVALID;
+    leaf->is_epoch =
+        leaf->text.len != 0 && value_epoch(leaf->text, &leaf->equal_epoch, &form) != VALUE_INVALID;
+    leaf->epoch_form = (uint8_t)form;
+    leaf->is_ip = ip_parse(leaf->text, &leaf->equal_ip) != VALUE_INVALID;
+}
+
+/* Times are read as written: folding has made t and z of T and Z. */
+static void equal_time(struct leaf *leaf, struct slice written)
+{
+    leaf->is_time = clock_parse(&leaf->equal_time_ns, written) == 0;
+}
+
+static int regex_init(struct leaf *leaf, const struct ast *ast, struct diag *diag)
+{
+    char message[REGEX_MESSAGE_BYTES];
+    int err = regex_compile(&leaf->regex, ast->text, leaf->cased, message);
+    if (err == ERR_CONF && diag != NULL)
+        diag_add(diag, NULL, 0, 0, "%.*s: the regex /%.*s/ is wrong: %s", (int)ast->field_name.len,
+                 ast->field_name.data, (int)ast->text.len, ast->text.data, message);
+    return err;
+}
+
+static unsigned order_op(enum ast_op op)
+{
+    return (unsigned)op - AST_LESS + LEAF_OP_LESS;
+}
+
+int leaf_init(struct leaf *out, struct arena *arena, const struct ast *ast, struct diag *diag)
+{
+    struct leaf leaf = {.cased = ast->cased, .network = ast->network};
+    int err = 0;
+    switch (ast->op) {
+    case AST_EQUAL:
+        err = literal_init(&leaf, arena, ast->text, LEAF_OP_EQUAL);
+        break;
+    case AST_CONTAINS:
+    case AST_RAW:
+        err = literal_init(&leaf, arena, ast->text, LEAF_OP_CONTAINS);
+        break;
+    case AST_GLOB:
+        err = glob_init(&leaf, arena, ast->text);
+        break;
+    case AST_REGEX:
+        leaf.op = LEAF_OP_REGEX;
+        err = regex_init(&leaf, ast, diag);
+        break;
+    case AST_NETWORK:
+        leaf.op = LEAF_OP_NETWORK;
+        break;
+    case AST_EXISTS:
+        leaf.op = LEAF_OP_EXISTS;
+        break;
+    case AST_LESS:
+    case AST_LESS_EQUAL:
+    case AST_GREATER:
+    case AST_GREATER_EQUAL:
+    default:
+        leaf.op = (uint8_t)order_op(ast->op);
+        leaf.bound = (struct number){.integer = ast->number,
+                                     .real = ast->is_real ? ast->real : (double)ast->number,
+                                     .is_real = ast->is_real};
+        break;
+    }
+    if (err != 0)
+        return err;
+    if (leaf.op == LEAF_OP_EQUAL) {
+        equal_values(&leaf);
+        equal_time(&leaf, ast->text);
+    }
+    *out = leaf;
+    return 0;
+}
+
+void leaf_release(struct leaf *leaf)
+{
+    regex_free(leaf->regex);
+    leaf->regex = NULL;
+}
+
+static bool is_order(unsigned op)
+{
+    return op >= LEAF_OP_LESS && op <= LEAF_OP_GREATER_EQUAL;
+}
+
+static bool equal_is_typed(const struct leaf *leaf, unsigned type)
+{
+    switch (type) {
+    case FIELD_TYPE_INT:
+        return leaf->is_int;
+    case FIELD_TYPE_EPOCH:
+        return leaf->is_epoch;
+    case FIELD_TYPE_IP:
+        return leaf->is_ip;
+    case LEAF_TYPE_TIME:
+        return leaf->is_time;
+    default:
+        return false;
+    }
+}
+
+enum leaf_way leaf_way(const struct leaf *leaf, unsigned type)
+{
+    if (leaf->op == LEAF_OP_EXISTS)
+        return LEAF_PRESENT;
+    if (type == FIELD_TYPE_TEXT)
+        return LEAF_TEXT;
+    enum leaf_way typed = type == FIELD_TYPE_IP ? LEAF_IP : LEAF_NUMBER;
+    if (leaf->op == LEAF_OP_NETWORK)
+        return typed == LEAF_IP ? LEAF_IP : LEAF_NEVER;
+    if (is_order(leaf->op))
+        return typed == LEAF_NUMBER ? LEAF_NUMBER : LEAF_NEVER;
+    return leaf->op == LEAF_OP_EQUAL && equal_is_typed(leaf, type) ? typed : LEAF_TEXT;
+}
+
+static bool order_int(unsigned op, int64_t value, int64_t bound)
+{
+    switch (op) {
+    case LEAF_OP_LESS:
+        return value < bound;
+    case LEAF_OP_LESS_EQUAL:
+        return value <= bound;
+    case LEAF_OP_GREATER:
+        return value > bound;
+    default:
+        return value >= bound;
+    }
+}
+
+static bool order_real(unsigned op, double value, double bound)
+{
+    switch (op) {
+    case LEAF_OP_LESS:
+        return value < bound;
+    case LEAF_OP_LESS_EQUAL:
+        return value <= bound;
+    case LEAF_OP_GREATER:
+        return value > bound;
+    default:
+        return value >= bound;
+    }
+}
+
+bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, int64_t value)
+{
+    if (leaf->op == LEAF_OP_EQUAL) {
+        if (type == FIELD_TYPE_INT)
+            return value == leaf->equal_int;
+        if (type == FIELD_TYPE_EPOCH)
+            return value == leaf->equal_epoch && epoch_form == leaf->epoch_form;
+        return value == leaf->equal_time_ns;
+    }
+    if (type == FIELD_TYPE_EPOCH && epoch_form == EPOCH_MILLIS_POINT)
+        return order_real(leaf->op, (double)value / 1000.0, leaf->bound.real);
+    if (leaf->bound.is_real)
+        return order_real(leaf->op, (double)value, leaf->bound.real);
+    return order_int(leaf->op, value, leaf->bound.integer);
+}
+
+bool leaf_ip(const struct leaf *leaf, const struct ip *ip)
+{
+    if (leaf->op == LEAF_OP_NETWORK)
+        return network_holds(&leaf->network, ip);
+    return memcmp(leaf->equal_ip.bytes, ip->bytes, sizeof(ip->bytes)) == 0;
+}
+
+static size_t character_len(struct slice text, size_t at)
+{
+    uint32_t ignored = 0;
+    size_t len = escape_utf8(&ignored, slice_from_offset(text, at));
+    return len == 0 ? 1 : len;
+}
+
+/* Linear with one mark: the last star takes one character more whenever what follows it fails. */
+static bool glob_match(const struct leaf *leaf, struct slice text)
+{
+    size_t at = 0;
+    size_t token = 0;
+    size_t star_token = SIZE_MAX;
+    size_t star_at = 0;
+    while (at < text.len || token < leaf->glob_len) {
+        unsigned want = token < leaf->glob_len ? leaf->glob[token] : GLOB_ANY + 1;
+        if (want == GLOB_ANY) {
+            star_token = ++token;
+            star_at = at;
+            continue;
+        }
+        if (at < text.len) {
+            unsigned char c = (unsigned char)text.data[at];
+            if (want == GLOB_ONE || want == (leaf->cased ? c : find_fold(c))) {
+                at += want == GLOB_ONE ? character_len(text, at) : 1;
+                token++;
+                continue;
+            }
+        }
+        if (star_token == SIZE_MAX || star_at >= text.len)
+            return false;
+        star_at += character_len(text, star_at);
+        at = star_at;
+        token = star_token;
+    }
+    return true;
+}
+
+static bool text_order(const struct leaf *leaf, struct slice text)
+{
+    struct number n;
+    if (!leaf_parse_number(text, &n))
+        return false;
+    if (n.is_real || leaf->bound.is_real)
+        return order_real(leaf->op, n.real, leaf->bound.real);
+    return order_int(leaf->op, n.integer, leaf->bound.integer);
+}
+
+int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice text)
+{
+    size_t len = leaf->text.len;
+    struct ip ip;
+    switch ((enum leaf_op)leaf->op) {
+    case LEAF_OP_EQUAL:
+        return text.len == len && find_equal(text.data, leaf->text.data, len, leaf->cased);
+    case LEAF_OP_PREFIX:
+        return text.len >= len && find_equal(text.data, leaf->text.data, len, leaf->cased);
+    case LEAF_OP_SUFFIX:
+        return text.len >= len &&
+               find_equal(text.data + text.len - len, leaf->text.data, len, leaf->cased);
+    case LEAF_OP_CONTAINS:
+        return needle_in(&leaf->needle, text);
+    case LEAF_OP_GLOB:
+        return needle_in(&leaf->needle, text) && glob_match(leaf, text);
+    case LEAF_OP_REGEX:
+        return regex_match(leaf->regex, regex, text);
+    case LEAF_OP_NETWORK:
+        return ip_parse(text, &ip) != VALUE_INVALID && network_holds(&leaf->network, &ip);
+    case LEAF_OP_EXISTS:
+        return 1;
+    case LEAF_OP_LESS:
+    case LEAF_OP_LESS_EQUAL:
+    case LEAF_OP_GREATER:
+    case LEAF_OP_GREATER_EQUAL:
+    default:
+        return text_order(leaf, text);
+    }
+}

@@ -1,0 +1,232 @@
+/*
+ * event/pred_plan.h - private to pred_*.c: a compiled predicate and the working memory of one batch.
+ *
+ *   expression -> node -> node ... -> leaf -> target (what the leaf asks: a field, the raw line)
+ *        ^                             |         |
+ *        +------- watches -------------+         +-- group: all its string leaves, one scan
+ *
+ * A set of rows is a bit set relative to column_set.first_row. A leaf's rows are found for the whole
+ * range and kept, or for few rows only and not kept. Expressions are woken by the rows of a
+ * witness leaf.
+ */
+#pragma once
+
+#include "event/batch.h"
+#include "event/pred.h"
+#include "event/pred_leaf.h"
+#include "event/pred_row.h"
+
+enum {
+    ROWS_WORDS = BATCH_ROWS_MAX / 64,
+    PLAN_DEPTH_MAX = AST_DEPTH_MAX + 1, /* nodes on the longest path */
+};
+
+#define PLAN_NONE UINT32_MAX
+
+struct rows {
+    uint64_t words[ROWS_WORDS];
+};
+
+enum target_kind {
+    TARGET_FIELD, /* columns of a field of the dictionary */
+    TARGET_LOCAL, /* columns of an unnamed field, by name */
+    TARGET_URL,   /* url.original: its columns and what is composed of parts */
+    TARGET_ROW,   /* of the batch or the row: enum row_field */
+    TARGET_RAW,   /* the line */
+};
+
+struct group;
+
+struct target {
+    uint8_t kind;
+    uint8_t row_field;
+    uint16_t field;
+    bool is_url; /* values are tried percent-decoded, too */
+    struct slice name;
+    struct group *group; /* or NULL: its leaves are asked one by one */
+};
+
+struct plan_leaf {
+    struct leaf leaf;
+    uint32_t target;
+    bool grouped;
+    bool watched;
+    uint32_t watch_first; /* in pred->watchers: expressions that hang on it */
+    uint32_t watch_count;
+};
+
+struct node {
+    uint8_t kind; /* enum ast_kind */
+    uint32_t leaf;
+    uint32_t first; /* child */
+    uint32_t next;  /* sibling */
+    uint32_t parent;
+    uint32_t work;   /* to ask it of one row; children are asked in this order */
+    uint32_t rarity; /* as a witness, less is better; PLAN_NONE = cannot be one */
+};
+
+struct expression {
+    uint32_t root;
+    bool full_scan;
+};
+
+struct pred {
+    struct arena arena;
+    struct plan_leaf *leaves;
+    uint32_t leaf_count;
+    struct target *targets;
+    uint32_t target_count;
+    uint32_t field_target[FIELD_LOCAL_FIRST]; /* index + 1 */
+    struct node *nodes;                       /* parents before children */
+    uint32_t node_count;
+    struct expression *expressions;
+    uint32_t expression_count;
+    uint32_t *watchers;
+    uint32_t full_scan_count;
+};
+
+/* One text that a value is compared as. */
+struct form {
+    const char *data;
+    uint32_t len;
+    uint32_t owner; /* entry of a column of codes, else row of the set */
+};
+
+struct forms {
+    struct form *items;
+    uint32_t count;
+    uint32_t cap;
+};
+
+enum {
+    FORM_TEXTS_MAX = 2,
+};
+
+struct form_bufs {
+    struct buf first;
+    struct buf second;
+};
+
+struct frame {
+    uint32_t node;
+    uint32_t child;
+    struct rows mask;
+    struct rows result;
+};
+
+struct group_scratch;
+
+struct pred_scratch {
+    const struct pred *pred;
+    struct regex_scratch *regex;
+    struct group_scratch *group;
+    struct arena arena; /* of one pred_eval() */
+    struct buf text;
+    struct buf text2;
+    struct form_bufs forms;
+
+    const struct batch *batch;
+    uint32_t first_row;
+    uint32_t row_count;
+    struct rows all;
+    uint32_t *target_column; /* first column of a target, index + 1 */
+    uint32_t column_next[BATCH_COLUMNS_MAX];
+    struct forms *column_forms[BATCH_COLUMNS_MAX]; /* of all rows, once asked for */
+    struct forms *url_forms;
+    struct forms *raw_forms;
+    struct url_plan *url_plans; /* one a shape */
+    uint8_t *target_scanned;
+    uint8_t *leaf_known;
+    struct rows **leaf_rows;  /* NULL where known = no rows */
+    struct rows **candidates; /* by expression: what its witnesses have; NULL = nothing */
+    uint64_t entry_bits[(CODE_NONE + 1) / 64];
+    struct frame frames[PLAN_DEPTH_MAX];
+    uint8_t *node_can; /* pred_possible() */
+};
+
+static inline void rows_set(struct rows *r, uint32_t row)
+{
+    r->words[row / 64] |= UINT64_C(1) << (row % 64);
+}
+
+static inline bool rows_has(const struct rows *r, uint32_t row)
+{
+    return (r->words[row / 64] >> (row % 64) & 1) != 0;
+}
+
+/* The next row at or after *at; false when there is none. Go on with *at + 1. */
+static inline bool rows_next(const struct rows *r, uint32_t *at)
+{
+    uint32_t word = *at / 64;
+    if (word >= ROWS_WORDS)
+        return false;
+    uint64_t bits = r->words[word] >> (*at % 64);
+    if (bits != 0) {
+        *at += (uint32_t)__builtin_ctzll(bits);
+        return true;
+    }
+    while (++word < ROWS_WORDS) {
+        if (r->words[word] != 0) {
+            *at = word * 64 + (uint32_t)__builtin_ctzll(r->words[word]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline uint32_t rows_count(const struct rows *r)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ROWS_WORDS; i++)
+        count += (uint32_t)__builtin_popcountll(r->words[i]);
+    return count;
+}
+
+static inline bool rows_empty(const struct rows *r)
+{
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < ROWS_WORDS; i++)
+        any |= r->words[i];
+    return any == 0;
+}
+
+static inline void rows_or(struct rows *to, const struct rows *from)
+{
+    for (uint32_t i = 0; i < ROWS_WORDS; i++)
+        to->words[i] |= from->words[i];
+}
+
+static inline void rows_and(struct rows *to, const struct rows *from)
+{
+    for (uint32_t i = 0; i < ROWS_WORDS; i++)
+        to->words[i] &= from->words[i];
+}
+
+static inline void rows_minus(struct rows *to, const struct rows *from)
+{
+    for (uint32_t i = 0; i < ROWS_WORDS; i++)
+        to->words[i] &= ~from->words[i];
+}
+
+/* Take the view: bind columns to targets, forget what was known. ERR_NOMEM, ERR_RANGE. */
+int scratch_bind(struct pred_scratch *s, const struct column_set *set);
+
+/* The rows of `mask` where a leaf holds, into *out. */
+int scratch_leaf(struct pred_scratch *s, uint32_t leaf, const struct rows *mask, struct rows *out);
+/* All rows of a leaf; *out is NULL when there are none. */
+int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **out);
+
+/* Add to *out the rows of `mask` where a column satisfies the leaf. */
+int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t column,
+                const struct rows *mask, struct rows *out);
+/* Add the owners of the forms that satisfy the leaf. */
+int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct forms *forms,
+               struct rows *out);
+
+/* The same for fields of the batch or row, and for the line (event/pred_row.c, pred_raw.c). */
+int row_field_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
+                   struct rows *out);
+int raw_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
+             struct rows *out);
+/* Could the literal stand in any line? Looks at texts, dictionaries and skeletons alone. */
+bool raw_possible(struct pred_scratch *s, const struct plan_leaf *leaf);

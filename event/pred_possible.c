@@ -1,0 +1,260 @@
+/* What can be said of a batch without asking its rows, and what a stored filter may be asked. */
+#include "base/err.h"
+#include "event/pred_form.h"
+#include "event/pred_plan.h"
+
+/* Two bits: some row may make it true, some row may make it false. */
+enum can {
+    CAN_TRUE = 1,
+    CAN_FALSE = 2,
+    CAN_BOTH = 3,
+};
+
+/* Could decoding bring text to light that the block does not show? */
+static bool hides(const struct form_way *way, struct slice block)
+{
+    static const uint8_t KINDS[] = {SLOT_C_ESCAPED, SLOT_CSV_DOUBLED, SLOT_FORM};
+    if (way->kind == SLOT_PLAIN)
+        return way->is_url && value_is_encoded(block, SLOT_PERCENT);
+    for (size_t i = 0; i < sizeof(KINDS); i++) {
+        if (value_is_encoded(block, KINDS[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool entries_can(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                        const struct form_way *way)
+{
+    struct slice texts[FORM_TEXTS_MAX];
+    for (uint32_t i = 0; i < c->entry_count; i++) {
+        unsigned count = form_texts(way, batch_span(s->batch, c->entries[i]), &s->forms, texts);
+        for (unsigned k = 0; k < count; k++) {
+            if (leaf_text(leaf, s->regex, texts[k]) != 0)
+                return true;
+        }
+        if (!buf_ok(&s->forms.first) || !buf_ok(&s->forms.second))
+            return true;
+    }
+    return false;
+}
+
+static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, const struct column *c)
+{
+    enum leaf_way look = leaf_way(&l->leaf, c->type);
+    if (look == LEAF_NEVER)
+        return false;
+    if (look != LEAF_TEXT || c->type != FIELD_TYPE_TEXT)
+        return true;
+    struct form_way way = {.kind = c->kind, .is_url = s->pred->targets[l->target].is_url};
+    if (c->storage == COLUMN_CODES)
+        return entries_can(s, &l->leaf, c, &way);
+    struct slice block = buf_content(&s->batch->text);
+    return needle_in(&l->leaf.needle, block) || hides(&way, block);
+}
+
+static bool has_url_parts(const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        uint16_t field = b->columns[i].field;
+        if (!b->columns[i].derived && field >= FIELD_URL_SCHEME && field <= FIELD_URL_FRAGMENT &&
+            field != FIELD_URL_ORIGINAL)
+            return true;
+    }
+    return false;
+}
+
+static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
+{
+    const struct target *t = &s->pred->targets[l->target];
+    if (t->kind == TARGET_RAW)
+        return raw_possible(s, l) ? CAN_BOTH : CAN_FALSE;
+    if (t->kind == TARGET_ROW && t->row_field > ROW_FIELD_TOPIC)
+        return CAN_BOTH;
+    if (t->kind == TARGET_ROW) {
+        struct rows one = {.words = {1}};
+        struct rows found = {0};
+        if (row_field_rows(s, l, &one, &found) != 0)
+            return CAN_BOTH;
+        return rows_empty(&found) ? CAN_FALSE : CAN_TRUE;
+    }
+    if (t->kind == TARGET_URL && has_url_parts(s->batch))
+        return CAN_BOTH;
+    for (uint32_t c = s->target_column[l->target]; c != 0; c = s->column_next[c - 1]) {
+        if (column_can(s, l, &s->batch->columns[c - 1]))
+            return CAN_BOTH;
+    }
+    return CAN_FALSE;
+}
+
+static uint8_t node_can(struct pred_scratch *s, const struct node *n)
+{
+    const struct pred *p = s->pred;
+    if (n->kind == AST_LEAF) {
+        if (s->leaf_known[n->leaf] == 0)
+            s->leaf_known[n->leaf] = (uint8_t)leaf_can(s, &p->leaves[n->leaf]);
+        return s->leaf_known[n->leaf];
+    }
+    unsigned all = CAN_BOTH;
+    unsigned any = 0;
+    for (uint32_t c = n->first; c != PLAN_NONE; c = p->nodes[c].next) {
+        all &= s->node_can[c];
+        any |= s->node_can[c];
+    }
+    if (n->kind == AST_NOT)
+        return (uint8_t)((any & CAN_TRUE) << 1 | (any & CAN_FALSE) >> 1);
+    if (n->kind == AST_OR)
+        return (uint8_t)((any & CAN_TRUE) | (all & CAN_FALSE));
+    return (uint8_t)((all & CAN_TRUE) | (any & CAN_FALSE));
+}
+
+bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set)
+{
+    if (p != s->pred || scratch_bind(s, set) != 0)
+        return true;
+    for (uint32_t i = p->node_count; i > 0; i--)
+        s->node_can[i - 1] = node_can(s, &p->nodes[i - 1]);
+    for (uint32_t i = 0; i < p->expression_count; i++) {
+        if ((s->node_can[p->expressions[i].root] & CAN_TRUE) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_necessary(const struct pred *p, uint32_t node)
+{
+    for (uint32_t up = p->nodes[node].parent; up != PLAN_NONE; up = p->nodes[up].parent) {
+        if (p->nodes[up].kind != AST_AND)
+            return false;
+    }
+    return true;
+}
+
+/* The value that a leaf asks of the filter; false when it asks for none. */
+static bool filter_value(const struct pred *p, const struct plan_leaf *l, struct slice *out)
+{
+    const struct target *t = &p->targets[l->target];
+    const struct field_info *info = t->kind == TARGET_FIELD ? field_info(t->field) : NULL;
+    if (info == NULL || info->index != FIELD_INDEX_FILTER)
+        return false;
+    if (info->type == FIELD_TYPE_IP) {
+        bool one = l->leaf.op == LEAF_OP_NETWORK && l->leaf.network.prefix_bits == 128;
+        bool equal = l->leaf.op == LEAF_OP_EQUAL && l->leaf.is_ip;
+        const struct ip *ip = one ? &l->leaf.network.ip : &l->leaf.equal_ip;
+        *out = slice_of(ip->bytes, sizeof(ip->bytes));
+        return one || equal;
+    }
+    *out = l->leaf.text;
+    return info->type == FIELD_TYPE_TEXT && l->leaf.op == LEAF_OP_EQUAL;
+}
+
+bool pred_required(const struct pred *p,
+                   bool (*each)(void *self, uint16_t field, struct slice value), void *self)
+{
+    uint32_t end = p->expression_count > 1 ? p->expressions[1].root : p->node_count;
+    struct buf folded = {0};
+    bool all = true;
+    for (uint32_t i = 0; all && i < end; i++) {
+        const struct node *n = &p->nodes[i];
+        if (n->kind != AST_LEAF || !is_necessary(p, i))
+            continue;
+        const struct plan_leaf *l = &p->leaves[n->leaf];
+        struct slice value;
+        if (!filter_value(p, l, &value))
+            continue;
+        if (l->leaf.cased && field_info(p->targets[l->target].field)->type == FIELD_TYPE_TEXT) {
+            buf_reset(&folded);
+            for (size_t k = 0; k < value.len; k++)
+                buf_byte(&folded, (char)find_fold((unsigned char)value.data[k]));
+            if (!buf_ok(&folded))
+                continue;
+            value = buf_content(&folded);
+        }
+        all = each(self, p->targets[l->target].field, value);
+    }
+    buf_release(&folded);
+    return all;
+}
+
+struct filter_walk {
+    const struct batch *batch;
+    int (*each)(void *self, uint16_t field, struct slice value);
+    void *self;
+    struct form_bufs bufs;
+    struct buf folded;
+};
+
+static int filter_text(struct filter_walk *w, uint16_t field, const struct form_way *way,
+                       struct slice written)
+{
+    struct slice texts[FORM_TEXTS_MAX];
+    unsigned count = form_texts(way, written, &w->bufs, texts);
+    int err = 0;
+    for (unsigned i = 0; err == 0 && i < count; i++) {
+        buf_reset(&w->folded);
+        for (size_t k = 0; k < texts[i].len; k++)
+            buf_byte(&w->folded, (char)find_fold((unsigned char)texts[i].data[k]));
+        if (!buf_ok(&w->folded) || !buf_ok(&w->bufs.first) || !buf_ok(&w->bufs.second))
+            return ERR_NOMEM;
+        err = w->each(w->self, field, buf_content(&w->folded));
+    }
+    return err;
+}
+
+static int filter_texts(struct filter_walk *w, const struct column *c, const struct form_way *way)
+{
+    const struct batch *b = w->batch;
+    int err = 0;
+    if (c->storage == COLUMN_CODES) {
+        for (uint32_t i = 0; err == 0 && i < c->entry_count; i++)
+            err = filter_text(w, c->field, way, batch_span(b, c->entries[i]));
+        return err;
+    }
+    for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
+        if (c->spans[row].len != SPAN_NONE)
+            err = filter_text(w, c->field, way, batch_span(b, c->spans[row]));
+    }
+    return err;
+}
+
+/* An address column may hold text where it was read so. */
+static int filter_ips(struct filter_walk *w, const struct column *c)
+{
+    const struct batch *b = w->batch;
+    struct buf scratch = {0};
+    int err = 0;
+    for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
+        struct ip ip;
+        if (c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT) {
+            struct slice text;
+            if (!batch_value(b, c, row, &scratch, &text) || ip_parse(text, &ip) == VALUE_INVALID)
+                continue;
+        } else if ((c->present[row / 64] >> (row % 64) & 1) == 0) {
+            continue;
+        } else {
+            ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+        }
+        err = w->each(w->self, c->field, slice_of(ip.bytes, sizeof(ip.bytes)));
+    }
+    buf_release(&scratch);
+    return err;
+}
+
+int pred_filter_values(const struct batch *b,
+                       int (*each)(void *self, uint16_t field, struct slice value), void *self)
+{
+    struct filter_walk w = {.batch = b, .each = each, .self = self};
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        const struct field_info *info = field_info(c->field);
+        if (info == NULL || info->index != FIELD_INDEX_FILTER)
+            continue;
+        struct form_way way = {.kind = c->kind, .is_url = slice_starts(info->name, SLICE("url."))};
+        err = info->type == FIELD_TYPE_IP ? filter_ips(&w, c) : filter_texts(&w, c, &way);
+    }
+    buf_release(&w.bufs.first);
+    buf_release(&w.bufs.second);
+    buf_release(&w.folded);
+    return err;
+}

@@ -1,0 +1,106 @@
+#include "event/pred_regex.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/err.h"
+
+enum {
+    REGEX_JIT_STACK_FIRST = 32 * 1024,
+    REGEX_JIT_STACK_MAX = 1024 * 1024,
+};
+
+struct regex {
+    pcre2_code *code;
+};
+
+struct regex_scratch {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+};
+
+int regex_compile(struct regex **out, struct slice pattern, bool cased,
+                  char message[REGEX_MESSAGE_BYTES])
+{
+    if (pattern.len > REGEX_PATTERN_BYTES_MAX) {
+        (void)snprintf(message, REGEX_MESSAGE_BYTES, "longer than %d bytes",
+                       REGEX_PATTERN_BYTES_MAX);
+        return ERR_CONF;
+    }
+    struct regex *re = calloc(1, sizeof(*re));
+    if (re == NULL)
+        return ERR_NOMEM;
+    uint32_t flags = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+    if (!cased)
+        flags |= PCRE2_CASELESS;
+    int code = 0;
+    PCRE2_SIZE at = 0;
+    const void *bytes = pattern.len == 0 ? "" : pattern.data;
+    re->code = pcre2_compile(bytes, pattern.len, flags, &code, &at, NULL);
+    if (re->code == NULL) {
+        PCRE2_UCHAR text[REGEX_MESSAGE_BYTES - 32];
+        (void)pcre2_get_error_message(code, text, sizeof(text));
+        const void *shown = text;
+        (void)snprintf(message, REGEX_MESSAGE_BYTES, "%s at byte %zu", (const char *)shown, at);
+        free(re);
+        return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_CONF;
+    }
+    /* Without a just-in-time compiler the interpreter gives the same answers. */
+    (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+    *out = re;
+    return 0;
+}
+
+void regex_free(struct regex *re)
+{
+    if (re == NULL)
+        return;
+    pcre2_code_free(re->code);
+    free(re);
+}
+
+int regex_scratch_new(struct regex_scratch **out)
+{
+    struct regex_scratch *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->data = pcre2_match_data_create(1, NULL);
+    s->context = pcre2_match_context_create(NULL);
+    s->stack = pcre2_jit_stack_create(REGEX_JIT_STACK_FIRST, REGEX_JIT_STACK_MAX, NULL);
+    if (s->data == NULL || s->context == NULL) {
+        regex_scratch_free(s);
+        return ERR_NOMEM;
+    }
+    (void)pcre2_set_match_limit(s->context, REGEX_MATCH_STEPS_MAX);
+    (void)pcre2_set_heap_limit(s->context, REGEX_HEAP_KIB_MAX);
+    if (s->stack != NULL)
+        pcre2_jit_stack_assign(s->context, NULL, s->stack);
+    *out = s;
+    return 0;
+}
+
+void regex_scratch_free(struct regex_scratch *s)
+{
+    if (s == NULL)
+        return;
+    pcre2_match_data_free(s->data);
+    pcre2_match_context_free(s->context);
+    pcre2_jit_stack_free(s->stack);
+    free(s);
+}
+
+int regex_match(const struct regex *re, struct regex_scratch *s, struct slice text)
+{
+    const void *bytes = text.len == 0 ? "" : text.data;
+    int code = pcre2_match(re->code, bytes, text.len, 0, 0, s->data, s->context);
+    if (code >= 0)
+        return 1;
+    if (code == PCRE2_ERROR_NOMATCH)
+        return 0;
+    return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_RANGE;
+}

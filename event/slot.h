@@ -1,0 +1,76 @@
+/*
+ * event/slot.h - what a parser says about a line: where its values stand, and nothing else.
+ *
+ *   date=2026-11-21 time=10:00:00 srcip=198.51.100.7 url="/a?b"
+ *        ^---------      ^-------       ^-----------      ^---    slots, in the order of the line
+ *   The bytes between slots are the skeleton: keys, quotes, separators, line end.
+ *
+ * Ownership: slots hold offsets into the line; the array belongs to whoever parses.
+ * Threads:   one owner.
+ * Failures:  a line with more than SLOTS_MAX values is reported as partial by its parser.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event/field.h"
+
+/* How the bytes of a value are written; append-only, on disk. */
+enum slot_kind {
+    SLOT_PLAIN = 0,
+    SLOT_C_ESCAPED =
+        1, /* backslash before quote, backslash, n, r, t; others stand for themselves */
+    SLOT_CSV_DOUBLED = 2, /* a quote is written twice */
+    SLOT_JSON_STRING = 3, /* RFC 8259 escapes */
+    SLOT_PERCENT = 4,     /* %XX, plus stays plus */
+    SLOT_FORM = 5,        /* %XX, plus means blank */
+    SLOT_KEY = 6,         /* the name of the unnamed value that follows; stays in the skeleton */
+    SLOT_KIND_COUNT
+};
+
+enum slot_limits {
+    SLOTS_MAX = 512, /* values and keys of one line */
+};
+
+struct slot {
+    uint32_t offset; /* bytes from the start of the line */
+    uint32_t length; /* bytes as written, without the quotes around them; may be 0 */
+    uint16_t field;  /* enum field; FIELD_UNNAMED after a KEY slot; FIELD_COLUMN(n) by position */
+    uint8_t kind;    /* enum slot_kind */
+    uint8_t reserved;
+};
+
+struct slots {
+    uint32_t count;
+    struct slot items[SLOTS_MAX];
+};
+
+/*
+ * Append one value. Slots come in the order of the line and do not overlap. Returns false when
+ * the line has more values than SLOTS_MAX: the caller stops with what it has.
+ */
+static inline bool slots_add(struct slots *s, uint32_t offset, uint32_t length, uint16_t field,
+                             uint8_t kind)
+{
+    if (s->count == SLOTS_MAX)
+        return false;
+    s->items[s->count++] =
+        (struct slot){.offset = offset, .length = length, .field = field, .kind = kind};
+    return true;
+}
+
+/* Append the name of an unnamed key and its value, or neither. */
+static inline bool slots_add_unnamed(struct slots *s, const struct slot *key,
+                                     const struct slot *value)
+{
+    if (s->count + 2 > SLOTS_MAX)
+        return false;
+    s->items[s->count] = *key;
+    s->items[s->count].field = FIELD_UNNAMED;
+    s->items[s->count].kind = SLOT_KEY;
+    s->items[s->count + 1] = *value;
+    s->items[s->count + 1].field = FIELD_UNNAMED;
+    s->count += 2;
+    return true;
+}

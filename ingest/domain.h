@@ -1,0 +1,43 @@
+/*
+ * ingest/domain.h - private to ingest/: the registrable domain of a host name.
+ *
+ *   www.example.co.jp -> example.co.jp        co.jp -> none        198.51.100.7 -> none
+ *
+ * By the Public Suffix List, its ICANN and its private part; a top-level domain that is not listed
+ * counts as a public suffix. Called once per distinct name, not once per row.
+ *
+ * Ownership: the answer lies in the caller's scratch until its next use.
+ * Threads:   a list is immutable, any number of readers; a scratch has one owner.
+ * Failures:  domain_open() returns ERR_NOTFOUND or ERR_FORMAT; a name without a registrable domain
+ *            gives the empty slice.
+ */
+#pragma once
+
+#include "base/slice.h"
+
+enum domain_limits {
+    DOMAIN_BYTES_MAX = 253, /* of a name, RFC 1035 */
+    DOMAIN_LABEL_BYTES_MAX = 63,
+};
+
+struct domain_list;
+
+struct domain_scratch {
+    char name[DOMAIN_BYTES_MAX + 1]; /* NUL-terminated */
+};
+
+/*
+ * Load a list (text or DAFSA); `path` NULL takes the newer of the system's list and the one inside
+ * libpsl.
+ */
+int domain_open(struct domain_list **out, const char *path);
+/* NULL is allowed. */
+void domain_close(struct domain_list *list);
+
+/*
+ * The registrable domain of `name` as lower-case ASCII, internationalized labels as A-labels
+ * (xn--). Upper case, one trailing dot and UTF-8 are accepted. Empty for addresses, public
+ * suffixes, single labels and what is no host name.
+ */
+struct slice domain_registered(const struct domain_list *list, struct slice name,
+                               struct domain_scratch *scratch);

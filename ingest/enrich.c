@@ -1,0 +1,353 @@
+#include "ingest/enrich.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "event/builder.h"
+#include "event/columns.h"
+
+enum {
+    MEMO_VERDICTS = 256,
+    MEMO_DOMAINS = 8192,
+    MEMO_COUNTRIES = 26 * 26,
+    CODE_UNKNOWN = CODE_NONE, /* in memos: not looked up yet */
+};
+
+/* How many bytes at the end of a name are its registrable domain. */
+struct domain_memo {
+    uint64_t hash;
+    uint16_t len;
+};
+
+struct enrich {
+    const struct feed_environment *env;
+    struct geo_cache *geo;
+    uint64_t seed;
+    struct domain_memo domains[MEMO_DOMAINS];
+    struct domain_scratch scratch;
+    /* Memos of the batch at hand. */
+    uint16_t country_code[2][MEMO_COUNTRIES]; /* [side] */
+    uint16_t verdict_key[MEMO_VERDICTS][2];   /* action code, dataset code */
+    uint8_t verdict_of[MEMO_VERDICTS];
+};
+
+int enrich_new(struct enrich **out, const struct feed_environment *env)
+{
+    struct enrich *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return ERR_NOMEM;
+    e->env = env;
+    e->seed = hash_seed();
+    if (env->geo != NULL && geo_cache_new(&e->geo, env->geo) != 0) {
+        free(e);
+        return ERR_NOMEM;
+    }
+    *out = e;
+    return 0;
+}
+
+void enrich_free(struct enrich *e)
+{
+    if (e == NULL)
+        return;
+    geo_cache_free(e->geo);
+    free(e);
+}
+
+/* The columns of a field that lines fill, in order; *at starts at 0. NULL at the end. */
+static struct column *column_of(struct batch *b, uint16_t field, uint32_t *at)
+{
+    while (*at < b->column_count) {
+        struct column *c = &b->columns[(*at)++];
+        if (c->field == field && !c->derived && c->value_count != 0)
+            return c;
+    }
+    return NULL;
+}
+
+static bool row_ip(const struct column *c, uint32_t row, struct ip *ip)
+{
+    if (!column_is_present(c, row))
+        return false;
+    *ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+    return true;
+}
+
+/* One end of a connection and the columns that describe it. */
+struct side {
+    int index; /* 0 source, 1 destination */
+    uint16_t ip, country, asn, zone, asset;
+};
+
+static const struct side SIDES[2] = {
+    {0, FIELD_SOURCE_IP, FIELD_SOURCE_COUNTRY, FIELD_SOURCE_ASN, FIELD_ZONE_SOURCE,
+     FIELD_ASSET_SOURCE},
+    {1, FIELD_DESTINATION_IP, FIELD_DESTINATION_COUNTRY, FIELD_DESTINATION_ASN,
+     FIELD_ZONE_DESTINATION, FIELD_ASSET_DESTINATION},
+};
+
+/* Places of derived columns; an index, because adding a column moves the others. */
+struct side_columns {
+    uint32_t country, asn, zone, asset;
+};
+
+static int derived_index(struct batch *b, uint16_t field, uint32_t *out)
+{
+    const struct column *c = batch_derived(b, field);
+    if (c == NULL)
+        return ERR_NOMEM;
+    *out = (uint32_t)(c - b->columns);
+    return 0;
+}
+
+static int put_country(struct enrich *e, struct batch *b, const struct side *side, uint32_t column,
+                       uint32_t row, const char *country)
+{
+    unsigned high = (unsigned)(unsigned char)country[0] - 'A';
+    unsigned low = (unsigned)(unsigned char)country[1] - 'A';
+    if (high >= 26 || low >= 26)
+        return 0;
+    uint16_t *code = &e->country_code[side->index][high * 26 + low];
+    struct column *c = &b->columns[column];
+    if (*code == CODE_UNKNOWN)
+        *code = column_intern(b, c, slice_of(country, 2));
+    if (*code == CODE_UNKNOWN)
+        return ERR_NOMEM;
+    c->codes[row] = *code;
+    return 0;
+}
+
+static int put_name(struct batch *b, uint32_t column, uint32_t row, const struct slice *names,
+                    uint16_t id)
+{
+    if (id == 0 || names == NULL)
+        return 0;
+    struct column *c = &b->columns[column];
+    uint16_t code = column_intern(b, c, names[id - 1]);
+    if (code == CODE_NONE)
+        return ERR_NOMEM;
+    c->codes[row] = code;
+    return 0;
+}
+
+static int enrich_row_side(struct enrich *e, struct batch *b, const struct feed_options *source,
+                           const struct side *side, const struct side_columns *to, uint32_t row,
+                           const struct ip *ip)
+{
+    if (e->geo != NULL) {
+        struct geo_place place = geo_lookup(e->geo, ip);
+        if (place.asn != 0)
+            b->columns[to->asn].numbers[row] = place.asn;
+        if (put_country(e, b, side, to->country, row, place.country) != 0)
+            return ERR_NOMEM;
+    }
+    if (source->networks == NULL)
+        return 0;
+    struct zone_match match = zone_find(source->networks, ip);
+    if (put_name(b, to->zone, row, source->names.zones, match.zone) != 0)
+        return ERR_NOMEM;
+    return put_name(b, to->asset, row, source->names.assets, match.asset);
+}
+
+static int side_open(struct enrich *e, struct batch *b, const struct feed_options *source,
+                     const struct side *side, struct side_columns *to)
+{
+    int status = 0;
+    if (e->geo != NULL) {
+        status = derived_index(b, side->country, &to->country);
+        if (status == 0)
+            status = derived_index(b, side->asn, &to->asn);
+    }
+    if (source->networks != NULL && status == 0) {
+        status = derived_index(b, side->zone, &to->zone);
+        if (status == 0)
+            status = derived_index(b, side->asset, &to->asset);
+    }
+    return status;
+}
+
+/* The first address that a row has for this side decides. */
+static int enrich_side(struct enrich *e, struct batch *b, const struct feed_options *source,
+                       const struct side *side, uint32_t first, uint32_t end)
+{
+    uint32_t at = 0;
+    if ((e->geo == NULL && source->networks == NULL) || column_of(b, side->ip, &at) == NULL)
+        return 0;
+    struct side_columns to = {0};
+    int status = side_open(e, b, source, side, &to);
+    for (uint32_t row = first; row < end && status == 0; row++) {
+        struct ip ip;
+        at = 0;
+        for (const struct column *c = column_of(b, side->ip, &at); c != NULL;
+             c = column_of(b, side->ip, &at)) {
+            if (!row_ip(c, row, &ip))
+                continue;
+            status = enrich_row_side(e, b, source, side, &to, row, &ip);
+            break;
+        }
+    }
+    return status;
+}
+
+/* A value of a text column in a row, decoded into *scratch where it is encoded. */
+static bool text_value(const struct batch *b, const struct column *c, uint32_t row,
+                       struct buf *scratch, struct slice *out)
+{
+    if (!batch_value(b, c, row, scratch, out))
+        return false;
+    if (value_is_encoded(*out, c->kind)) {
+        buf_reset(scratch);
+        value_decode(scratch, *out, c->kind);
+        *out = buf_content(scratch);
+    }
+    return true;
+}
+
+/* Who knows what an action of the batch means. */
+struct judge {
+    const struct parser *parser;
+    const struct template *layout;
+};
+
+static uint8_t judge_verdict(const struct judge *judge, struct slice action, struct slice dataset)
+{
+    if (judge->layout != NULL)
+        return template_verdict(judge->layout, action);
+    return judge->parser->verdict(action, dataset);
+}
+
+static uint8_t row_verdict(struct enrich *e, const struct batch *b, const struct judge *judge,
+                           const struct column *action, const struct column *dataset, uint32_t row)
+{
+    bool coded =
+        action->storage == COLUMN_CODES && (dataset == NULL || dataset->storage == COLUMN_CODES);
+    uint16_t action_code = coded ? action->codes[row] : 0;
+    uint16_t dataset_code = coded && dataset != NULL ? dataset->codes[row] : CODE_NONE;
+    if (coded && action_code == CODE_NONE)
+        return VERDICT_UNKNOWN;
+    uint32_t memo = ((uint32_t)action_code * 31 + dataset_code) % MEMO_VERDICTS;
+    if (coded && e->verdict_key[memo][0] == action_code && e->verdict_key[memo][1] == dataset_code)
+        return e->verdict_of[memo];
+    struct buf first = {0};
+    struct buf second = {0};
+    struct slice action_text = SLICE("");
+    struct slice dataset_text = SLICE("");
+    uint8_t verdict = VERDICT_UNKNOWN;
+    if (text_value(b, action, row, &first, &action_text)) {
+        if (dataset != NULL)
+            (void)text_value(b, dataset, row, &second, &dataset_text);
+        verdict = judge_verdict(judge, action_text, dataset_text);
+    }
+    buf_release(&first);
+    buf_release(&second);
+    if (coded) {
+        e->verdict_key[memo][0] = action_code;
+        e->verdict_key[memo][1] = dataset_code;
+        e->verdict_of[memo] = verdict;
+    }
+    return verdict;
+}
+
+/* Where a line has two actions the last one that says something decides. */
+static void enrich_verdict(struct enrich *e, struct batch *b, const struct template *layout,
+                           uint32_t first, uint32_t end)
+{
+    struct judge judge = {.parser = parser_get(b->format), .layout = layout};
+    if (layout == NULL && (judge.parser == NULL || judge.parser->verdict == NULL))
+        return;
+    uint32_t at = 0;
+    const struct column *dataset = column_of(b, FIELD_EVENT_DATASET, &at);
+    at = 0;
+    for (const struct column *action = column_of(b, FIELD_EVENT_ACTION, &at); action != NULL;
+         action = column_of(b, FIELD_EVENT_ACTION, &at)) {
+        memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
+        for (uint32_t row = first; row < end; row++) {
+            uint8_t verdict = row_verdict(e, b, &judge, action, dataset, row);
+            if (verdict != VERDICT_UNKNOWN)
+                b->verdict[row] = verdict;
+        }
+    }
+}
+
+/* The registrable domain of a name; borrowed from the name or from the scratch. */
+static struct slice registered(struct enrich *e, struct slice name)
+{
+    uint64_t hash = hash_slice(e->seed, name);
+    struct domain_memo *memo = &e->domains[hash % MEMO_DOMAINS];
+    if (memo->hash == hash && memo->len <= name.len)
+        return slice_from_offset(name, name.len - memo->len);
+    struct slice domain = domain_registered(e->env->domains, name, &e->scratch);
+    if (domain.len <= name.len && (domain.len == 0 || memcmp(name.data + name.len - domain.len,
+                                                             domain.data, domain.len) == 0))
+        *memo = (struct domain_memo){.hash = hash, .len = (uint16_t)domain.len};
+    return domain;
+}
+
+static int put_domain(struct enrich *e, struct batch *b, uint32_t to, struct slice name,
+                      uint16_t *code)
+{
+    char copy[DOMAIN_BYTES_MAX + 1];
+    struct slice domain = registered(e, name);
+    *code = CODE_NONE;
+    if (domain.len == 0 || domain.len > DOMAIN_BYTES_MAX)
+        return 0;
+    /* Interning may move the text that the name lies in. */
+    memcpy(copy, domain.data, domain.len);
+    *code = column_intern(b, &b->columns[to], slice_of(copy, domain.len));
+    return *code == CODE_NONE ? ERR_NOMEM : 0;
+}
+
+static int enrich_domains_of(struct enrich *e, struct batch *b, uint32_t from, uint32_t to,
+                             uint32_t first, uint32_t end)
+{
+    struct buf scratch = {0};
+    uint16_t last_code = CODE_NONE;
+    uint16_t last_domain = CODE_NONE;
+    int status = 0;
+    for (uint32_t row = first; row < end && status == 0; row++) {
+        const struct column *c = &b->columns[from];
+        struct slice name;
+        if (b->columns[to].codes[row] != CODE_NONE)
+            continue;
+        if (c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE &&
+            c->codes[row] == last_code) {
+            b->columns[to].codes[row] = last_domain;
+            continue;
+        }
+        if (!text_value(b, c, row, &scratch, &name))
+            continue;
+        last_code = c->storage == COLUMN_CODES ? c->codes[row] : CODE_NONE;
+        status = put_domain(e, b, to, name, &last_domain);
+        b->columns[to].codes[row] = last_domain;
+    }
+    buf_release(&scratch);
+    return status;
+}
+
+static int enrich_domains(struct enrich *e, struct batch *b, uint32_t first, uint32_t end)
+{
+    uint32_t at = 0;
+    uint32_t to = 0;
+    if (e->env->domains == NULL || column_of(b, FIELD_URL_DOMAIN, &at) == NULL)
+        return 0;
+    int status = derived_index(b, FIELD_URL_REGISTERED_DOMAIN, &to);
+    at = 0;
+    for (const struct column *c = column_of(b, FIELD_URL_DOMAIN, &at); c != NULL && status == 0;
+         c = column_of(b, FIELD_URL_DOMAIN, &at))
+        status = enrich_domains_of(e, b, (uint32_t)(c - b->columns), to, first, end);
+    return status;
+}
+
+int enrich_rows(struct enrich *e, struct batch *b, const struct feed_options *source,
+                uint32_t first, uint32_t end)
+{
+    memset(e->country_code, 0xff, sizeof(e->country_code));
+    enrich_verdict(e, b, source->layout, first, end);
+    int status = enrich_side(e, b, source, &SIDES[0], first, end);
+    if (status == 0)
+        status = enrich_side(e, b, source, &SIDES[1], first, end);
+    if (status == 0)
+        status = enrich_domains(e, b, first, end);
+    return status;
+}

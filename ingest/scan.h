@@ -1,0 +1,93 @@
+/*
+ * ingest/scan.h - private to ingest/: the end of a value, found 16 bytes at a time.
+ *
+ * Layer:     ingest; needs SSE2, else the plain loops below do the same.
+ * Ownership: none.
+ * Threads:   pure functions.
+ * Failures:  none. Every function may read SLICE_PADDING_BYTES past `end`, and never answers past
+ *            it: what stands in the padding changes nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum scan_limits {
+    SCAN_BLOCK = 16, /* bytes compared at once */
+};
+
+#ifdef __SSE2__
+
+static inline __m128i scan_load(const char *p)
+{
+    const void *bytes = p;
+    return _mm_loadu_si128(bytes);
+}
+
+/* Whether the bits of `bits` are all places where p and `text`, 16 bytes each, agree. */
+static inline bool scan_match(const char *p, const char *text, uint32_t bits)
+{
+    int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(scan_load(p), scan_load(text)));
+    return ((uint32_t)equal & bits) == bits;
+}
+
+/* The first place of `a` or `b` in [p, end), or end. */
+static inline const char *scan_either(const char *p, const char *end, char a, char b)
+{
+    const __m128i first = _mm_set1_epi8(a);
+    const __m128i second = _mm_set1_epi8(b);
+    for (; p < end; p += SCAN_BLOCK) {
+        __m128i block = scan_load(p);
+        __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(block, first), _mm_cmpeq_epi8(block, second));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(hits);
+        if (mask != 0) {
+            const char *hit = p + __builtin_ctz(mask);
+            return hit < end ? hit : end;
+        }
+    }
+    return end;
+}
+
+/* The first place of `a` in [p, end), or end. */
+static inline const char *scan_byte(const char *p, const char *end, char a)
+{
+    const __m128i first = _mm_set1_epi8(a);
+    for (; p < end; p += SCAN_BLOCK) {
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(scan_load(p), first));
+        if (mask != 0) {
+            const char *hit = p + __builtin_ctz(mask);
+            return hit < end ? hit : end;
+        }
+    }
+    return end;
+}
+
+#else
+
+static inline bool scan_match(const char *p, const char *text, uint32_t bits)
+{
+    for (size_t i = 0; i < SCAN_BLOCK; i++) {
+        if ((bits >> i & 1) != 0 && p[i] != text[i])
+            return false;
+    }
+    return true;
+}
+
+static inline const char *scan_either(const char *p, const char *end, char a, char b)
+{
+    while (p < end && *p != a && *p != b)
+        p++;
+    return p < end ? p : end;
+}
+
+static inline const char *scan_byte(const char *p, const char *end, char a)
+{
+    return scan_either(p, end, a, a);
+}
+
+#endif

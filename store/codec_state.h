@@ -1,0 +1,51 @@
+/* store/codec_state.h - private to store/: what a codec keeps between batches. */
+#pragma once
+
+#include <zstd.h>
+
+#include "store/codec.h"
+
+enum codec_blob {
+    CODEC_MAGIC = 0x31424b53, /* "SKB1" in bytes */
+};
+
+/* Packed into one byte of a column's description. */
+enum codec_column {
+    CODEC_STORAGE_MASK = 0x07,
+    CODEC_TYPE_SHIFT = 3,
+    CODEC_TYPE_MASK = 0x07,
+    CODEC_DERIVED = 0x40,
+};
+
+enum codec_extra {
+    CODEC_EXTRA_NULL = 1,
+    CODEC_EXTRA_KEY = 2,
+};
+
+enum codec_ip_mode {
+    CODEC_IP_PLAIN = 0,
+    CODEC_IP_DICTIONARY = 1,
+};
+
+enum codec_time_mode {
+    CODEC_TIME_NUMBERS = 0,
+    CODEC_TIME_EPOCH = 1, /* the epoch column's value in every row */
+};
+
+struct codec {
+    ZSTD_CCtx *cctx;
+    ZSTD_DCtx *dctx;
+    int level;
+    struct buf meta;    /* descriptions of the texts part */
+    struct buf text;    /* texts part: bytes */
+    struct buf plain;   /* one part before packing, or after unpacking */
+    struct buf scratch; /* short-lived text */
+    uint64_t *keys;     /* filter keys */
+    uint32_t key_count;
+    int64_t numbers[BATCH_ROWS_MAX];
+    uint64_t packed[BATCH_ROWS_MAX];
+    uint16_t codes[BATCH_ROWS_MAX];
+    uint16_t rows[BATCH_ROWS_MAX];
+    uint16_t column_id[BATCH_COLUMNS_MAX]; /* column -> its place among those written */
+    uint16_t table[4 * BATCH_ROWS_MAX];    /* distinct addresses */
+};

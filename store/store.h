@@ -1,0 +1,91 @@
+/*
+ * store/store.h - a node's store on disk: what is kept is durable, what is damaged is named.
+ *
+ *   DIR/lock            held by the one writer
+ *   DIR/log/            frames, one per commit, in files of bounded size    log_reader.h, frame.h
+ *   DIR/env/<sha256>    rules, lists, databases, configuration that frames name
+ *   DIR/state/          snapshots of detectors
+ *   DIR/seg/            segments of the long-term level
+ *
+ * To write: store_open(), store_env_put() what the next frame names, store_append(). Only after
+ * store_append() may rows be shown, alerts be released and Kafka offsets be committed. To read, no
+ * store is needed: log_reader_open() and ledger_read() follow the log of a running collector or of
+ * none. store_verify() (verify.h) re-reads and re-hashes everything.
+ *
+ * Format: docs/format.md is authoritative.
+ *
+ * Layer:     base < event < store
+ * Ownership: store_open() gives a handle that store_close() takes back. Everything passed in is
+ *            copied or only used during the call; what is handed out says how long it is valid.
+ * Threads:   one owner of the store; any number of readers, in any process.
+ * Failures:  a failed call changes nothing that it does not say. After ERR_IO from store_append()
+ *            the store takes nothing more: stop, and let a restart read from Kafka at the ends.
+ */
+#pragma once
+
+#include "base/diag.h"
+#include "store/codec.h"
+#include "store/frame.h"
+#include "store/ledger.h"
+#include "store/log_reader.h"
+#include "store/verify.h"
+
+struct store;
+
+struct store_options {
+    const char *dir;             /* made when missing; borrowed until store_open() returns */
+    uint64_t log_file_bytes_max; /* roll to a new file past this; 0: LEDGER_FILE_BYTES_DEFAULT */
+    uint64_t log_bytes_max;      /* of the whole log; 0: no limit */
+    const uint8_t *store_id;     /* 16 bytes for a new store; NULL: random */
+    bool read_only;              /* no lock, nothing made or cut; store_append() gives ERR_IO */
+};
+
+/*
+ * Open the store in opts->dir, or make it; take the lock; cut a torn tail of the log. Takes time in
+ * proportion to the newest log file (about a second per GB), not to the log.
+ * Returns 0; ERR_BUSY when another collector holds it; ERR_CORRUPT for damage that is no torn tail
+ * (nothing is changed); ERR_FORMAT for files of a newer program; ERR_NOTFOUND when there is none
+ * and it is read only; ERR_AGAIN when the disk is too full; ERR_IO, ERR_NOMEM, ERR_RANGE. Says why
+ * in `diag`, with file, offset and remedy.
+ */
+int store_open(struct store **out, const struct store_options *opts, struct diag *diag);
+/* NULL is allowed. Appends nothing. */
+void store_close(struct store *st);
+
+/*
+ * Append one frame and make it survive a power loss. Blocks for one fdatasync. Returns 0; ERR_RANGE
+ * (an entry does not begin at its partition's end, the tick goes back, a limit is passed) and
+ * ERR_NOTFOUND (a blob of parts->envs was not put): nothing happened; ERR_AGAIN (no room on the
+ * disk or within log_bytes_max) and ERR_NOMEM: nothing happened, try again later; ERR_IO: final.
+ */
+int store_append(struct store *st, const struct frame_parts *parts);
+
+/*
+ * Keep a blob under its hash, durable on return, for frames to name. Gives what parts->envs needs;
+ * out->name borrows `name`. A blob that is there already costs one read of it, and is put right
+ * when it is damaged. Returns 0, ERR_RANGE for a bad name, ERR_AGAIN for a full disk, ERR_IO,
+ * ERR_NOMEM; other than in store_append() an ERR_IO is not final.
+ */
+int store_env_put(struct store *st, struct frame_env *out, struct slice name, struct slice content);
+/* What `name` means since the last frame. Returns 0 (out->name valid until the next append) or ERR_NOTFOUND. */
+int store_env_current(const struct store *st, struct frame_env *out, struct slice name);
+/* DIR/env/<sha256>, NUL-terminated. ERR_RANGE when it is longer than cap. */
+int store_env_path(char *out, size_t cap, const char *dir, const struct sha256 *hash);
+
+/* The next offset to read of a partition. Returns 0, or ERR_NOTFOUND when no frame has it. */
+int store_end_offset(const struct store *st, struct slice topic, int32_t partition, int64_t *out);
+/*
+ * Every partition that a frame has, in the order of first sight. Begin with *cursor = 0. False at
+ * the end. *out is valid until the next append.
+ */
+bool store_next_end(const struct store *st, size_t *cursor, struct partition_end *out);
+
+/* Number and tick of the last frame; 0 and INT64_MIN before the first. */
+uint64_t store_last_seq(const struct store *st);
+int64_t store_last_tick_ns(const struct store *st);
+/* Bytes of all files of the log, for log_bytes_max. */
+uint64_t store_log_bytes(const struct store *st);
+/* What opening found: say it when cut_bytes is not 0. Valid as long as the store. */
+const struct ledger_recovery *store_recovery(const struct store *st);
+/* STORE_ID_BYTES bytes, valid as long as the store. */
+const uint8_t *store_id(const struct store *st);

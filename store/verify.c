@@ -1,0 +1,225 @@
+#include "store/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "store/log_reader.h"
+#include "store/log_state.h"
+#include "store/store.h"
+
+enum {
+    VERIFY_WAIT_STEP_NS = 20 * 1000 * 1000,
+    VERIFY_BLOBS_MAX = 1 << 16, /* different ones of a log */
+};
+
+struct verification {
+    const struct store_verify_options *opts;
+    struct log_reader *reader;
+    struct diag *diag;
+    struct log_state state; /* of all frames so far, computed here */
+    bool has_state;
+    uint64_t file_seq; /* of the file whose header was checked last */
+    struct store_verify_report report;
+    struct buf blobs; /* hashes that were checked, SHA256_BYTES each */
+};
+
+static int differs(const struct verification *v, const struct log_position *at, const char *why,
+                   int err)
+{
+    diag_add(v->diag, log_reader_path(v->reader), 0, 0, "offset %" PRIu64 ", frame %" PRIu64 ": %s",
+             at->offset, at->next_seq, why);
+    return err;
+}
+
+/* The first file of a log begins the chain with the store's id. */
+static int check_first_header(struct verification *v, const struct log_file_header *header,
+                              const char **why)
+{
+    struct sha256 start;
+    if (header->first_seq != 1) {
+        *why = "the files before this one are missing";
+        return ERR_CORRUPT;
+    }
+    int err = log_file_chain_start(&start, header->store_id);
+    if (err == 0)
+        err = log_state_init(&v->state, &start);
+    if (err != 0)
+        return err;
+    v->has_state = true;
+    return 0;
+}
+
+/* Write the header that should stand here, and compare it byte by byte. */
+static int check_header(struct verification *v)
+{
+    const struct log_file_header *header = log_reader_header(v->reader);
+    struct log_position at = {.file_seq = header->first_seq, .next_seq = header->first_seq};
+    struct buf expected = {0};
+    struct log_file_header ours;
+    const char *why = "";
+    int err = v->has_state ? 0 : check_first_header(v, header, &why);
+    if (err == 0)
+        err = log_file_header_encode(&expected, header->store_id, &v->state);
+    if (err == 0)
+        err = log_file_header_decode(&ours, buf_content(&expected), &why);
+    if (err == 0 &&
+        (ours.first_seq != header->first_seq || ours.epoch != header->epoch ||
+         ours.tick_ns != header->tick_ns || !sha256_equal(&ours.last_hash, &header->last_hash))) {
+        why = "the file's header does not follow the frames before it";
+        err = ERR_CORRUPT;
+    }
+    if (err == 0 && !slice_equal(ours.checkpoint, header->checkpoint)) {
+        why = "the file's checkpoint differs from the frames before it";
+        err = ERR_CORRUPT;
+    }
+    buf_release(&expected);
+    if (err != 0)
+        return differs(v, &at, why, err);
+    v->file_seq = header->first_seq;
+    v->report.files++;
+    v->report.bytes += header->bytes;
+    return 0;
+}
+
+static bool blob_seen(const struct verification *v, const struct sha256 *hash)
+{
+    for (size_t at = 0; at < v->blobs.len; at += SHA256_BYTES) {
+        if (memcmp(v->blobs.data + at, hash->bytes, SHA256_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Hash a blob that a frame named. */
+static int check_blob(struct verification *v, const struct frame_env *env, const char **why)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file *f = NULL;
+    struct slice map = {0};
+    struct sha256 found;
+    if (blob_seen(v, &env->sha256))
+        return 0;
+    int err = store_env_path(path, sizeof(path), v->opts->dir, &env->sha256);
+    if (err == 0)
+        err = file_open(&f, path, FILE_READ);
+    if (err == ERR_NOTFOUND) {
+        *why = "a blob of the environment is missing";
+        return ERR_CORRUPT;
+    }
+    if (err == 0)
+        err = file_map(&map, f);
+    if (err == 0)
+        err = sha256_of(&found, map);
+    if (err == 0 && (map.len != env->bytes || !sha256_equal(&found, &env->sha256))) {
+        *why = "a blob of the environment is damaged";
+        err = ERR_CORRUPT;
+    }
+    file_unmap(map);
+    file_close(f);
+    if (err != 0)
+        return err;
+    v->report.blobs++;
+    v->report.bytes += map.len;
+    if (v->blobs.len < (size_t)VERIFY_BLOBS_MAX * SHA256_BYTES)
+        buf_append(&v->blobs, env->sha256.bytes, SHA256_BYTES);
+    return 0;
+}
+
+static int check_batches(struct verification *v, const struct frame_view *frame, const char **why)
+{
+    struct frame_items batches = frame->batches;
+    struct slice batch;
+    for (uint32_t i = 0; frame_next_batch(&batch, &batches); i++) {
+        v->report.batches++;
+        int err = v->opts->batch == NULL ? 0 : v->opts->batch(v->opts->ctx, frame, i, batch, why);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int check_frame(struct verification *v, const struct frame_view *frame, const char **why)
+{
+    struct frame_items envs = frame->envs;
+    struct frame_env env;
+    int err = log_state_apply(&v->state, frame, why);
+    if (err != 0)
+        return err;
+    *why = "a blob of the environment cannot be read";
+    while (frame_next_env(&env, &envs)) {
+        err = check_blob(v, &env, why);
+        if (err != 0)
+            return err;
+    }
+    *why = "a batch is damaged";
+    err = check_batches(v, frame, why);
+    if (err != 0)
+        return err;
+    v->report.frames++;
+    v->report.bytes += frame->bytes.len;
+    return 0;
+}
+
+/* The next frame, checked. ERR_AGAIN at the end of the log. */
+static int verify_next(struct verification *v)
+{
+    struct frame_view frame;
+    const char *why = "";
+    struct log_position at = log_reader_position(v->reader);
+    int err = ledger_read(&frame, v->reader, v->diag);
+    if (err != 0 && err != ERR_AGAIN)
+        return err;
+    if (log_reader_header(v->reader)->first_seq != v->file_seq) {
+        int header_err = check_header(v);
+        if (header_err != 0)
+            return header_err;
+        if (err == 0 && at.file_seq != v->file_seq)
+            at = (struct log_position){.offset = log_reader_header(v->reader)->bytes,
+                                       .next_seq = frame.link.seq};
+    }
+    if (err != 0)
+        return err;
+    err = check_frame(v, &frame, &why);
+    return err == 0 ? 0 : differs(v, &at, why, err);
+}
+
+/* Frame by frame to the end of the log, which must be clean; waits for a frame being written. */
+static int verify_all(struct verification *v)
+{
+    const struct timespec step = {.tv_nsec = VERIFY_WAIT_STEP_NS};
+    int64_t waited_ns = 0;
+    for (;;) {
+        int err = verify_next(v);
+        if (err != 0 && err != ERR_AGAIN)
+            return err;
+        if (err == 0) {
+            waited_ns = 0;
+            continue;
+        }
+        struct log_tail tail = log_reader_tail(v->reader);
+        struct log_position at = log_reader_position(v->reader);
+        if (tail.bytes == 0)
+            return 0;
+        if (waited_ns >= v->opts->wait_ns)
+            return differs(v, &at, tail.why, ERR_CORRUPT);
+        (void)nanosleep(&step, NULL);
+        waited_ns += VERIFY_WAIT_STEP_NS;
+    }
+}
+
+int store_verify(struct store_verify_report *out, const struct store_verify_options *opts,
+                 struct diag *diag)
+{
+    struct verification v = {.opts = opts, .diag = diag};
+    const struct log_reader_options reader = {.dir = opts->dir, .verify_hashes = true};
+    int err = log_reader_open(&v.reader, &reader, diag);
+    if (err != 0)
+        return err;
+    err = verify_all(&v);
+    log_reader_close(v.reader);
+    log_state_release(&v.state);
+    buf_release(&v.blobs);
+    *out = v.report;
+    return err;
+}

@@ -1,0 +1,276 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h uses what the four above define. */
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/yaml.h"
+
+struct read {
+    struct arena arena;
+    struct diag diag;
+    struct yaml_node *root;
+    int err;
+};
+
+static struct read read_text(struct slice text)
+{
+    struct read r = {0};
+    r.err = yaml_read(&r.root, &r.arena, text, "t.yaml", &r.diag);
+    return r;
+}
+
+static void read_release(struct read *r)
+{
+    arena_release(&r->arena);
+    diag_release(&r->diag);
+}
+
+static void reads_a_tree(void **state)
+{
+    (void)state;
+    struct read r = read_text(SLICE("# comment\n"
+                                    "name: \"052027\"\n"
+                                    "networks:\n"
+                                    "  - cidr: 192.0.2.0/24\n"
+                                    "    zone: ~\n"
+                                    "  - {cidr: '198.51.100.0/24', list: [a, b, ]}\n"
+                                    "block: |\n"
+                                    "  one\n"
+                                    "  two\n"));
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.root->kind, YAML_MAP);
+    assert_int_equal(r.root->count, 3);
+    const struct yaml_node *name = yaml_get(r.root, SLICE("name"));
+    assert_true(name->quoted);
+    assert_int_equal(name->line, 2);
+    assert_int_equal(name->column, 7);
+    assert_int_equal(name->key_column, 1);
+    assert_string_equal(name->text.data, "052027");
+    const struct yaml_node *networks = yaml_get(r.root, SLICE("networks"));
+    assert_int_equal(networks->kind, YAML_LIST);
+    assert_int_equal(networks->count, 2);
+    const struct yaml_node *first = networks->first;
+    assert_true(slice_equal(yaml_text(first, SLICE("cidr")), SLICE("192.0.2.0/24")));
+    assert_true(yaml_null(yaml_get(first, SLICE("zone"))));
+    assert_int_equal(yaml_get(first, SLICE("zone"))->line, 5);
+    const struct yaml_node *list = yaml_get(first->next, SLICE("list"));
+    assert_int_equal(list->count, 2);
+    assert_ptr_equal(list->parent, first->next);
+    assert_null(yaml_text(first->next, SLICE("list")).data);
+    assert_null(yaml_get(first, SLICE("none")));
+    assert_true(slice_equal(yaml_text(r.root, SLICE("block")), SLICE("one\ntwo\n")));
+    read_release(&r);
+}
+
+static void reads_empty_texts_and_streams(void **state)
+{
+    (void)state;
+    static const char *const empty[] = {"", "\n", "# only\n", "---\n", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
+        struct read r = read_text(slice_from(empty[i]));
+        assert_int_equal(r.err, 0);
+        assert_true(yaml_null(r.root));
+        read_release(&r);
+    }
+    struct read r = read_text(SLICE("a: 1\n---\nb: 2\n"));
+    assert_int_equal(r.err, ERR_FORMAT);
+    assert_non_null(strstr(diag_text(&r.diag), "second document"));
+    struct yaml_node *all = NULL;
+    assert_int_equal(
+        yaml_read_stream(&all, &r.arena, SLICE("a: 1\n---\nb: 2\n---\n- x\n"), "t", &r.diag), 0);
+    assert_int_equal(all->count, 3);
+    assert_int_equal(all->last->kind, YAML_LIST);
+    read_release(&r);
+}
+
+static void refuses_with_a_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {"a: 1\nb: 2\na: 3\n", "t.yaml:3:1: the key \"a\" is given twice, first on line 1"},
+        {"a: &x 1\n", "t.yaml:1:4: anchors"},
+        {"a: &x 1\nb: *x\n", "t.yaml:2:4: aliases"},
+        {"a: !!python/object x\n", "t.yaml:1:4: tags"},
+        {"<<: {a: 1}\n", "t.yaml:1:1: merge keys"},
+        {"? [a, b]\n: c\n", "t.yaml:1:3: a key must be"},
+        {"a: [1, 2\n", "t.yaml:2:1: not YAML"},
+        {"a: \"x\n", "not YAML"},
+        {"\tb: c\n", "t.yaml:1:1: not YAML"},
+        {"a: b: c\n", "t.yaml:1:5: not YAML"},
+        {"a: \xff\n", "must be UTF-8"},
+        {"a: \x01\n", "must be UTF-8"},
+        {"\"a\\0b\": 1\n", "NUL"},
+        {"%YAML 9.9\n---\na: 1\n", "not YAML"},
+        {"a: 1\n}\n", "not YAML"},
+        {"{a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1", "nested too"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct read r = read_text(slice_from(cases[i].text));
+        assert_int_equal(r.err, ERR_FORMAT);
+        assert_null(r.root);
+        assert_non_null(strstr(diag_text(&r.diag), cases[i].message));
+        read_release(&r);
+    }
+}
+
+static void reports_every_fault(void **state)
+{
+    (void)state;
+    struct read r = read_text(SLICE("a: &x 1\na: !t 2\nb: 1\nb: 2\n"));
+    assert_int_equal(r.err, ERR_FORMAT);
+    assert_int_equal(r.diag.count, 4);
+    read_release(&r);
+}
+
+/* A text of `piece` again and again; whatever it is, it has to be over soon. */
+static void check_flood(const char *piece, size_t bytes)
+{
+    struct buf b = {0};
+    while (b.len < bytes)
+        buf_text(&b, piece);
+    int64_t start = clock_cpu_ns();
+    struct read r = read_text(buf_content(&b));
+    assert_true(clock_cpu_ns() - start < INT64_C(20000000000));
+    assert_true(r.err == 0 || r.err == ERR_FORMAT);
+    assert_true(r.diag.text.len <= DIAG_TEXT_BYTES_MAX);
+    read_release(&r);
+    buf_release(&b);
+}
+
+static void bounds_hostile_texts(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "[",      "{",     "- ",  "? ",    "a: ", "[]",   "{},",   "&a ",
+        "*a ",    "!a ",   "\"",  "'",     "|\n", "x\n",  ":",     ",",
+        "- x\n",  "---\n", "#\n", "a:\n ", "\r",  "%a\n", "\"\\n", "- - - - - - - -\n",
+        "a: b\n",
+    };
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+        check_flood(pieces[i], 200000);
+    struct buf b = {0};
+    buf_text(&b, "- [");
+    while (b.len < YAML_TEXT_BYTES_MAX - 2)
+        buf_text(&b, "a,");
+    struct read r = read_text(buf_content(&b));
+    assert_int_equal(r.err, ERR_FORMAT);
+    assert_non_null(strstr(diag_text(&r.diag), "too large"));
+    read_release(&r);
+    buf_text(&b, "aaaa");
+    r = read_text(buf_content(&b));
+    assert_int_equal(r.err, ERR_FORMAT);
+    read_release(&r);
+    buf_release(&b);
+}
+
+static void survives_every_cut_and_flip(void **state)
+{
+    (void)state;
+    static const char text[] = "a: [1, \"x\\u00e9\", {b: 'c'}]\nd: |\n  e\n? f\n: >-\n  g\n- h\n";
+    char copy[sizeof(text)];
+    for (size_t len = 0; len < sizeof(text); len++) {
+        struct read r = read_text(slice_of(text, len));
+        assert_true(r.err == 0 || r.diag.count > 0);
+        read_release(&r);
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy(copy, text, sizeof(text));
+            copy[len] = (char)(copy[len] ^ (1 << bit));
+            r = read_text(slice_of(copy, sizeof(text) - 1));
+            assert_true(r.err == 0 || r.diag.count > 0);
+            read_release(&r);
+        }
+    }
+}
+
+static void stops_at_the_arena_budget(void **state)
+{
+    (void)state;
+    struct arena arena = {.limit_bytes = 8192};
+    struct diag diag = {0};
+    struct yaml_node *root = NULL;
+    struct buf b = {0};
+    for (int i = 0; i < 1000; i++)
+        buf_text(&b, "- abc\n");
+    assert_int_equal(yaml_read(&root, &arena, buf_content(&b), "t", &diag), ERR_NOMEM);
+    assert_null(root);
+    buf_release(&b);
+    arena_release(&arena);
+    diag_release(&diag);
+}
+
+static void prints_what_reads_back(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "plain",
+        "a b",
+        "052027",
+        "1.5",
+        "true",
+        "No",
+        "~",
+        "null",
+        "a: b",
+        "#x",
+        "- a",
+        "\"q\" \\",
+        "line\nfeed\ttab",
+        " a ",
+        "x:",
+        "[a",
+        "@at",
+        "+09:00",
+        "10s",
+        "\x7f\x1b",
+        "関所",
+        "\xe2\x80\xa8\xc2\x85\xef\xbb\xbf",
+        "/a/b-c.d_e",
+        "-",
+        ".",
+        "\xf0\x9f\x9a\xa7",
+        "\xef\xbf\xbe\xef\xbf\xbf",
+        "NaN",
+        "0x1f",
+        "1e5",
+        "=",
+        "<<",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct buf b = {0};
+        buf_text(&b, "key: ");
+        yaml_print_scalar(&b, slice_from(texts[i]));
+        buf_text(&b, "\n");
+        yaml_print_scalar(&b, slice_from(texts[i]));
+        buf_text(&b, ": 1\n");
+        struct read r = read_text(buf_content(&b));
+        assert_int_equal(r.err, 0);
+        assert_true(slice_equal(yaml_text(r.root, SLICE("key")), slice_from(texts[i])));
+        assert_false(yaml_null(r.root->first));
+        assert_string_equal(r.root->last->key, texts[i]);
+        read_release(&r);
+        buf_release(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_a_tree),
+        cmocka_unit_test(reads_empty_texts_and_streams),
+        cmocka_unit_test(refuses_with_a_place),
+        cmocka_unit_test(reports_every_fault),
+        cmocka_unit_test(bounds_hostile_texts),
+        cmocka_unit_test(survives_every_cut_and_flip),
+        cmocka_unit_test(stops_at_the_arena_budget),
+        cmocka_unit_test(prints_what_reads_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

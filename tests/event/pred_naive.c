@@ -1,0 +1,455 @@
+#include "tests/event/pred_naive.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+
+static unsigned char low(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : (unsigned char)c;
+}
+
+static bool same(char a, char b, bool cased)
+{
+    return cased ? a == b : low(a) == low(b);
+}
+
+static bool starts(struct slice text, struct slice with, bool cased)
+{
+    if (text.len < with.len)
+        return false;
+    for (size_t i = 0; i < with.len; i++) {
+        if (!same(text.data[i], with.data[i], cased))
+            return false;
+    }
+    return true;
+}
+
+static bool contains(struct slice text, struct slice part, bool cased)
+{
+    for (size_t i = 0; i + part.len <= text.len; i++) {
+        if (starts(slice_from_offset(text, i), part, cased))
+            return true;
+    }
+    return part.len == 0;
+}
+
+static struct slice rest_of(struct slice s, size_t n)
+{
+    return (struct slice){.data = s.len <= n ? "" : s.data + n, .len = s.len <= n ? 0 : s.len - n};
+}
+
+static size_t unit(struct slice text)
+{
+    uint32_t point = 0;
+    size_t len = escape_utf8(&point, text);
+    return len == 0 ? 1 : len;
+}
+
+static bool glob(struct slice p, struct slice t, bool cased)
+{
+    if (p.len == 0)
+        return t.len == 0;
+    if (p.data[0] == '*') {
+        for (;;) {
+            if (glob(rest_of(p, 1), t, cased))
+                return true;
+            if (t.len == 0)
+                return false;
+            t = rest_of(t, unit(t));
+        }
+    }
+    if (t.len == 0)
+        return false;
+    if (p.data[0] == '?')
+        return glob(rest_of(p, 1), rest_of(t, unit(t)), cased);
+    if (p.data[0] == '\\' && p.len > 1 && strchr("*?\\", p.data[1]) != NULL)
+        p = rest_of(p, 1);
+    return same(p.data[0], t.data[0], cased) && glob(rest_of(p, 1), rest_of(t, 1), cased);
+}
+
+static bool is_wild(struct slice p)
+{
+    for (size_t i = 0; i < p.len; i++) {
+        if (p.data[i] == '\\')
+            i++;
+        else if (p.data[i] == '*' || p.data[i] == '?')
+            return true;
+    }
+    return false;
+}
+
+/* A glob without wildcards is an equality of what it says. */
+static struct slice plain_of(struct slice p, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p.len; i++) {
+        if (p.data[i] == '\\' && i + 1 < p.len && strchr("*?\\", p.data[i + 1]) != NULL)
+            i++;
+        out[n++] = p.data[i];
+    }
+    return slice_of(out, n);
+}
+
+static int regex(struct slice pattern, struct slice text, bool cased)
+{
+    int code = 0;
+    PCRE2_SIZE at = 0;
+    const void *p = pattern.data;
+    pcre2_code *re = pcre2_compile(p, pattern.len, cased ? 0 : PCRE2_CASELESS, &code, &at, NULL);
+    if (re == NULL)
+        abort();
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    const void *t = text.len == 0 ? "" : text.data;
+    int found = pcre2_match(re, t, text.len, 0, 0, data, NULL);
+    pcre2_match_data_free(data);
+    pcre2_code_free(re);
+    return found >= 0 ? 1 : found == PCRE2_ERROR_NOMATCH ? 0 : -1;
+}
+
+static bool number_of(struct slice text, double *out)
+{
+    char copy[80];
+    size_t n = 0;
+    bool digits = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool sign = c == '-' && (i == 0 || copy[i - 1] == 'e' || copy[i - 1] == 'E');
+        bool plus = c == '+' && i > 0 && (copy[i - 1] == 'e' || copy[i - 1] == 'E');
+        bool point = c == '.' && i > 0 && isdigit((unsigned char)copy[i - 1]) && i + 1 < text.len &&
+                     isdigit((unsigned char)text.data[i + 1]);
+        bool e = (c == 'e' || c == 'E') && digits;
+        if (i >= 64 || !(isdigit((unsigned char)c) || sign || plus || point || e))
+            return false;
+        digits = digits || isdigit((unsigned char)c);
+        copy[n++] = c;
+    }
+    copy[n] = '\0';
+    char *end = copy;
+    *out = strtod(copy, &end);
+    return n > 0 && end == copy + n && isdigit((unsigned char)copy[n - 1]);
+}
+
+static bool order(const struct ast *ast, double v)
+{
+    double bound = ast->is_real ? ast->real : (double)ast->number;
+    switch (ast->op) {
+    case AST_LESS:
+        return v < bound;
+    case AST_LESS_EQUAL:
+        return v <= bound;
+    case AST_GREATER:
+        return v > bound;
+    default:
+        return v >= bound;
+    }
+}
+
+static int on_text(const struct ast *ast, struct slice text)
+{
+    char plain[512];
+    double v = 0;
+    struct ip ip;
+    switch (ast->op) {
+    case AST_EQUAL:
+        return text.len == ast->text.len && starts(text, ast->text, ast->cased);
+    case AST_GLOB:
+        if (!is_wild(ast->text)) {
+            struct slice want = plain_of(ast->text, plain);
+            return text.len == want.len && starts(text, want, ast->cased);
+        }
+        return glob(ast->text, text, ast->cased);
+    case AST_CONTAINS:
+    case AST_RAW:
+        return contains(text, ast->text, ast->cased);
+    case AST_REGEX:
+        return regex(ast->text, text, ast->cased);
+    case AST_NETWORK:
+        return ip_parse(text, &ip) != VALUE_INVALID && network_holds(&ast->network, &ip);
+    case AST_EXISTS:
+        return 1;
+    case AST_LESS:
+    case AST_LESS_EQUAL:
+    case AST_GREATER:
+    case AST_GREATER_EQUAL:
+    default:
+        return number_of(text, &v) && order(ast, v);
+    }
+}
+
+static bool is_order(enum ast_op op)
+{
+    return op >= AST_LESS && op <= AST_GREATER_EQUAL;
+}
+
+/* The text of an equality, NUL-terminated and padded, or false. */
+static bool equality(const struct ast *ast, char out[512], struct slice *text)
+{
+    memset(out, 0, 512);
+    if (ast->op == AST_EQUAL && ast->text.len < 400)
+        memcpy(out, ast->text.data, ast->text.len);
+    else if (ast->op == AST_GLOB && ast->text.len < 400 && !is_wild(ast->text))
+        *text = plain_of(ast->text, out);
+    else
+        return false;
+    *text = slice_of(out, ast->op == AST_EQUAL ? ast->text.len : text->len);
+    return true;
+}
+
+static bool order_exact(const struct ast *ast, int64_t v)
+{
+    switch (ast->op) {
+    case AST_LESS:
+        return v < ast->number;
+    case AST_LESS_EQUAL:
+        return v <= ast->number;
+    case AST_GREATER:
+        return v > ast->number;
+    default:
+        return v >= ast->number;
+    }
+}
+
+/* A number: `printed` is how it is written, `shown` what it says. */
+static int on_number(const struct ast *ast, int64_t v, double shown, struct slice printed)
+{
+    char copy[512];
+    struct slice text;
+    int64_t want = 0;
+    if (ast->op == AST_EXISTS)
+        return 1;
+    if (ast->op == AST_NETWORK)
+        return 0;
+    if (is_order(ast->op))
+        return ast->is_real ? order(ast, shown) : order_exact(ast, v);
+    if (equality(ast, copy, &text) && text.len != 0 && value_int(text, &want) != VALUE_INVALID)
+        return want == v;
+    return on_text(ast, printed);
+}
+
+static int on_time(const struct ast *ast, int64_t ns)
+{
+    char copy[512];
+    struct slice text;
+    int64_t want = 0;
+    if (ns == CLOCK_NONE)
+        return 0;
+    struct buf printed = {0};
+    clock_print(&printed, ns);
+    int holds = 0;
+    if (equality(ast, copy, &text) && clock_parse(&want, text) == 0)
+        holds = want == ns;
+    else if (is_order(ast->op) || ast->op == AST_EXISTS || ast->op == AST_NETWORK)
+        holds = on_number(ast, ns, (double)ns, buf_content(&printed));
+    else
+        holds = on_text(ast, buf_content(&printed));
+    buf_release(&printed);
+    return holds;
+}
+
+/* Each text that a value is compared as. */
+static int on_forms(const struct ast *ast, struct slice written, uint8_t kind, bool url)
+{
+    struct buf first = {0};
+    struct buf second = {0};
+    bool percent = kind == SLOT_PERCENT || kind == SLOT_FORM;
+    if (url && percent)
+        buf_slice(&first, written);
+    else
+        value_decode(&first, written, kind);
+    (void)buf_reserve(&first, 1);
+    int holds = on_text(ast, buf_content(&first));
+    if (holds == 0 && url) {
+        value_decode(&second, buf_content(&first), percent ? kind : SLOT_PERCENT);
+        (void)buf_reserve(&second, 1);
+        holds = on_text(ast, buf_content(&second));
+    }
+    buf_release(&first);
+    buf_release(&second);
+    return holds;
+}
+
+static int either(int a, int b)
+{
+    return a < 0 || b < 0 ? -1 : a | b;
+}
+
+/* A value of a typed column, read from how it is written. */
+struct typed {
+    enum value_class class;
+    int64_t number;
+    enum epoch_form form;
+    struct ip ip;
+    char printed[128];
+};
+
+static struct typed typed_read(uint8_t type, struct slice written)
+{
+    struct typed v = {0};
+    struct buf text = {0};
+    if (type == FIELD_TYPE_INT) {
+        v.class = value_int(written, &v.number);
+        buf_printf(&text, "%lld", (long long)v.number);
+    } else if (type == FIELD_TYPE_EPOCH) {
+        v.class = value_epoch(written, &v.number, &v.form);
+        int64_t unit = v.form == EPOCH_MILLIS_POINT ? 1000 : 1;
+        buf_printf(&text, "%lld", (long long)(v.number / unit));
+        if (unit != 1)
+            buf_printf(&text, ".%03lld", (long long)(v.number % unit));
+    } else {
+        v.class = ip_parse(written, &v.ip);
+        ip_print(&text, &v.ip);
+    }
+    if (text.len < sizeof(v.printed))
+        memcpy(v.printed, text.data, text.len);
+    buf_release(&text);
+    return v;
+}
+
+/* Asked by value: 1, 0; or -2 where the leaf asks for text. */
+static int by_value(const struct ast *ast, uint8_t type, const struct typed *v)
+{
+    char copy[512];
+    struct slice want = {0};
+    bool equal = equality(ast, copy, &want);
+    if (ast->op == AST_EXISTS)
+        return 1;
+    if (ast->op == AST_NETWORK)
+        return type == FIELD_TYPE_IP && network_holds(&ast->network, &v->ip);
+    if (is_order(ast->op) && type == FIELD_TYPE_IP)
+        return 0;
+    if (is_order(ast->op) && v->form == EPOCH_MILLIS_POINT)
+        return order(ast, (double)v->number / 1000.0);
+    if (is_order(ast->op))
+        return on_number(ast, v->number, (double)v->number, SLICE(""));
+    if (!equal || want.len == 0)
+        return -2;
+    struct typed other = typed_read(type, want);
+    if (other.class == VALUE_INVALID)
+        return -2;
+    return other.number == v->number && other.form == v->form &&
+           memcmp(&other.ip, &v->ip, sizeof(v->ip)) == 0;
+}
+
+static int on_typed(const struct ast *ast, const struct column *c, struct slice written, bool url)
+{
+    struct typed v = typed_read(c->type, written);
+    bool other_form = c->type == FIELD_TYPE_EPOCH && v.form != c->epoch_form;
+    if (v.class == VALUE_INVALID || other_form)
+        return 0;
+    int holds = by_value(ast, c->type, &v);
+    if (holds != -2)
+        return holds;
+    holds = on_text(ast, slice_from(v.printed));
+    if (v.class == VALUE_VALID)
+        holds = either(holds, on_forms(ast, written, c->kind, url));
+    return holds;
+}
+
+static int on_columns(const struct batch *b, uint32_t row, const struct ast *ast)
+{
+    struct buf name = {0};
+    struct buf scratch = {0};
+    const struct field_info *info = field_info(ast->field);
+    struct slice want = info == NULL ? ast->field_name : info->name;
+    bool url = slice_starts(want, SLICE("url.")) && info != NULL;
+    int holds = 0;
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        struct slice written;
+        if ((c->field < FIELD_LOCAL_FIRST) != (info != NULL) ||
+            !slice_equal(batch_field_name(b, c->field, &name), want) ||
+            !batch_value(b, c, row, &scratch, &written))
+            continue;
+        bool is_text = c->type == FIELD_TYPE_TEXT;
+        holds = either(holds, is_text ? on_forms(ast, written, c->kind, url)
+                                      : on_typed(ast, c, written, url));
+    }
+    buf_release(&name);
+    buf_release(&scratch);
+    return holds;
+}
+
+static int named(const struct ast *ast, struct slice text)
+{
+    return text.len == 0 ? 0 : on_text(ast, text);
+}
+
+static int numbered(const struct ast *ast, int64_t v)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%lld", (long long)v);
+    return on_number(ast, v, (double)v, slice_from(text));
+}
+
+static int leaf_holds(const struct batch *b, uint32_t row, const struct naive_row *known,
+                      const struct ast *ast)
+{
+    const struct field_info *info = field_info(ast->field);
+    struct slice name = info == NULL ? ast->field_name : info->name;
+    char tenant[16];
+    if (ast->op == AST_RAW) {
+        struct buf line = {0};
+        (void)batch_render(b, row, &line);
+        int holds = on_text(ast, buf_content(&line));
+        buf_release(&line);
+        return holds;
+    }
+    if (slice_equal(name, SLICE("sekisho.tenant"))) {
+        (void)snprintf(tenant, sizeof(tenant), "%06u", b->tenant);
+        return named(ast, slice_from(tenant));
+    }
+    if (slice_equal(name, SLICE("sekisho.source")))
+        return named(ast, b->source);
+    if (slice_equal(name, SLICE("sekisho.format")))
+        return named(ast, b->format_name);
+    if (slice_equal(name, SLICE("kafka.topic")))
+        return named(ast, b->topic);
+    if (slice_equal(name, SLICE("sekisho.verdict")))
+        return named(ast, verdict_name(b->verdict[row]));
+    if (slice_equal(name, SLICE("sekisho.parse.error")))
+        return named(ast, reason_code(b->reason[row]));
+    if (slice_equal(name, SLICE("sekisho.time.source")))
+        return named(ast, time_source_name(b->time_source[row]));
+    if (slice_equal(name, SLICE("@timestamp")))
+        return on_time(ast, b->time_ns[row]);
+    if (slice_equal(name, SLICE("event.ingested")))
+        return on_time(ast, b->arrival_ns[row]);
+    if (slice_equal(name, SLICE("kafka.partition")))
+        return numbered(ast, known->partition);
+    if (slice_equal(name, SLICE("kafka.offset")))
+        return numbered(ast, known->offset);
+    if (slice_equal(name, SLICE("sekisho.sub")))
+        return numbered(ast, b->sub[row]);
+    int holds = on_columns(b, row, ast);
+    if (slice_equal(name, SLICE("url.original"))) {
+        for (unsigned i = 0; i < known->url_count; i++)
+            holds = either(holds, on_forms(ast, known->urls[i], SLOT_PLAIN, true));
+    }
+    return holds;
+}
+
+int naive_holds(const struct batch *b, uint32_t row, const struct naive_row *known,
+                const struct ast *ast)
+{
+    if (ast->kind == AST_TRUE)
+        return 1;
+    if (ast->kind == AST_LEAF)
+        return leaf_holds(b, row, known, ast);
+    int all = 1;
+    int any = 0;
+    for (const struct ast *c = ast->first; c != NULL; c = c->next) {
+        int holds = naive_holds(b, row, known, c);
+        if (holds < 0)
+            return -1;
+        all &= holds;
+        any |= holds;
+    }
+    return ast->kind == AST_NOT ? !any : ast->kind == AST_OR ? any : all;
+}

@@ -1,0 +1,462 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "event/pred.h"
+#include "event/query.h"
+#include "tests/event/pred_random.h"
+
+enum {
+    PAIRS_MIN = 20000,
+    EXPRESSIONS_MAX = 120,
+};
+
+/* The rows that `query` finds in the batch, as a text "0 3 4". */
+static const char *found(struct batch *b, const char *query, struct buf *out)
+{
+    struct arena arena = {0};
+    struct diag diag = {0};
+    struct ast *ast = NULL;
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    struct hits hits = {0};
+    if (query_parse(&ast, &arena, slice_from(query), &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    const struct ast *one = ast;
+    assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
+    set.rows_known = false;
+    assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+    buf_reset(out);
+    for (size_t i = 0; i < hits.count; i++)
+        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
+    hits_release(&hits);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    diag_release(&diag);
+    arena_release(&arena);
+    return buf_string(out);
+}
+
+struct part {
+    const char *before; /* skeleton */
+    const char *value;
+    uint16_t field;
+    uint8_t kind;
+};
+
+static void add_row(struct batch *b, const struct part *parts, size_t count)
+{
+    struct buf line = {0};
+    struct slots slots = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_text(&line, parts[i].before);
+        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
+                              parts[i].field, parts[i].kind));
+        buf_text(&line, parts[i].value);
+    }
+    buf_text(&line, "\"\n");
+    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
+    assert_int_equal(batch_append(b, &row), 0);
+    buf_release(&line);
+}
+
+#define ROW(b, ...)                                            \
+    do {                                                       \
+        const struct part parts[] = {__VA_ARGS__};             \
+        add_row((b), parts, sizeof(parts) / sizeof(parts[0])); \
+    } while (0)
+
+static void test_addresses_and_numbers(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    b->format_name = SLICE("squid");
+    ROW(b, {"src=", "192.0.2.1", FIELD_SOURCE_IP, 0}, {" p=", "443", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"src=", "192.0.2.2", FIELD_SOURCE_IP, 0}, {" p=", "0443", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"src=", "2001:DB8::1", FIELD_SOURCE_IP, 0}, {" p=", "x", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"src=", "192.0.2.1.", FIELD_SOURCE_IP, 0}, {" p=", "8080", FIELD_SOURCE_PORT, 0});
+    assert_string_equal(found(b, "src:192.0.2.1", &out), "0");
+    assert_string_equal(found(b, "src:2001:db8::1", &out), "2");
+    assert_string_equal(found(b, "src:192.0.2.0/31", &out), "0");
+    assert_string_equal(found(b, "src:192.0.2.0/24", &out), "0 1");
+    assert_string_equal(found(b, "src:192.0.2.*", &out), "0 1");
+    assert_string_equal(found(b, "src:2001:DB8:*", &out), "2");
+    assert_string_equal(found(b, "not src:*", &out), "3");
+    assert_string_equal(found(b, "source.port:443", &out), "0 1");
+    assert_string_equal(found(b, "source.port:0*", &out), "1");
+    assert_string_equal(found(b, "source.port:*44*", &out), "0 1");
+    assert_string_equal(found(b, "source.port:[443 to 8080]", &out), "0 1 3");
+    assert_string_equal(found(b, "source.port>443.5", &out), "3");
+    assert_string_equal(found(b, "not source.port:443", &out), "2 3");
+    assert_string_equal(found(b, "kafka.offset:[1 to 2]", &out), "1 2");
+    assert_string_equal(found(b, "192.0.2.1", &out), "0 3");
+    assert_string_equal(found(b, "", &out), "0 1 2 3");
+    batch_free(b);
+    buf_release(&out);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    ROW(b, {"u=\"", "Tanaka", FIELD_USER_NAME, SLOT_PLAIN});
+    ROW(b, {"u=\"", "SALES\\\\tanaka", FIELD_USER_NAME, SLOT_C_ESCAPED});
+    ROW(b, {"u=\"", "suzuki", FIELD_USER_NAME, SLOT_PLAIN},
+        {"\" u=\"", "tanaka", FIELD_USER_NAME, SLOT_PLAIN});
+    ROW(b, {"u=\"", "\xe5\xb1\xb1 X", FIELD_USER_NAME, SLOT_PLAIN});
+    ROW(b, {"a=\"", "", FIELD_EVENT_ACTION, SLOT_PLAIN});
+    ROW(b, {"u=\"", "\xe5\xb1\xb1", FIELD_USER_NAME, SLOT_PLAIN});
+    assert_string_equal(found(b, "user:\"??\"", &out), "");
+    assert_string_equal(found(b, "user:\"*??\" and not user:\"*??*?\"", &out), "");
+    assert_string_equal(found(b, "user:?", &out), "5");
+    assert_string_equal(found(b, "user:tanaka", &out), "0 2");
+    assert_string_equal(found(b, "user:*tanaka", &out), "0 1 2");
+    assert_string_equal(found(b, "user:\"SALES\\\\tanaka\"", &out), "1");
+    assert_string_equal(found(b, "user:SALES\\tanaka", &out), "1");
+    assert_string_equal(found(b, "user:/^(?-i)t/", &out), "2");
+    assert_string_equal(found(b, "user:\"? ?\"", &out), "3");
+    assert_string_equal(found(b, "user:t?n*a", &out), "0 2");
+    assert_string_equal(found(b, "event.action:*", &out), "4");
+    assert_string_equal(found(b, "event.action:\"\"", &out), "4");
+    assert_string_equal(found(b, "user:(tanaka or suzuki) and not user:suzuki", &out), "0");
+    assert_string_equal(found(b, "sekisho.tenant:000000 user:suzuki", &out), "2");
+    batch_free(b);
+    buf_release(&out);
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    ROW(b, {"GET \"", "https", FIELD_URL_SCHEME, 0}, {"://", "www.example.jp", FIELD_URL_DOMAIN, 0},
+        {"", "/%61dmin", FIELD_URL_PATH, 0}, {"?", "q=1", FIELD_URL_QUERY, 0});
+    ROW(b, {"host=\"", "www.example.jp", FIELD_URL_DOMAIN, 0},
+        {"\" url=\"", "/upload", FIELD_URL_PATH, 0}, {"?", "x", FIELD_URL_QUERY, 0});
+    ROW(b, {"CONNECT \"", "cdn.example.com", FIELD_URL_DOMAIN, 0}, {":", "443", FIELD_URL_PORT, 0});
+    ROW(b, {"\"", "https", FIELD_URL_SCHEME, 0}, {"://", "example.net", FIELD_URL_DOMAIN, 0},
+        {"\" ref=\"", "/x", FIELD_URL_PATH, 0});
+    assert_string_equal(found(b, "url:\"https://example.net\"", &out), "3");
+    assert_string_equal(found(b, "url:\"https://www.example.jp/%61dmin\\?q=1\"", &out), "0");
+    assert_string_equal(found(b, "url:\"*jp/admin*\"", &out), "0");
+    assert_string_equal(found(b, "url.path:\"/admin\"", &out), "0");
+    assert_string_equal(found(b, "url:www.example.jp/upload\\?x", &out), "1");
+    assert_string_equal(found(b, "url:cdn.example.com:443", &out), "2");
+    assert_string_equal(found(b, "url:*", &out), "0 1 2 3");
+    batch_free(b);
+    buf_release(&out);
+}
+
+/* The values of a filter, as the store would keep them. */
+struct filter {
+    struct buf values; /* field, length, bytes */
+    size_t asked;
+};
+
+static int filter_add(void *self, uint16_t field, struct slice value)
+{
+    struct filter *f = self;
+    buf_put16(&f->values, field);
+    buf_put32(&f->values, (uint32_t)value.len);
+    buf_slice(&f->values, value);
+    return buf_ok(&f->values) ? 0 : ERR_NOMEM;
+}
+
+static bool filter_has(void *self, uint16_t field, struct slice value)
+{
+    struct filter *f = self;
+    size_t at = 0;
+    f->asked++;
+    while (at < f->values.len) {
+        const char *p = f->values.data + at;
+        uint32_t len = bytes_get32(p + 2);
+        if (bytes_get16(p) == field && slice_equal(slice_of(p + 6, len), value))
+            return true;
+        at += 6 + len;
+    }
+    return false;
+}
+
+/* What the first expression requires is in the filter of every batch where it holds. */
+static size_t check_filter(const struct sample *s, const struct pred *pred, const struct hits *hits)
+{
+    struct filter f = {0};
+    assert_int_equal(pred_filter_values(s->batch, filter_add, &f), 0);
+    bool all = pred_required(pred, filter_has, &f);
+    assert_true(all || hits->count == 0 || hits->items[0].expression != 0);
+    buf_release(&f.values);
+    return f.asked;
+}
+
+static void differ(const struct sample *s, const struct ast *ast, uint32_t row, int want)
+{
+    struct buf text = {0};
+    struct buf line = {0};
+    (void)query_print(ast, &text);
+    (void)batch_render(s->batch, row, &line);
+    fail_msg("row %u wants %d: %s\n%s(op %d, field %u)", row, want, buf_string(&text),
+             buf_string(&line), (int)ast->op, ast->field);
+}
+
+/* The hits are exactly the pairs where the naive evaluator says so. */
+static void check_hits(const struct sample *s, const struct ast *const *asts, size_t count,
+                       const struct column_set *set, const struct hits *hits)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t row = set->first_row; row < set->end_row; row++) {
+            int want = naive_holds(s->batch, row, &s->known[row], asts[i]);
+            bool is =
+                at < hits->count && hits->items[at].expression == i && hits->items[at].row == row;
+            at += is;
+            if (want != is)
+                differ(s, asts[i], row, want);
+        }
+    }
+    assert_int_equal(at, hits->count);
+}
+
+static void compare(const struct sample *s, const struct ast *const *asts, size_t count,
+                    struct random *r)
+{
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    struct hits hits = {0};
+    struct diag diag = {0};
+    if (pred_compile(&pred, asts, count, &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct column_set set = {.batch = s->batch, .end_row = s->batch->row_count, .rows_known = true};
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
+        check_hits(s, asts, count, &set, &hits);
+        (void)check_filter(s, pred, &hits);
+        set.rows_known = false;
+        assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+        set.rows_known = true;
+        set.first_row = random_below(r, s->batch->row_count);
+        set.end_row = set.first_row + random_below(r, s->batch->row_count - set.first_row + 1);
+    }
+    hits_release(&hits);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    diag_release(&diag);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    static const uint32_t COUNTS[] = {1, 1, 1, 3, 20, EXPRESSIONS_MAX};
+    struct sample *s = calloc(1, sizeof(*s));
+    struct random r = {.state = 0x9e3779b97f4a7c15};
+    const char *seed = getenv("PRED_SEED");
+    if (seed != NULL)
+        r.state = strtoull(seed, NULL, 10) * 2 + 1;
+    assert_non_null(s);
+    s->batch = batch_new();
+    size_t pairs = 0;
+    for (uint32_t sample = 0; pairs < PAIRS_MIN; sample++) {
+        uint32_t rows = 1 + random_below(&r, sample % 8 == 0 ? 700 : 40);
+        sample_make(s, &r, rows);
+        if (sample % 2 == 1)
+            sample_read_back(s, &r);
+        for (size_t i = 0; i < 12; i++) {
+            struct arena arena = {0};
+            const struct ast *asts[EXPRESSIONS_MAX];
+            uint32_t count = COUNTS[random_below(&r, sizeof(COUNTS) / sizeof(COUNTS[0]))];
+            count = sample % 8 == 0 && count > 20 ? 20 : count;
+            for (uint32_t k = 0; k < count; k++)
+                asts[k] = random_ast(&r, &arena, s->batch, 1 + random_below(&r, 4));
+            compare(s, asts, count, &r);
+            pairs += count;
+            arena_release(&arena);
+        }
+        sample_reset(s);
+    }
+    batch_free(s->batch);
+    arena_release(&s->arena);
+    free(s);
+}
+
+static void test_filter(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct filter f = {0};
+    ROW(b, {"src=", "192.0.2.1", FIELD_SOURCE_IP, 0},
+        {" h=\"", "%77WW.Example.jp", FIELD_URL_DOMAIN, 0});
+    assert_int_equal(pred_filter_values(b, filter_add, &f), 0);
+    struct ip ip = ip_from_v4(0xc0000201);
+    assert_true(filter_has(&f, FIELD_SOURCE_IP, slice_of(ip.bytes, 16)));
+    assert_true(filter_has(&f, FIELD_URL_DOMAIN, SLICE("www.example.jp")));
+    assert_true(filter_has(&f, FIELD_URL_DOMAIN, SLICE("%77ww.example.jp")));
+    static const struct {
+        const char *query;
+        size_t asked;
+        bool all;
+    } CASES[] = {
+        {"src:192.0.2.1", 1, true},
+        {"src:192.0.2.1/32 host:WWW.example.jp", 2, true},
+        {"src:192.0.2.2 x", 1, false},
+        {"src:192.0.2.2 or x", 0, true},
+        {"not src:192.0.2.2", 0, true},
+        {"src:192.0.2.*", 0, true},
+        {"(src:192.0.2.2 and x) and (y or src:192.0.2.3)", 1, false},
+        {"event.action:deny", 0, true},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct arena arena = {0};
+        struct diag diag = {0};
+        struct ast *ast = NULL;
+        struct pred *pred = NULL;
+        assert_int_equal(query_parse(&ast, &arena, slice_from(CASES[i].query), &diag), 0);
+        const struct ast *one = ast;
+        assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
+        f.asked = 0;
+        assert_int_equal(pred_required(pred, filter_has, &f), CASES[i].all);
+        assert_int_equal(f.asked, CASES[i].asked);
+        pred_free(pred);
+        arena_release(&arena);
+    }
+    batch_free(b);
+    buf_release(&f.values);
+}
+
+static void test_possible(void **state)
+{
+    (void)state;
+    struct sample *s = calloc(1, sizeof(*s));
+    assert_non_null(s);
+    s->batch = batch_new();
+    struct batch *b = s->batch;
+    b->tenant = 52027;
+    ROW(b, {"src=", "192.0.2.1", FIELD_SOURCE_IP, 0}, {" u=\"", "tanaka", FIELD_USER_NAME, 0});
+    sample_read_back(s, NULL);
+    static const struct {
+        const char *query;
+        bool possible;
+    } CASES[] = {
+        {"user:tanaka", true},
+        {"user:suzuki", false},
+        {"user:tan*", true},
+        {"not user:suzuki", true},
+        {"user:*x", false},
+        {"tanaka", true},
+        {"suzuki", false},
+        {"\"u=\\\"tan\"", true},
+        {"\"u=\\\"x\"", true},
+        {"\"src=1\"", true},
+        {"\"src-\"", false},
+        {"sekisho.tenant:052027", true},
+        {"sekisho.tenant:1", false},
+        {"message:x", false},
+        {"not sekisho.tenant:052027", false},
+        {"message:* or user:*", true},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct arena arena = {0};
+        struct diag diag = {0};
+        struct ast *ast = NULL;
+        struct pred *pred = NULL;
+        struct pred_scratch *scratch = NULL;
+        assert_int_equal(query_parse(&ast, &arena, slice_from(CASES[i].query), &diag), 0);
+        const struct ast *one = ast;
+        assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
+        assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+        struct column_set set = {.batch = b, .rows_known = false};
+        if (pred_possible(pred, scratch, &set) != CASES[i].possible)
+            fail_msg("%s", CASES[i].query);
+        pred_scratch_free(scratch);
+        pred_free(pred);
+        arena_release(&arena);
+    }
+    batch_free(b);
+    arena_release(&s->arena);
+    free(s);
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct pred *pred = NULL;
+    struct ast wrong = {
+        .kind = AST_LEAF, .op = AST_REGEX, .field = FIELD_USER_NAME, .text = SLICE("a(")};
+    struct ast twice = {
+        .kind = AST_LEAF, .op = AST_REGEX, .field = FIELD_USER_NAME, .text = SLICE("[")};
+    const struct ast *asts[] = {&wrong, &twice};
+    assert_int_equal(pred_compile(&pred, asts, 2, &diag), ERR_CONF);
+    assert_int_equal(diag.count, 2);
+    assert_null(pred);
+    diag_release(&diag);
+
+    struct batch *b = batch_new();
+    ROW(b, {"u=\"", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", FIELD_USER_NAME, 0});
+    struct ast slow = {.kind = AST_LEAF,
+                       .op = AST_REGEX,
+                       .field = FIELD_USER_NAME,
+                       .text = SLICE("^(a|a|aa)+(a|aa)+$")};
+    const struct ast *one = &slow;
+    struct pred_scratch *scratch = NULL;
+    struct hits hits = {0};
+    assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct column_set set = {.batch = b, .end_row = 1, .rows_known = true};
+    assert_int_equal(pred_eval(pred, scratch, &set, &hits), ERR_RANGE);
+    assert_int_equal(hits.count, 0);
+    set.rows_known = false;
+    assert_true(pred_possible(pred, scratch, &set));
+    set = (struct column_set){.batch = b, .end_row = 2, .rows_known = true};
+    assert_int_equal(pred_eval(pred, scratch, &set, &hits), ERR_RANGE);
+    hits_release(&hits);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    batch_free(b);
+}
+
+static void test_full_scans_are_counted(void **state)
+{
+    (void)state;
+    static const char *const QUERIES[] = {"user:a", "not user:a", "user:a or not user:b",
+                                          "user:a not user:b", ""};
+    struct arena arena = {0};
+    struct diag diag = {0};
+    const struct ast *asts[5];
+    struct pred *pred = NULL;
+    for (size_t i = 0; i < 5; i++) {
+        struct ast *ast = NULL;
+        assert_int_equal(query_parse(&ast, &arena, slice_from(QUERIES[i]), &diag), 0);
+        asts[i] = ast;
+    }
+    assert_int_equal(pred_compile(&pred, asts, 5, &diag), 0);
+    assert_int_equal(pred_info(pred).full_scan_count, 3);
+    assert_int_equal(pred_info(pred).leaf_count, 2);
+    pred_free(pred);
+    arena_release(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_addresses_and_numbers),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_possible),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_full_scans_are_counted),
+        cmocka_unit_test(test_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

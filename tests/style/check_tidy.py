@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""clang-tidy over every file of a build's compile_commands.json: check_tidy.py BUILD_DIRECTORY [FILE...]
+
+A file is looked at again only when its preprocessed text, its flags or .clang-tidy changed since it
+was last clean; the marks are kept in BUILD_DIRECTORY/tidy/.
+"""
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import time
+
+import source
+
+# gcc's own warnings in the flags are none of clang's business.
+EXTRA = ["-Wno-unknown-warning-option", "-Wno-error"]
+
+
+def compile_arguments(entry):
+    """The flags that matter to the front end."""
+    words, out, skip = shlex.split(entry["command"])[1:], [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in ("-o", "-MF", "-MQ", "-MT"):
+            skip = True
+        elif word not in ("-c", "-MD") and word != entry["file"]:
+            out.append(word)
+    return out
+
+
+def digest(entry, settings):
+    command = ["clang-14", "-E", "-C", *compile_arguments(entry), *EXTRA, entry["file"]]
+    run = subprocess.run(command, cwd=entry["directory"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if run.returncode:
+        return None, run.stderr.decode(errors="replace")
+    return hashlib.sha256(settings + " ".join(command).encode() + run.stdout).hexdigest(), ""
+
+
+def check(build, entry, settings):
+    """(path, output of a failure, seconds)"""
+    start, path = time.monotonic(), os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+    mark = build / "tidy" / (path.replace("/", "-") + ".clean")
+    key, failure = digest(entry, settings)
+    if key is None:
+        return path, failure, time.monotonic() - start
+    if mark.exists() and mark.read_text() == key:
+        return path, "", 0.0
+    run = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), *(f"--extra-arg={e}" for e in EXTRA), path],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if run.returncode == 0:
+        mark.write_text(key)
+        return path, "", time.monotonic() - start
+    out = run.stdout.decode(errors="replace") or run.stderr.decode(errors="replace")
+    return path, out, time.monotonic() - start
+
+
+def main():
+    build, only = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
+    entries = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+        if path.endswith(".c") and path.split("/")[0] in source.ALL and (not only or path in only):
+            entries.setdefault(path, entry)
+    (build / "tidy").mkdir(exist_ok=True)
+    settings = pathlib.Path(".clang-tidy").read_bytes()
+    start, bad, slowest = time.monotonic(), 0, (0.0, "")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, failure, seconds in pool.map(lambda e: check(build, e, settings), entries.values()):
+            slowest = max(slowest, (seconds, path))
+            if failure:
+                bad += 1
+                print(f"{path}:\n{failure}", flush=True)
+    print(f"tidy: {len(entries)} files, {bad} with findings, {time.monotonic() - start:.1f} s; "
+          f"slowest {slowest[1]} {slowest[0]:.1f} s")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
