@@ -103,6 +103,8 @@ int bench_lines_generate(struct bench_lines *out, const struct bench_mix *mix,
                          const struct bench_options *o);
 /* Read a file of one source. */
 int bench_lines_read(struct bench_lines *out, const struct bench_options *o);
+/* Give every stream a second one, "fw2", with every other of its lines. 0 or ERR_NOMEM. */
+int bench_lines_two_sources(struct bench_lines *l);
 void bench_lines_release(struct bench_lines *l);
 /* Without its newline, padded by what follows in the text. */
 struct slice bench_line_text(const struct bench_lines *l, size_t index);
@@ -132,8 +134,8 @@ void bench_prove_line(struct bench_proof *p, uint32_t tenant, int64_t offset, st
 /* Every row of a batch, rendered. 0 or ERR_NOMEM. */
 int bench_prove_batch(struct bench_proof *p, const struct batch *b);
 /* 0, or ERR_CORRUPT with the difference in the diagnosis. */
-int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *out,
-                      const char *what, struct diag *diag);
+int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *out, const char *what,
+                      struct diag *diag);
 
 /* The nouns. */
 int bench_parse(struct bench_report *r, const struct bench_options *o);

@@ -70,8 +70,8 @@ static bool compare_row(const struct yaml_node *a, const struct yaml_node *b, st
     struct slice unit = yaml_text(b, SLICE("unit"));
     double before = 0;
     double after = 0;
-    if (a == NULL || !number(a, SLICE("median"), &before) ||
-        !number(b, SLICE("median"), &after) || before <= 0) {
+    if (a == NULL || !number(a, SLICE("median"), &before) || !number(b, SLICE("median"), &after) ||
+        before <= 0) {
         (void)printf("%-34.*s %10s %10s %8s  only in one report\n", (int)name.len, name.data, "-",
                      "-", "-");
         return false;

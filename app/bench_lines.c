@@ -110,6 +110,31 @@ int bench_lines_generate(struct bench_lines *out, const struct bench_mix *mix,
     return status;
 }
 
+int bench_lines_two_sources(struct bench_lines *l)
+{
+    size_t streams = l->stream_count;
+    bool *other = calloc(streams, sizeof(*other));
+    for (size_t i = 0; i < streams && other != NULL; i++) {
+        struct bench_stream *s = stream_add(l);
+        if (s == NULL) {
+            free(other);
+            return ERR_NOMEM;
+        }
+        *s = l->streams[i];
+        (void)snprintf(s->source, sizeof(s->source), "fw2");
+        (void)snprintf(s->topic, sizeof(s->topic), "seclog.raw.%06u.fw2", s->tenant);
+    }
+    for (size_t i = 0; i < l->count && other != NULL; i++) {
+        uint32_t stream = l->lines[i].stream;
+        other[stream] = !other[stream];
+        if (other[stream])
+            l->lines[i].stream = (uint32_t)(stream + streams);
+    }
+    int status = other == NULL ? ERR_NOMEM : 0;
+    free(other);
+    return status;
+}
+
 int bench_lines_read(struct bench_lines *out, const struct bench_options *o)
 {
     *out = (struct bench_lines){0};
@@ -202,8 +227,8 @@ int bench_prove_batch(struct bench_proof *p, const struct batch *b)
     return 0;
 }
 
-int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *out,
-                      const char *what, struct diag *diag)
+int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *out, const char *what,
+                      struct diag *diag)
 {
     if (in->rows == out->rows && in->sum == out->sum)
         return 0;

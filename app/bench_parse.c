@@ -106,8 +106,7 @@ static int measure(struct bench_report *r, const struct bench_options *o,
         status = feed_bench_new(&p.bench, &ENVIRONMENT);
     if (status == 0)
         status = check(&p, o, name);
-    struct bench_row *row =
-        status == 0 ? bench_row_add(r, BENCH_UNIT_CPU, "parse.%s", name) : NULL;
+    struct bench_row *row = status == 0 ? bench_row_add(r, BENCH_UNIT_CPU, "parse.%s", name) : NULL;
     for (unsigned i = 0; i < o->repeat && row != NULL && status == 0; i++) {
         p.rows = 0;
         int64_t before = clock_cpu_ns();
@@ -138,9 +137,8 @@ int bench_parse(struct bench_report *r, const struct bench_options *o)
     int status = 0;
     for (int f = 0; f < GEN_FORMATS && status == 0; f++) {
         const char *name = gen_format_name((enum gen_format)f);
-        struct bench_mix mix = {.formats = name,
-                                .tenants = 1,
-                                .events = o->events == 0 ? BENCH_HELD_LINES : o->events};
+        struct bench_mix mix = {
+            .formats = name, .tenants = 1, .events = o->events == 0 ? BENCH_HELD_LINES : o->events};
         status = bench_lines_generate(&lines, &mix, o);
         if (status == 0)
             status = measure(r, o, &lines, name);

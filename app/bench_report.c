@@ -160,8 +160,8 @@ void bench_print_json(FILE *to, const struct bench_report *r, const struct bench
                   (unsigned long long)peak_resident_bytes());
     for (size_t i = 0; i < r->row_count; i++) {
         const struct bench_row *row = &r->rows[i];
-        (void)fprintf(to, "{\"name\":\"%s\",\"unit\":\"%s\",\"median\":%.6f,\"min\":%.6f,", row->name,
-                      row->unit, bench_median(row), bench_min(row));
+        (void)fprintf(to, "{\"name\":\"%s\",\"unit\":\"%s\",\"median\":%.6f,\"min\":%.6f,",
+                      row->name, row->unit, bench_median(row), bench_min(row));
         (void)fprintf(to, "\"max\":%.6f,\"events\":%llu,\"line_bytes\":%.1f,", bench_max(row),
                       (unsigned long long)row->events, row->line_bytes);
         if (is_cpu(row))

@@ -195,8 +195,7 @@ static int run_compare(const struct bench_command *c, char **words, int count)
     bool worse = false;
     if (count != 3)
         return option_usage("bench", "compare takes two reports");
-    int status =
-        bench_compare(words[1], words[2], c->threshold_percent, &worse, c->o.diag);
+    int status = bench_compare(words[1], words[2], c->threshold_percent, &worse, c->o.diag);
     option_say(c->o.diag);
     if (status == 0)
         return worse ? EXIT_CODE_FINDINGS : EXIT_CODE_OK;

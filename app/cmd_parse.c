@@ -12,12 +12,21 @@
 static const char USAGE[] =
     "usage: sekisho parse [OPTION...] [FILE]\n"
     "Print one JSON object per line of FILE (or standard input), in order.\n"
-    "  --format NAME      fortigate, panos, cisco_asa, squid, i_filter, d_spa, template:FILE,\n"
-    "                     or auto (the default): by the look of each line\n"
+    "  --format NAME      one of those below, or auto (the default): by the look of each line\n"
     "  --zone OFFSET      zone of the device's clock where a line does not say it (+09:00)\n"
     "  --reference-time T a time near the first line, for stamps without a year (now)\n"
     "  -0                 rows end with NUL instead of newline\n"
-    "  --raw              print event.original in every object\n";
+    "  --raw              print event.original in every object\n"
+    "Formats:";
+
+static void usage(void)
+{
+    (void)fputs(USAGE, stdout);
+    size_t at = 0;
+    for (const struct parser *p = parser_at(at); p != NULL; p = parser_at(++at))
+        (void)printf(" %s", p->name);
+    (void)printf(" template:FILE\n");
+}
 
 struct parse_run {
     struct ndjson *printer;
@@ -82,7 +91,7 @@ static int read_options(int argc, char **argv, struct parse_options *o)
             o->end = '\0';
             break;
         case 'h':
-            (void)fputs(USAGE, stdout);
+            usage();
             return -1;
         default:
             return option_refuse(argc, argv, got, OPTIONS);

@@ -162,6 +162,7 @@ static int run(const struct replay_command *o, struct config *config,
     struct committer *committer = NULL;
     struct frame_env envs[ENVIRONMENT_BLOBS];
     struct committer_options commit = {.workers = options->workers,
+                                       .zstd_level = options->zstd_level,
                                        .frame_bytes = 4 << 20,
                                        .frame_age_ns = INT64_MAX,
                                        .give_up_when_full = true,

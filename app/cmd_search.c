@@ -240,7 +240,7 @@ static int print_table(struct scan *scan, struct printing *p)
 
 static int print_hits(const struct search *s, struct scan *scan)
 {
-    static const enum row_form forms[] = {[OUTPUT_NDJSON] = ROW_NDJSON,
+    static const enum row_form FORMS[] = {[OUTPUT_NDJSON] = ROW_NDJSON,
                                           [OUTPUT_CSV] = ROW_CSV,
                                           [OUTPUT_RAW] = ROW_RAW,
                                           [OUTPUT_TABLE] = ROW_TABLE};
@@ -250,7 +250,7 @@ static int print_hits(const struct search *s, struct scan *scan)
     if (s->output == OUTPUT_COUNT) {
         buf_printf(&p.sink.out, "%llu\n", (unsigned long long)scan_counters(scan).hits);
     } else {
-        const struct row_print_options options = {.form = forms[s->output],
+        const struct row_print_options options = {.form = FORMS[s->output],
                                                   .zone_minutes = s->utc ? 0 : JST_MINUTES};
         err = row_printer_new(&p.printer, &options);
         if (err == 0 && (s->output == OUTPUT_CSV || scan_counters(scan).hits != 0))
@@ -285,16 +285,15 @@ static void say_statistics(const struct search *s, const struct scan *scan)
             (double)clock_cpu_ns() / 1e6);
         return;
     }
+    uint64_t skipped = c.pruned_filter + c.pruned_texts + c.pruned_time + c.pruned_scope;
     (void)fprintf(
         stderr,
         "%llu hits in %llu rows (%llu unpacked), %.1f MB read, %llu of %llu batches "
         "skipped (filter %llu, texts %llu, time %llu, scope %llu), %.0f ms, %s\n",
         (unsigned long long)c.hits, (unsigned long long)c.rows, (unsigned long long)c.rows_unpacked,
-        (double)c.bytes / 1e6,
-        (unsigned long long)(c.pruned_filter + c.pruned_texts + c.pruned_time + c.pruned_scope),
-        (unsigned long long)c.batches, (unsigned long long)c.pruned_filter,
-        (unsigned long long)c.pruned_texts, (unsigned long long)c.pruned_time,
-        (unsigned long long)c.pruned_scope, (double)ns / 1e6,
+        (double)c.bytes / 1e6, (unsigned long long)skipped, (unsigned long long)c.batches,
+        (unsigned long long)c.pruned_filter, (unsigned long long)c.pruned_texts,
+        (unsigned long long)c.pruned_time, (unsigned long long)c.pruned_scope, (double)ns / 1e6,
         complete ? "complete" : "INCOMPLETE: what is named above is missing");
 }
 

@@ -1,5 +1,6 @@
 /* app/cmd_tail.c - sekisho tail: events as they become durable. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,12 +110,10 @@ static bool read_options(struct tail *t, int argc, char **argv, int *exit_code)
     return false;
 }
 
-static int print_batch(struct tail *t, struct slice blob)
+static int print_hits(struct tail *t)
 {
-    int err = sieve_blob(t->sieve, blob);
-    if (err != 0 || t->sieve->row_count == 0)
-        return err;
     const struct sieve *s = t->sieve;
+    int err = 0;
     sieve_places(t->sieve);
     t->decodings++;
     for (uint32_t i = 0; i < s->row_count && err == 0; i++) {
@@ -132,21 +131,31 @@ static int print_batch(struct tail *t, struct slice blob)
     return err;
 }
 
+static int print_blob(struct tail *t, struct slice blob)
+{
+    int err = sieve_open(t->sieve, blob);
+    while (err == 0) {
+        err = sieve_next(t->sieve);
+        if (err == 0 && t->sieve->row_count != 0)
+            err = print_hits(t);
+    }
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
 static int print_frame(struct tail *t, const struct frame_view *frame)
 {
     struct frame_items items = frame->batches;
     struct slice blob;
     int err = 0;
     while (err == 0 && frame_next_batch(&blob, &items)) {
-        err = print_batch(t, blob);
+        err = print_blob(t, blob);
         if (err == ERR_CORRUPT || err == ERR_RANGE) {
-            struct log_position at = log_reader_position(t->reader);
-            diag_add(&t->diag, log_reader_path(t->reader), 0, 0, "offset %llu, frame %llu: %s",
-                     (unsigned long long)(at.offset - frame->bytes.len +
-                                          (uint64_t)(blob.data - frame->bytes.data)),
-                     (unsigned long long)frame->link.seq,
-                     err == ERR_RANGE ? "a regular expression gave up on a row of this batch"
-                                      : "the batch is damaged");
+            uint64_t place = log_reader_position(t->reader).offset - frame->bytes.len +
+                             (uint64_t)(blob.data - frame->bytes.data);
+            diag_add(&t->diag, log_reader_path(t->reader), 0, 0,
+                     "offset %" PRIu64 ", frame %" PRIu64 ": %s", place, frame->link.seq,
+                     err == ERR_RANGE ? "a regular expression gave up on a row here"
+                                      : "the batches here are damaged");
             err = ERR_CORRUPT;
         }
     }

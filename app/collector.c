@@ -297,6 +297,7 @@ static int open_committer(struct collector *c)
     struct committer_options commit = {.store = c->o.store,
                                        .store_lock = &c->ends_lock,
                                        .workers = c->worker_count,
+                                       .zstd_level = (int)conf_int(root, "limits.zstd_level"),
                                        .frame_bytes = (size_t)conf_int(root, "limits.frame_bytes"),
                                        .frame_age_ns = conf_int(root, "limits.frame_age"),
                                        .wall_ticks = true,

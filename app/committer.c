@@ -13,8 +13,19 @@
 enum {
     RING_PARCELS = 64,
     FRAME_PARCELS_MAX = 8192,
+    GROUPS_MAX = 64,
+    GROUP_PARCELS_MAX = 1024,
     POLL_MS = 20,
     RETRY_MS = 500,
+};
+
+/* Small batches of one format on their way into a blob, and whose they are. */
+struct pack_group {
+    uint16_t format;
+    struct pack pack;
+    struct parcel *parcels[GROUP_PARCELS_MAX];
+    size_t sizes[GROUP_PARCELS_MAX]; /* unpacked bytes of each */
+    size_t parcel_count;
 };
 
 struct committer {
@@ -34,6 +45,10 @@ struct committer {
     struct parcel *parcels[FRAME_PARCELS_MAX]; /* of the next frame, in order */
     size_t parcel_count;
     size_t bytes;
+    struct codec *codec;
+    struct buf packed; /* blobs made here for the frame at hand */
+    struct pack_group groups[GROUPS_MAX];
+    size_t group_count;
     int64_t first_ns; /* monotonic, of the first of them */
     int64_t tick_ns;
     bool envs_written;
@@ -47,27 +62,111 @@ static void drop_parcels(struct committer *c)
     c->bytes = 0;
 }
 
+/* The frame being made: slices of c->packed are offsets until all blobs are there. */
+struct frame_blobs {
+    struct slice *items;
+    size_t count;
+};
+
+/* Make a blob of a group and tell its parcels what their part of it costs. */
+static int group_seal(struct committer *c, struct pack_group *g, struct frame_blobs *blobs)
+{
+    if (g->pack.count == 0)
+        return 0;
+    size_t whole = pack_bytes(&g->pack);
+    size_t at = c->packed.len;
+    int status = pack_seal(c->codec, &g->pack, &c->packed);
+    if (status != 0)
+        return status;
+    size_t len = c->packed.len - at;
+    for (size_t i = 0; i < g->parcel_count; i++)
+        g->parcels[i]->stored_bytes += len * g->sizes[i] / whole;
+    g->parcel_count = 0;
+    blobs->items[blobs->count++] = (struct slice){.data = NULL, .len = len};
+    return 0;
+}
+
+/* The group of a format; with more formats than groups some share one. */
+static struct pack_group *group_of(struct committer *c, uint16_t format)
+{
+    for (size_t i = 0; i < c->group_count; i++) {
+        if (c->groups[i].format == format)
+            return &c->groups[i];
+    }
+    if (c->group_count == GROUPS_MAX)
+        return &c->groups[format % GROUPS_MAX];
+    c->groups[c->group_count].format = format;
+    return &c->groups[c->group_count++];
+}
+
+/*
+ * Put a parcel's batches into the frame. A source's batches keep their order: what waits in its
+ * group goes before the parcel's own blobs.
+ */
+static int add_batches(struct committer *c, struct parcel *p, struct frame_blobs *blobs)
+{
+    struct pack_group *g = group_of(c, p->format);
+    int status = 0;
+    if (p->blob_count != 0)
+        status = group_seal(c, g, blobs);
+    for (size_t i = 0; i < p->blob_count; i++)
+        blobs->items[blobs->count++] = p->blobs[i];
+    if (status != 0 || p->pack.count == 0)
+        return status;
+    if (!pack_fits(&g->pack, &p->pack) || g->parcel_count == GROUP_PARCELS_MAX)
+        status = group_seal(c, g, blobs);
+    size_t size = pack_bytes(&p->pack);
+    if (status == 0)
+        status = pack_join(&g->pack, &p->pack);
+    if (status != 0)
+        return status;
+    g->parcels[g->parcel_count] = p;
+    g->sizes[g->parcel_count++] = size;
+    return pack_bytes(&g->pack) >= CODEC_PACK_BYTES ? group_seal(c, g, blobs) : 0;
+}
+
+/* All batches of the frame as blobs, at most one more than parcels and their blobs together. */
+static int make_blobs(struct committer *c, struct frame_blobs *blobs)
+{
+    int status = 0;
+    buf_reset(&c->packed);
+    for (size_t i = 0; i < c->parcel_count && status == 0; i++) {
+        c->parcels[i]->stored_bytes = c->parcels[i]->bytes.len;
+        status = add_batches(c, c->parcels[i], blobs);
+    }
+    for (size_t i = 0; i < c->group_count && status == 0; i++)
+        status = group_seal(c, &c->groups[i], blobs);
+    size_t at = 0;
+    for (size_t i = 0; i < blobs->count; i++) {
+        if (blobs->items[i].data != NULL)
+            continue;
+        blobs->items[i].data = c->packed.data + at;
+        at += blobs->items[i].len;
+    }
+    return status;
+}
+
 /* Everything of the collected parcels as one frame; arrays in *arena. */
 static int make_parts(struct committer *c, struct arena *arena, struct frame_parts *parts)
 {
     size_t entries = 0;
-    size_t batches = 0;
+    size_t blob_count = GROUPS_MAX;
     for (size_t i = 0; i < c->parcel_count; i++) {
         entries += c->parcels[i]->entry_count;
-        batches += c->parcels[i]->batch_count;
+        blob_count += c->parcels[i]->blob_count + 2;
     }
     struct frame_entry *entry = arena_array(arena, entries + 1, sizeof(*entry));
-    struct slice *batch = arena_array(arena, batches + 1, sizeof(*batch));
-    if (entry == NULL || batch == NULL)
+    struct frame_blobs blobs = {.items = arena_array(arena, blob_count, sizeof(*blobs.items))};
+    if (entry == NULL || blobs.items == NULL || make_blobs(c, &blobs) != 0)
         return ERR_NOMEM;
-    *parts = (struct frame_parts){.tick_ns = c->tick_ns, .entries = entry, .batches = batch};
+    *parts = (struct frame_parts){.tick_ns = c->tick_ns,
+                                  .entries = entry,
+                                  .batches = blobs.items,
+                                  .batch_count = blobs.count};
     for (size_t i = 0; i < c->parcel_count; i++) {
         const struct parcel *p = c->parcels[i];
         memcpy(entry + parts->entry_count, p->entries, p->entry_count * sizeof(*entry));
-        if (p->batch_count != 0)
-            memcpy(batch + parts->batch_count, p->batches, p->batch_count * sizeof(*batch));
         parts->entry_count += p->entry_count;
-        parts->batch_count += p->batch_count;
     }
     if (!c->envs_written) {
         parts->envs = c->o.envs;
@@ -99,7 +198,7 @@ static void count_committed(struct committer *c)
                                 .rows = p->rows,
                                 .unparsed = p->unparsed,
                                 .raw_bytes = p->raw_bytes,
-                                .stored_bytes = p->bytes.len,
+                                .stored_bytes = p->stored_bytes,
                                 .last_arrival_ns = p->newest_arrival_ns};
         size_t len =
             p->source.len < TALLY_SOURCE_BYTES_MAX ? p->source.len : TALLY_SOURCE_BYTES_MAX;
@@ -184,7 +283,7 @@ static bool collect(struct committer *c)
             if (c->parcel_count == 0)
                 c->first_ns = clock_monotonic_ns();
             c->parcels[c->parcel_count++] = p;
-            c->bytes += p->bytes.len;
+            c->bytes += p->bytes.len + pack_bytes(&p->pack) / 4;
             any = true;
         }
     }
@@ -256,7 +355,8 @@ int committer_open(struct committer **out, const struct committer_options *optio
     c->rings = calloc(options->workers, sizeof(struct ring *));
     (void)pthread_mutex_init(&c->wake_lock, NULL);
     (void)pthread_cond_init(&c->wake, NULL);
-    int status = c->rings == NULL ? ERR_NOMEM : 0;
+    c->codec = codec_new(options->zstd_level);
+    int status = c->rings == NULL || c->codec == NULL ? ERR_NOMEM : 0;
     for (unsigned w = 0; w < options->workers && status == 0; w++)
         status = ring_new(&c->rings[w], RING_PARCELS);
     if (status == 0 && pthread_create(&c->thread, NULL, committer_main, c) != 0)
@@ -322,6 +422,10 @@ void committer_free(struct committer *c)
             parcel_free(p);
         ring_free(c->rings[w]);
     }
+    for (size_t i = 0; i < c->group_count; i++)
+        pack_release(&c->groups[i].pack);
+    buf_release(&c->packed);
+    codec_free(c->codec);
     (void)pthread_mutex_destroy(&c->wake_lock);
     (void)pthread_cond_destroy(&c->wake);
     free(c->rings);

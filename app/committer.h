@@ -25,6 +25,7 @@ struct committer_options {
     struct store *store;         /* borrowed; the committer alone changes it */
     pthread_mutex_t *store_lock; /* held while it changes, for readers of its ends; or NULL */
     unsigned workers;
+    int zstd_level;
     size_t frame_bytes;           /* a frame is written when parcels hold so much */
     int64_t frame_age_ns;         /* or so long after the first of them */
     bool give_up_when_full;       /* end with ERR_AGAIN on a full disk instead of waiting */

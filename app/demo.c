@@ -83,8 +83,9 @@ int demo_open(struct demo **out, const struct demo_options *options, struct diag
     gen_options_init(&gen);
     gen.seed = options->seed;
     gen.tenants = options->tenants;
-    gen.days = 1;
-    gen.start_ns = clock_now_ns();
+    /* A Monday's morning, whatever the time is now: a demo at night would be silent. */
+    gen.events = UINT64_MAX;
+    gen.shift_ns = clock_now_ns() - GEN_START_WORK_NS;
     int status = gen_open(&d->gen, &gen, diag);
     if (status == 0)
         status = kafka_mock_open(&d->mock, 1);

@@ -3,23 +3,32 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Rows that follow each other: the next line of a record, or the first of the next offset. */
+/*
+ * Rows of one partition, by what they say of its records:
+ *   begins   offsets [first, last] have their line 0 here            first_sub = last_sub = 0
+ *   lines    offset first = last has lines [first_sub, last_sub]     first_sub > 0
+ * A record's lines may lie in several batches, so that the two are laid over the ranges apart.
+ */
 struct row_span {
     uint32_t entry; /* of the frame, in its order */
     uint32_t first_sub;
     uint32_t last_sub;
     int64_t first;
-    int64_t last; /* offset of the last row */
-    uint64_t records;
+    int64_t last;
+};
+
+struct span_list {
+    struct row_span *items;
+    size_t count;
+    size_t cap;
 };
 
 struct frame_checker {
     struct codec *codec;
     struct batch *batch;
     struct buf line;
-    struct row_span *spans;
-    size_t span_count;
-    size_t span_cap;
+    struct span_list begins;
+    struct span_list lines;
     struct frame_entry_view *entries;
     size_t entry_count;
     size_t entry_cap;
@@ -53,7 +62,8 @@ void frame_checker_free(struct frame_checker *c)
     codec_free(c->codec);
     batch_free(c->batch);
     buf_release(&c->line);
-    free(c->spans);
+    free(c->begins.items);
+    free(c->lines.items);
     free(c->entries);
     free(c);
 }
@@ -146,46 +156,48 @@ static size_t find_entry(const struct frame_checker *c, struct slice topic, int3
     return found ? low : c->entry_count;
 }
 
-static int add_span(struct frame_checker *c, const struct row_span *span)
+static int add_span(struct span_list *l, const struct row_span *span)
 {
-    if (c->span_count == c->span_cap) {
-        size_t cap = c->span_cap == 0 ? 256 : c->span_cap * 2;
-        struct row_span *bigger = realloc(c->spans, cap * sizeof(*bigger));
+    if (l->count == l->cap) {
+        size_t cap = l->cap == 0 ? 256 : l->cap * 2;
+        struct row_span *bigger = realloc(l->items, cap * sizeof(*bigger));
         if (bigger == NULL)
             return ERR_NOMEM;
-        c->spans = bigger;
-        c->span_cap = cap;
+        l->items = bigger;
+        l->cap = cap;
     }
-    c->spans[c->span_count++] = *span;
+    l->items[l->count++] = *span;
     return 0;
 }
 
-/* A run of the decoded batch as spans: a new one wherever rows do not follow each other. */
+/* The rows of a run of the decoded batch; a span goes on as long as rows follow each other. */
 static int add_run(struct frame_checker *c, uint32_t entry, const struct run *run)
 {
     const uint32_t *sub = c->batch->sub;
-    uint32_t row = run->first_row;
-    struct row_span span = {.entry = entry,
-                            .first = run->first_offset,
-                            .last = run->first_offset,
-                            .first_sub = sub[row],
-                            .last_sub = sub[row],
-                            .records = sub[row] == 0};
-    for (row++; row < run->first_row + run->count; row++) {
-        bool next_record = sub[row] == 0;
-        if (!next_record && sub[row] != span.last_sub + 1) {
-            int err = add_span(c, &span);
-            if (err != 0)
-                return err;
-            span.first = span.last;
-            span.first_sub = sub[row];
-            span.records = 0;
+    struct row_span begins = {.entry = entry, .first = 0, .last = -1};
+    struct row_span lines = {.entry = entry};
+    int64_t offset = run->first_offset;
+    int err = 0;
+    for (uint32_t row = run->first_row; row < run->first_row + run->count && err == 0; row++) {
+        bool begin = sub[row] == 0;
+        offset += row != run->first_row && begin;
+        if (begin) {
+            begins.first = begins.last < begins.first ? offset : begins.first;
+            begins.last = offset;
+            continue;
         }
-        span.last += next_record;
-        span.records += next_record;
-        span.last_sub = sub[row];
+        if (lines.first_sub != 0 && lines.first == offset && lines.last_sub + 1 == sub[row]) {
+            lines.last_sub = sub[row];
+            continue;
+        }
+        err = lines.first_sub == 0 ? 0 : add_span(&c->lines, &lines);
+        lines = (struct row_span){entry, sub[row], sub[row], offset, offset};
     }
-    return add_span(c, &span);
+    if (err == 0 && lines.first_sub != 0)
+        err = add_span(&c->lines, &lines);
+    if (err == 0 && begins.first <= begins.last)
+        err = add_span(&c->begins, &begins);
+    return err;
 }
 
 /* What the head said of the rows, and that each row can be had. */
@@ -222,28 +234,44 @@ static bool head_has(const struct batch_head *head, int32_t partition)
     return false;
 }
 
-static int check_batch(struct frame_checker *c, struct slice blob)
+static int check_batch(struct frame_checker *c, const struct batch_head *head, struct slice blob)
 {
-    struct batch_head head;
-    int err = codec_head(&head, blob);
     batch_reset(c->batch);
+    int err = codec_texts(c->codec, head, c->batch);
     if (err == 0)
-        err = codec_texts(c->codec, &head, c->batch);
-    if (err == 0)
-        err = codec_rows(c->codec, &head, c->batch);
+        err = codec_rows(c->codec, head, c->batch);
     if (err == ERR_CORRUPT)
-        return batch_differs(c, blob, "the batch is damaged");
+        return batch_differs(c, blob, "a value of the batch cannot be read");
     if (err == 0)
-        err = check_rows(c, &head, blob);
+        err = check_rows(c, head, blob);
     for (uint32_t i = 0; err == 0 && i < c->batch->run_count; i++) {
         const struct run *run = &c->batch->runs[i];
-        size_t entry = find_entry(c, head.topic, run->partition);
-        if (entry == c->entry_count || !head_has(&head, run->partition))
+        size_t entry = find_entry(c, head->topic, run->partition);
+        if (entry == c->entry_count || !head_has(head, run->partition))
             return batch_differs(c, blob, "rows of a partition that the frame did not consume");
         err = add_run(c, (uint32_t)entry, run);
     }
     c->counts.batches += err == 0;
     return err;
+}
+
+static int check_blob(struct frame_checker *c, struct slice blob)
+{
+    struct pack_view view;
+    struct batch_head head;
+    if (pack_open(&view, blob) != 0)
+        return batch_differs(c, blob, "the batches' checksum or outline is wrong");
+    for (;;) {
+        int err = pack_next(&view, &head);
+        if (err == ERR_NOTFOUND)
+            return 0;
+        if (err == ERR_CORRUPT)
+            return batch_differs(c, blob, "a batch's head cannot be read");
+        if (err == 0)
+            err = check_batch(c, &head, blob);
+        if (err != 0)
+            return err;
+    }
 }
 
 static int span_compare(const void *left, const void *right)
@@ -257,50 +285,78 @@ static int span_compare(const void *left, const void *right)
     return a->first_sub < b->first_sub ? -1 : a->first_sub > b->first_sub;
 }
 
-/*
- * Take the spans that fill [start, end) of a partition, *at being the first of them: each begins
- * with the next line of the record before it, or with line 0 of the next offset.
- */
-static int fill_range(struct frame_checker *c, uint32_t entry, const struct frame_range *range,
-                      size_t *at)
+/* Each record of [start, end) must begin once. *at: the first span of the range. */
+static int fill_begins(struct frame_checker *c, uint32_t entry, const struct frame_range *range,
+                       size_t *at)
 {
-    int64_t last = range->start - 1;
-    uint32_t last_sub = 0;
-    bool inside = false; /* a row of this range came */
-    for (; *at < c->span_count && c->spans[*at].entry == entry; (*at)++) {
-        const struct row_span *s = &c->spans[*at];
-        if (s->first >= range->end)
+    int64_t next = range->start;
+    for (; *at < c->begins.count && c->begins.items[*at].entry == entry; (*at)++) {
+        const struct row_span *s = &c->begins.items[*at];
+        if (s->first >= range->end || s->first > next)
             break;
-        bool more_lines = inside && s->first == last && s->first_sub == last_sub + 1;
-        bool next_record = s->first == last + 1 && s->first_sub == 0;
-        if (!more_lines && !next_record)
+        if (s->first < next) {
             return offset_differs(c, entry, s->first,
-                                  s->first > last ? "lines before this one are missing"
-                                                  : "a line is there twice");
+                                  "the record is there twice, or outside the ranges of data");
+        }
         if (s->last >= range->end)
             return offset_differs(c, entry, range->end, "rows outside the ranges of data");
-        last = s->last;
-        last_sub = s->last_sub;
-        inside = true;
-        c->counts.records += s->records;
+        next = s->last + 1;
+        c->counts.records += (uint64_t)(s->last - s->first) + 1;
     }
-    return last == range->end - 1 ? 0
-                                  : offset_differs(c, entry, last + 1,
-                                                   "the record is said to be here, but has no row");
+    if (next == range->end)
+        return 0;
+    return offset_differs(c, entry, next, "the record is said to be here, but does not begin");
+}
+
+/* Lines of a record count from 1, without a hole. */
+static int fill_lines(struct frame_checker *c, uint32_t entry, const struct frame_range *range,
+                      size_t *at)
+{
+    int64_t offset = -1;
+    uint32_t next = 1;
+    for (; *at < c->lines.count && c->lines.items[*at].entry == entry; (*at)++) {
+        const struct row_span *s = &c->lines.items[*at];
+        if (s->first >= range->end)
+            break;
+        if (s->first < range->start)
+            return offset_differs(c, entry, s->first, "lines outside the ranges of data");
+        next = s->first == offset ? next : 1;
+        if (s->first_sub != next) {
+            return offset_differs(c, entry, s->first,
+                                  s->first_sub < next ? "a line of the record is there twice"
+                                                      : "a line of the record is missing");
+        }
+        offset = s->first;
+        next = s->last_sub + 1;
+    }
+    return 0;
 }
 
 /* DATA ranges of one partition that join are one. */
 struct cover {
     struct frame_range open; /* empty: none is open */
-    size_t at;               /* the next span */
+    size_t begins_at;        /* the next spans */
+    size_t lines_at;
 };
 
 static int cover_close(struct frame_checker *c, uint32_t entry, struct cover *cover)
 {
-    int err =
-        cover->open.start == cover->open.end ? 0 : fill_range(c, entry, &cover->open, &cover->at);
+    int err = 0;
+    if (cover->open.start != cover->open.end) {
+        err = fill_begins(c, entry, &cover->open, &cover->begins_at);
+        if (err == 0)
+            err = fill_lines(c, entry, &cover->open, &cover->lines_at);
+    }
     cover->open = (struct frame_range){0};
     return err;
+}
+
+/* Rows of the partition that no range took. */
+static int cover_left(struct frame_checker *c, uint32_t entry, const struct span_list *l, size_t at)
+{
+    if (at == l->count || l->items[at].entry != entry)
+        return 0;
+    return offset_differs(c, entry, l->items[at].first, "rows outside the ranges of data");
 }
 
 static int cover_entry(struct frame_checker *c, size_t i, uint32_t entry, struct cover *cover)
@@ -328,8 +384,10 @@ static int check_cover(struct frame_checker *c)
 {
     struct cover cover = {0};
     uint32_t entry = 0; /* the partition's first one, which its spans name */
-    if (c->span_count != 0)
-        qsort(c->spans, c->span_count, sizeof(*c->spans), span_compare);
+    if (c->begins.count != 0)
+        qsort(c->begins.items, c->begins.count, sizeof(*c->begins.items), span_compare);
+    if (c->lines.count != 0)
+        qsort(c->lines.items, c->lines.count, sizeof(*c->lines.items), span_compare);
     for (size_t i = 0; i < c->entry_count; i++) {
         if (i != 0 && entry_compare(&c->entries[i - 1], &c->entries[i]) != 0)
             entry = (uint32_t)i;
@@ -339,11 +397,12 @@ static int check_cover(struct frame_checker *c)
         if (i + 1 < c->entry_count && entry_compare(&c->entries[i], &c->entries[i + 1]) == 0)
             continue;
         err = cover_close(c, entry, &cover);
+        if (err == 0)
+            err = cover_left(c, entry, &c->begins, cover.begins_at);
+        if (err == 0)
+            err = cover_left(c, entry, &c->lines, cover.lines_at);
         if (err != 0)
             return err;
-        if (cover.at < c->span_count && c->spans[cover.at].entry == entry)
-            return offset_differs(c, entry, c->spans[cover.at].first,
-                                  "rows outside the ranges of data");
     }
     return 0;
 }
@@ -357,9 +416,10 @@ int frame_check(struct frame_checker *c, const struct frame_view *frame, const c
     c->path = path;
     c->offset = offset;
     c->diag = diag;
-    c->span_count = 0;
+    c->begins.count = 0;
+    c->lines.count = 0;
     int err = read_entries(c);
     while (err == 0 && frame_next_batch(&blob, &items))
-        err = check_batch(c, blob);
+        err = check_blob(c, blob);
     return err == 0 ? check_cover(c) : err;
 }

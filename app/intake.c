@@ -138,6 +138,7 @@ static struct parcel *stream_parcel(struct stream *s)
         return NULL;
     p->newest_arrival_ns = CLOCK_NONE;
     p->tenant = s->options.tenant;
+    p->format = s->options.format;
     p->source = s->options.source;
     s->parcel = p;
     return p;
@@ -178,16 +179,27 @@ static int parcel_count(struct parcel *p, const struct batch *b)
     return 0;
 }
 
-/* Add a batch; where its bytes lie is known when the parcel is sealed. */
-static int parcel_add(struct parcel *p, const struct batch *b, struct codec *codec)
+/* Make a blob of the parcel's pack; where its bytes lie is known when the parcel is sealed. */
+static int parcel_pack(struct parcel *p, struct codec *codec)
 {
     size_t at = p->bytes.len;
-    if (codec_encode(codec, b, &p->bytes) != 0)
+    if (pack_seal(codec, &p->pack, &p->bytes) != 0)
         return ERR_NOMEM;
-    p->batches = grown(&p->arena, p->batches, p->batch_count, &p->batch_cap, sizeof(*p->batches));
-    if (p->batches == NULL)
+    p->blobs = grown(&p->arena, p->blobs, p->blob_count, &p->blob_cap, sizeof(*p->blobs));
+    if (p->blobs == NULL)
         return ERR_NOMEM;
-    p->batches[p->batch_count++] = (struct slice){.data = NULL, .len = p->bytes.len - at};
+    p->blobs[p->blob_count++] = (struct slice){.data = NULL, .len = p->bytes.len - at};
+    p->stored_bytes += p->bytes.len - at;
+    return 0;
+}
+
+/* A batch that is large is worth a blob of its own, made here and not on the committer's thread. */
+static int parcel_add(struct parcel *p, const struct batch *b, struct codec *codec)
+{
+    if (pack_add(codec, &p->pack, b) != 0)
+        return ERR_NOMEM;
+    if (pack_bytes(&p->pack) >= CODEC_PACK_BYTES / 4 && parcel_pack(p, codec) != 0)
+        return ERR_NOMEM;
     return parcel_count(p, b);
 }
 
@@ -304,9 +316,9 @@ static int parcel_entries(struct stream *s, struct parcel *p)
         p->entry_count++;
     }
     size_t at = 0;
-    for (size_t i = 0; i < p->batch_count; i++) {
-        p->batches[i].data = p->bytes.data + at;
-        at += p->batches[i].len;
+    for (size_t i = 0; i < p->blob_count; i++) {
+        p->blobs[i].data = p->bytes.data + at;
+        at += p->blobs[i].len;
     }
     return 0;
 }
@@ -392,7 +404,9 @@ int intake_record(struct part *part, const struct record *record, int64_t now_ns
     if (record->value.len > BATCH_RECORD_BYTES_MAX)
         return quarantine(part, record);
     struct feed_result result;
-    int status = feed_record(s->feed, record, &result);
+    int status = feed_has_room(s->feed, record->value) ? 0 : stream_seal(s);
+    if (status == 0)
+        status = feed_record(s->feed, record, &result);
     struct frame_range data = {
         .kind = FRAME_RANGE_DATA, .start = record->offset, .end = record->offset + 1};
     if (status == 0)

@@ -1,12 +1,12 @@
 /*
- * app/log_index.h - where every batch of a store's log stands, in the order of the history.
+ * app/log_index.h - where every blob of batches of a store's log stands, in the order of the history.
  *
  *   place 0   place 1            place 2
  *   file 0    file 0             file 1       files are mapped read-only; the newest file's last
  *   offset    offset             offset       frame, which its writer may still cut, is a copy
  *
  * Made by one walk over the frames that touches their outlines, not their batches. 24 bytes of
- * memory a batch. Damage does not end the walk: it is named, and the walk goes on in the next file.
+ * memory a blob. Damage does not end the walk: it is named, and the walk goes on in the next file.
  *
  * Ownership: log_index_open() gives a handle that log_index_close() takes back; blobs are borrowed
  *            from it.
@@ -30,9 +30,9 @@ int log_index_open(struct log_index **out, const char *dir, struct diag *diag);
 void log_index_close(struct log_index *x);
 
 size_t log_index_count(const struct log_index *x);
-/* The bytes of a batch, at < log_index_count(). They are as read: codec_head() checks them. */
+/* The bytes of a blob, at < log_index_count(). They are as read: pack_open() checks them. */
 struct slice log_index_blob(const struct log_index *x, size_t at);
 /* Places where the log is damaged or missing. */
 uint64_t log_index_damage(const struct log_index *x);
-/* Name a batch in `diag`: "path: offset N, frame N: why". */
+/* Name a blob in `diag`: "path: offset N, frame N: why". */
 void log_index_name(const struct log_index *x, size_t at, const char *why, struct diag *diag);

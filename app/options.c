@@ -127,13 +127,14 @@ int option_refuse(int argc, char **argv, int got, const struct option *options)
         name.len = end == NULL ? name.len : (size_t)(end - name.data);
         near = diag_suggest(name, names, count);
     }
-    if (got == ':')
+    if (got == ':') {
         (void)option_usage(argv[0], "%s needs a value", buf_string(&shown));
-    else if (near != NULL)
+    } else if (near != NULL) {
         (void)option_usage(argv[0], "unknown option %s; did you mean --%s?", buf_string(&shown),
                            near);
-    else
+    } else {
         (void)option_usage(argv[0], "unknown option %s", buf_string(&shown));
+    }
     buf_release(&shown);
     return EXIT_CODE_USAGE;
 }

@@ -2,7 +2,8 @@
  * app/parcel.h - what a worker hands to the committer: closed batches, and the offsets they cover.
  *
  *   entries  topic, partition: what became of the offsets since the parcel before
- *   batches  encoded, in the order of the tenant's history
+ *   blobs    sealed packs of batches, in the order of the tenant's history
+ *   pack     the batches after those, small enough to be packed with other sources' batches
  *
  * All rows of the offsets are in the batches of this parcel, and no other row is: committing whole
  * parcels in their order keeps every partition's ranges contiguous.
@@ -22,14 +23,17 @@ enum parcel_limits {
 struct parcel {
     struct frame_entry *entries;
     size_t entry_count;
-    struct slice *batches;
-    size_t batch_count;
-    size_t batch_cap;
-    struct buf bytes;   /* the batches, one behind the other */
+    struct slice *blobs;
+    size_t blob_count;
+    size_t blob_cap;
+    struct buf bytes; /* the blobs, one behind the other */
+    struct pack pack;
+    uint16_t format;    /* sources of one format are packed together */
     struct arena arena; /* entries, ranges, reasons */
     uint64_t rows;
     uint64_t unparsed;
     uint64_t raw_bytes;
+    uint64_t stored_bytes;     /* of its batches in the log, known when they are packed */
     int64_t newest_arrival_ns; /* CLOCK_NONE without rows */
     int64_t *samples;          /* arrivals of every PARCEL_SAMPLE_ROWS-th row, for latency */
     size_t sample_count;

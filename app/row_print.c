@@ -131,11 +131,16 @@ static int print_raw(const struct scan_row *row, struct buf *out)
     return err;
 }
 
+/* Whether the byte is one of a text's. */
+static bool is_one_of(char byte, const char *text)
+{
+    return byte != '\0' && strchr(text, byte) != NULL;
+}
+
 static bool needs_quotes(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (c == ',' || c == '"' || c == '\r' || c == '\n')
+        if (is_one_of(text.data[i], ",\"\r\n"))
             return true;
     }
     return false;
@@ -148,7 +153,7 @@ static bool needs_quotes(struct slice text)
 static void csv_cell(struct row_printer *p, struct slice text, bool is_number, struct buf *out)
 {
     buf_reset(&p->cell);
-    if (!is_number && text.len != 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL)
+    if (!is_number && text.len != 0 && is_one_of(text.data[0], "=+-@\t\r"))
         buf_byte(&p->cell, '\'');
     row_text_utf8(&p->cell, text);
     struct slice cell = buf_content(&p->cell);
@@ -198,27 +203,49 @@ static void table_cell(struct row_printer *p, struct slice text, int width, stru
     buf_byte(out, ' ');
 }
 
-/* What the row is about: the path asked for, else the threat, the message or the line itself. */
-static int print_detail(struct row_printer *p, const struct scan_row *row, struct buf *out)
+/* The first value among a few fields that have no place in the list of columns, or empty. */
+static struct slice detail_value(struct row_printer *p, const struct scan_row *row, uint16_t field)
 {
-    static const uint16_t fields[] = {FIELD_URL_PATH, FIELD_THREAT_NAME, FIELD_MESSAGE};
     const struct batch *b = row->batch;
     struct slice text = SLICE("");
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && text.len == 0; i++) {
-        for (uint32_t c = 0; c < b->column_count && text.len == 0; c++) {
-            if (b->columns[c].field == fields[i])
-                (void)batch_value(b, &b->columns[c], row->row, &p->fields.scratch, &text);
-        }
+    for (uint32_t c = 0; c < b->column_count && text.len == 0; c++) {
+        if (b->columns[c].field == field)
+            (void)batch_value(b, &b->columns[c], row->row, &p->fields.scratch, &text);
     }
-    if (text.len == 0) {
-        buf_reset(&p->fields.decoded);
-        int err = batch_render(b, row->row, &p->fields.decoded);
-        if (err != 0)
-            return err;
-        text = buf_content(&p->fields.decoded);
-        while (text.len != 0 && memchr("\r\n", text.data[text.len - 1], 2) != NULL)
-            text.len--;
+    return text;
+}
+
+/* What the row is about: what was asked for or said, else what was done, else the line itself. */
+static int detail_text(struct row_printer *p, const struct scan_row *row, struct buf *out)
+{
+    static const uint16_t WHOLE[] = {FIELD_URL_PATH, FIELD_THREAT_NAME, FIELD_MESSAGE};
+    static const uint16_t PARTS[] = {FIELD_NETWORK_PROTOCOL, FIELD_EVENT_ACTION, FIELD_RULE_NAME,
+                                     FIELD_RULE_ID};
+    buf_reset(out);
+    for (size_t i = 0; i < sizeof(WHOLE) / sizeof(WHOLE[0]) && out->len == 0; i++)
+        buf_slice(out, detail_value(p, row, WHOLE[i]));
+    if (out->len != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
+        struct slice text = detail_value(p, row, PARTS[i]);
+        if (text.len == 0)
+            continue;
+        buf_text(out, out->len == 0 ? "" : " ");
+        buf_text(out, PARTS[i] == FIELD_RULE_ID ? "rule " : "");
+        buf_slice(out, text);
     }
+    if (out->len != 0)
+        return 0;
+    int err = batch_render(row->batch, row->row, out);
+    while (out->len != 0 && is_one_of(out->data[out->len - 1], "\r\n"))
+        out->len--;
+    return err;
+}
+
+static int print_detail(struct row_printer *p, const struct scan_row *row, struct buf *out)
+{
+    int err = detail_text(p, row, &p->fields.decoded);
+    struct slice text = buf_content(&p->fields.decoded);
     size_t room = TABLE_DETAIL_BYTES_MAX;
     bool cut = text.len > room;
     while (cut && room > 0 && ((unsigned char)text.data[room] & 0xc0) == 0x80)
@@ -227,7 +254,8 @@ static int print_detail(struct row_printer *p, const struct scan_row *row, struc
     escape_text(&p->cell, slice_of(text.data, cut ? room : text.len));
     buf_slice(out, buf_content(&p->cell));
     buf_text(out, cut ? "...\n" : "\n");
-    return buf_ok(out) && buf_ok(&p->cell) ? 0 : ERR_NOMEM;
+    return err == 0 && !(buf_ok(out) && buf_ok(&p->cell) && buf_ok(&p->fields.decoded)) ? ERR_NOMEM
+                                                                                        : err;
 }
 
 static int print_table(struct row_printer *p, const struct scan_row *row, struct buf *out)

@@ -7,7 +7,7 @@
 #include "app/scan_state.h"
 
 enum {
-    TAKE_BATCHES = 16, /* that a thread takes at once */
+    TAKE_BLOBS = 8, /* that a thread takes at once */
 };
 
 /* What the threads share. */
@@ -43,19 +43,19 @@ static void part_release(struct scan_part *p)
     free(p->missing);
 }
 
-static int keep_missing(struct scan_part *p, size_t batch, int err)
+static int keep_missing(struct scan_part *p, size_t blob, int err)
 {
-    struct missing_batch *items =
+    struct missing_blob *items =
         room(p->missing, p->missing_count, &p->missing_cap, sizeof(*items));
     if (items == NULL)
         return ERR_NOMEM;
     p->missing = items;
-    items[p->missing_count++] = (struct missing_batch){.batch = batch, .err = err};
+    items[p->missing_count++] = (struct missing_blob){.blob = blob, .err = err};
     return 0;
 }
 
 /* A stretch for each partition of the batch that has hits, from its first one. */
-static int keep_stretches(struct scan_worker *w, uint32_t batch)
+static int keep_stretches(struct scan_worker *w, uint32_t blob)
 {
     struct scan_part *p = &w->part;
     const struct sieve *s = w->sieve;
@@ -76,7 +76,8 @@ static int keep_stretches(struct scan_worker *w, uint32_t batch)
                                                      .offset = s->offsets[row],
                                                      .sub = s->batch->sub[row],
                                                      .partition = s->partitions[row],
-                                                     .batch = batch};
+                                                     .blob = blob,
+                                                     .number = s->number};
     }
     return 0;
 }
@@ -117,37 +118,47 @@ static void keep_newest(struct scan_part *p, size_t cap, struct newest_row row)
         heap_sink(p->newest, cap, row);
 }
 
-static int keep_rows(struct scan_worker *w, uint32_t batch)
+static int keep_rows(struct scan_worker *w, uint32_t blob)
 {
     const struct scan_options *o = &w->work->scan->options;
     struct sieve *s = w->sieve;
     if (o->keep == SCAN_ORDER) {
         sieve_places(s);
-        return keep_stretches(w, batch);
+        return keep_stretches(w, blob);
     }
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct newest_row row = {
-            .time_ns = s->batch->time_ns[s->rows[i]], .batch = batch, .row = s->rows[i]};
+        struct newest_row row = {.time_ns = s->batch->time_ns[s->rows[i]],
+                                 .blob = blob,
+                                 .place = newest_place(s->number, s->rows[i])};
         keep_newest(&w->part, o->newest, row);
     }
     return 0;
 }
 
-static int scan_batch(struct scan_worker *w, size_t at)
+/* The batches of one blob. ERR_NOTFOUND: all of them. */
+static int scan_batches(struct scan_worker *w, size_t at)
 {
     const struct scan *scan = w->work->scan;
-    struct slice blob = log_index_blob(scan->index, at);
     uint64_t count = 0;
-    int err = 0;
-    if (scan->options.keep == SCAN_COUNT)
-        err = sieve_count(w->sieve, blob, &count);
-    else
-        err = sieve_blob(w->sieve, blob);
+    int err = sieve_open(w->sieve, log_index_blob(scan->index, at));
+    while (err == 0) {
+        if (scan->options.keep == SCAN_COUNT) {
+            err = sieve_next_count(w->sieve, &count);
+            continue;
+        }
+        err = sieve_next(w->sieve);
+        if (err == 0 && w->sieve->row_count != 0)
+            err = keep_rows(w, (uint32_t)at);
+    }
+    return err;
+}
+
+static int scan_blob(struct scan_worker *w, size_t at)
+{
+    int err = scan_batches(w, at);
     if (err == ERR_CORRUPT || err == ERR_RANGE)
         return keep_missing(&w->part, at, err);
-    if (err == 0 && scan->options.keep != SCAN_COUNT && w->sieve->row_count != 0)
-        err = keep_rows(w, (uint32_t)at);
-    return err;
+    return err == ERR_NOTFOUND ? 0 : err;
 }
 
 static void *work(void *self)
@@ -155,12 +166,12 @@ static void *work(void *self)
     struct scan_worker *w = self;
     size_t count = log_index_count(w->work->scan->index);
     for (;;) {
-        size_t at = atomic_fetch_add(&w->work->next, TAKE_BATCHES);
+        size_t at = atomic_fetch_add(&w->work->next, TAKE_BLOBS);
         if (at >= count || atomic_load(&w->work->err) != 0)
             return NULL;
-        size_t end = count - at < TAKE_BATCHES ? count : at + TAKE_BATCHES;
+        size_t end = count - at < TAKE_BLOBS ? count : at + TAKE_BLOBS;
         for (; at < end; at++) {
-            int err = scan_batch(w, at);
+            int err = scan_blob(w, at);
             if (err != 0) {
                 atomic_store(&w->work->err, err);
                 return NULL;
@@ -190,7 +201,7 @@ static int gather(struct scan *s, struct scan_worker *w)
     if (w->sieve != NULL)
         sieve_counters_add(&s->counters, &w->sieve->counters);
     for (size_t i = 0; i < from->missing_count && err == 0; i++)
-        err = keep_missing(to, from->missing[i].batch, from->missing[i].err);
+        err = keep_missing(to, from->missing[i].blob, from->missing[i].err);
     for (size_t i = 0; i < from->newest_count; i++)
         keep_newest(to, s->options.newest, from->newest[i]);
     if (from->stretch_count == 0)
@@ -235,9 +246,9 @@ static int run_workers(struct scan *s, struct scan_worker *workers, unsigned cou
 
 static int missing_compare(const void *left, const void *right)
 {
-    const struct missing_batch *a = left;
-    const struct missing_batch *b = right;
-    return a->batch < b->batch ? -1 : a->batch > b->batch;
+    const struct missing_blob *a = left;
+    const struct missing_blob *b = right;
+    return a->blob < b->blob ? -1 : a->blob > b->blob;
 }
 
 static void name_missing(struct scan *s, struct diag *diag)
@@ -246,10 +257,10 @@ static void name_missing(struct scan *s, struct diag *diag)
         return;
     qsort(s->found.missing, s->found.missing_count, sizeof(*s->found.missing), missing_compare);
     for (size_t i = 0; i < s->found.missing_count; i++) {
-        const struct missing_batch *m = &s->found.missing[i];
-        log_index_name(s->index, m->batch,
-                       m->err == ERR_RANGE ? "a regular expression gave up on a row of this batch"
-                                           : "the batch is damaged",
+        const struct missing_blob *m = &s->found.missing[i];
+        log_index_name(s->index, m->blob,
+                       m->err == ERR_RANGE ? "a regular expression gave up on a row here"
+                                           : "the batches here are damaged",
                        diag);
     }
 }

@@ -8,12 +8,12 @@
  *                 decoded when its turn comes and asked again which rows hit
  *
  * So memory does not grow with hits: 40 bytes a stretch (10 M hits in batches of 64 rows: 6 MB),
- * 16 bytes a newest row, and a decoded batch per thread and per open stretch. A topic's batches are
- * decoded once per partition that they hold.
+ * 16 bytes a newest row, and a decoded batch per thread and per open stretch. A batch with hits is
+ * decoded once more per partition in the walk, and its blob unpacked for it.
  *
  * Ownership: the scan borrows index and query for its life.
  * Threads:   scan_run() makes its own and ends them; everything else has one owner.
- * Failures:  a damaged batch is named, counted and left out: scan_missing() tells that the answer
+ * Failures:  a damaged blob is named, counted and left out: scan_missing() tells that the answer
  *            is incomplete. ERR_NOMEM ends the scan; ERR_IO when no thread can be made.
  */
 #pragma once
@@ -54,14 +54,14 @@ struct scan_row {
 /* Returns 0 to go on, 1 when it has enough, or an error that ends the walk. */
 typedef int scan_visit(void *self, const struct scan_row *row);
 
-/* Names of damaged batches go to `diag`, in the log's order. */
+/* Names of damaged blobs go to `diag`, in the log's order. */
 int scan_run(struct scan **out, const struct log_index *index, const struct sieve_query *query,
              const struct scan_options *options, struct diag *diag);
 /* NULL is allowed. */
 void scan_free(struct scan *s);
 
 struct sieve_counters scan_counters(const struct scan *s);
-/* Batches that could not be answered, and damage that the index found. 0: the answer is whole. */
+/* Blobs that could not be answered, and damage that the index found. 0: the answer is whole. */
 uint64_t scan_missing(const struct scan *s);
 
 /*

@@ -13,18 +13,27 @@ struct stretch {
     int64_t offset;     /* of the first hit */
     uint32_t sub;
     int32_t partition;
-    uint32_t batch; /* place in the index */
-    uint32_t unused;
+    uint32_t blob;   /* place in the index */
+    uint32_t number; /* of the batch in it */
 };
+
+/* Where a row stands in its blob: batch in the upper half, row in the lower. */
+static inline uint32_t newest_place(uint32_t number, uint32_t row)
+{
+    return number << 16 | row;
+}
+
+static_assert((int)CODEC_BATCHES_MAX <= 1 << 16 && (int)BATCH_ROWS_MAX <= 1 << 16,
+              "a place fits 32 bits");
 
 struct newest_row {
     int64_t time_ns;
-    uint32_t batch;
-    uint32_t row;
+    uint32_t blob;
+    uint32_t place;
 };
 
-struct missing_batch {
-    size_t batch;
+struct missing_blob {
+    size_t blob;
     int err;
 };
 
@@ -35,7 +44,7 @@ struct scan_part {
     size_t stretch_cap;
     struct newest_row *newest; /* a heap, the oldest on top; cap = options.newest */
     size_t newest_count;
-    struct missing_batch *missing;
+    struct missing_blob *missing;
     size_t missing_count;
     size_t missing_cap;
 };
@@ -53,7 +62,7 @@ static inline bool newest_before(const struct newest_row *a, const struct newest
 {
     if (a->time_ns != b->time_ns)
         return a->time_ns > b->time_ns;
-    if (a->batch != b->batch)
-        return a->batch > b->batch;
-    return a->row > b->row;
+    if (a->blob != b->blob)
+        return a->blob > b->blob;
+    return a->place > b->place;
 }

@@ -45,7 +45,9 @@ static int stretch_compare(const void *left, const void *right)
     order = place_compare(a->offset, a->sub, b->offset, b->sub);
     if (order != 0)
         return order;
-    return a->batch < b->batch ? -1 : a->batch > b->batch;
+    if (a->blob != b->blob)
+        return a->blob < b->blob ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
 }
 
 /* Move to the next hit of the stretch's partition, from `at` on; false when there is none. */
@@ -58,11 +60,11 @@ static bool opened_next(struct opened *o, uint32_t at)
     return at < s->row_count;
 }
 
-static int sieve_again(struct scan *scan, struct sieve **s, size_t batch)
+static int sieve_again(struct scan *scan, struct sieve **s, uint32_t blob, uint32_t number)
 {
     int err = *s == NULL ? sieve_new(s, scan->query) : 0;
     if (err == 0)
-        err = sieve_blob(*s, log_index_blob(scan->index, batch));
+        err = sieve_at(*s, log_index_blob(scan->index, blob), number);
     if (err == 0)
         sieve_places(*s);
     return err;
@@ -73,7 +75,7 @@ static int open_stretch(struct scan_merge *m, const struct stretch *stretch)
     if (m->open_count == SCAN_OPEN_MAX)
         return ERR_CORRUPT;
     struct opened *o = &m->open[m->open_count];
-    int err = sieve_again(m->scan, &o->sieve, stretch->batch);
+    int err = sieve_again(m->scan, &o->sieve, stretch->blob, stretch->number);
     if (err != 0)
         return err;
     o->stretch = stretch;
@@ -180,32 +182,43 @@ static int newest_compare(const void *left, const void *right)
 
 /* A newest row's rank, and where it stands. */
 struct ranked {
-    uint32_t batch;
+    uint32_t blob;
+    uint32_t number;
     uint32_t row;
     size_t rank;
 };
+
+static bool same_batch(const struct ranked *a, const struct ranked *b)
+{
+    return a->blob == b->blob && a->number == b->number;
+}
 
 static int ranked_compare(const void *left, const void *right)
 {
     const struct ranked *a = left;
     const struct ranked *b = right;
-    if (a->batch != b->batch)
-        return a->batch < b->batch ? -1 : 1;
+    if (a->blob != b->blob)
+        return a->blob < b->blob ? -1 : 1;
+    if (a->number != b->number)
+        return a->number < b->number ? -1 : 1;
     return a->row < b->row ? -1 : a->row > b->row;
 }
 
 static int visit_ranked(struct scan *s, const struct ranked *rows, scan_visit *visit, void *self)
 {
     struct sieve *sieve = NULL;
+    uint64_t decodings = 0;
     int err = 0;
     for (size_t i = 0; i < s->found.newest_count && err == 0; i++) {
         const struct ranked *r = &rows[i];
-        if (i == 0 || r->batch != rows[i - 1].batch)
-            err = sieve_again(s, &sieve, r->batch);
+        if (i == 0 || !same_batch(r, &rows[i - 1])) {
+            err = sieve_again(s, &sieve, r->blob, r->number);
+            decodings++;
+        }
         if (err != 0)
             break;
         const struct scan_row hit = {.batch = sieve->batch,
-                                     .decoding = r->batch,
+                                     .decoding = decodings,
                                      .row = r->row,
                                      .partition = sieve->partitions[r->row],
                                      .offset = sieve->offsets[r->row],
@@ -226,9 +239,11 @@ int scan_newest(struct scan *s, scan_visit *visit, void *self)
     if (rows == NULL)
         return ERR_NOMEM;
     qsort(s->found.newest, count, sizeof(*s->found.newest), newest_compare);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const struct newest_row *n = &s->found.newest[i];
         rows[i] = (struct ranked){
-            .batch = s->found.newest[i].batch, .row = s->found.newest[i].row, .rank = i};
+            .blob = n->blob, .number = n->place >> 16, .row = n->place & 0xffff, .rank = i};
+    }
     qsort(rows, count, sizeof(*rows), ranked_compare);
     int err = visit_ranked(s, rows, visit, self);
     free(rows);

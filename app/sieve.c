@@ -73,17 +73,27 @@ static bool filter_holds(void *self, uint16_t field, struct slice value)
     return codec_head_may_hold_ip(&s->head, &ip);
 }
 
-/* Read the head; false in *wanted when it shows that no row can match. */
-static int look_at_head(struct sieve *s, struct slice blob, bool *wanted)
+int sieve_open(struct sieve *s, struct slice blob)
+{
+    s->row_count = 0;
+    s->number = UINT32_MAX;
+    int err = pack_open(&s->view, blob);
+    if (err == 0)
+        s->counters.bytes += blob.len;
+    return err;
+}
+
+/* Read the next head; false in *wanted when it shows that no row can match. */
+static int look_at_head(struct sieve *s, bool *wanted)
 {
     const struct sieve_query *q = s->query;
     *wanted = false;
     s->row_count = 0;
-    s->counters.batches++;
-    int err = codec_head(&s->head, blob);
+    int err = pack_next(&s->view, &s->head);
     if (err != 0)
         return err;
-    s->counters.bytes += blob.len;
+    s->number++;
+    s->counters.batches++;
     if (!in_scope(q, &s->head)) {
         s->counters.pruned_scope++;
         return 0;
@@ -141,7 +151,7 @@ static int unpack_and_match(struct sieve *s)
     if (err != 0)
         return err;
     if (s->query->pred != NULL) {
-        struct column_set set = {.batch = s->batch, .end_row = s->head.row_count};
+        const struct column_set set = {.batch = s->batch}; /* its rows are absent as yet */
         if (!pred_possible(s->query->pred, s->scratch, &set)) {
             s->counters.pruned_texts++;
             return 0;
@@ -155,22 +165,22 @@ static int unpack_and_match(struct sieve *s)
     return err;
 }
 
-int sieve_blob(struct sieve *s, struct slice blob)
+int sieve_next(struct sieve *s)
 {
     bool wanted = false;
-    int err = look_at_head(s, blob, &wanted);
+    int err = look_at_head(s, &wanted);
     if (err == 0 && wanted)
         err = unpack_and_match(s);
     s->counters.hits += s->row_count;
     return err;
 }
 
-int sieve_count(struct sieve *s, struct slice blob, uint64_t *out)
+int sieve_next_count(struct sieve *s, uint64_t *out)
 {
     const struct sieve_query *q = s->query;
     bool wanted = false;
     uint64_t count = 0;
-    int err = look_at_head(s, blob, &wanted);
+    int err = look_at_head(s, &wanted);
     if (err == 0 && wanted) {
         if (q->pred == NULL && !q->has_partition && s->head.time_min_ns >= q->since_ns &&
             s->head.time_max_ns < q->until_ns) {
@@ -184,6 +194,14 @@ int sieve_count(struct sieve *s, struct slice blob, uint64_t *out)
     if (err == 0)
         *out = count;
     return err;
+}
+
+int sieve_at(struct sieve *s, struct slice blob, uint32_t number)
+{
+    int err = sieve_open(s, blob);
+    for (; err == 0 && s->number + 1 != number; s->number++)
+        err = pack_next(&s->view, &s->head);
+    return err == 0 ? sieve_next(s) : err;
 }
 
 void sieve_places(struct sieve *s)

@@ -1,15 +1,17 @@
 /*
- * app/sieve.h - one stored batch and one query: which rows match, with as little work as possible.
+ * app/sieve.h - stored batches and one query: which rows match, with as little work as possible.
+ *
+ *   blob: sieve_open(), then each of its batches: sieve_next()
  *
  *   head: tenant, topic, partition, time --> filter: required values --> texts: can it occur?
  *        --> rows --> predicate --> rows[0, row_count)
  *   Each step may end it; counters say which did.
  *
- * Ownership: the sieve owns the decoded batch, which is valid until the next call and borrows the
- *            blob's names (topic, source, format).
+ * Ownership: the sieve borrows the blob until the next sieve_open() and owns the decoded batch, which
+ *            is valid until the next call and borrows the blob's names (topic, source, format).
  * Threads:   one owner per sieve; the query is shared and immutable.
  * Failures:  ERR_CORRUPT for a damaged blob, ERR_RANGE when a regular expression gives up (the rows
- *            are then not known), ERR_NOMEM. The sieve may be used again after any.
+ *            are then not known), ERR_NOMEM. After any of them the sieve wants another blob.
  */
 #pragma once
 
@@ -30,7 +32,7 @@ struct sieve_query {
 
 struct sieve_counters {
     uint64_t batches;
-    uint64_t bytes;         /* of batches whose checksum was computed */
+    uint64_t bytes;         /* of blobs, whose checksums were computed */
     uint64_t rows;          /* in the batches that the query is about */
     uint64_t rows_unpacked; /* of those that had to be looked at row by row */
     uint64_t hits;
@@ -46,7 +48,9 @@ struct sieve {
     struct pred_scratch *scratch;
     struct batch *batch; /* decoded when row_count is not 0 */
     struct hits hits;
+    struct pack_view view;
     struct batch_head head;
+    uint32_t number; /* of the batch in its blob, from 0 */
     uint32_t row_count;
     uint16_t rows[BATCH_ROWS_MAX];   /* that match, ascending */
     int64_t offsets[BATCH_ROWS_MAX]; /* of every row of the batch, after sieve_places() */
@@ -59,10 +63,17 @@ int sieve_new(struct sieve **out, const struct sieve_query *query);
 /* NULL is allowed. */
 void sieve_free(struct sieve *s);
 
-/* The rows of the blob that match, into rows[0, row_count); counted. */
-int sieve_blob(struct sieve *s, struct slice blob);
-/* How many, counted; unpacks nothing where the head tells. */
-int sieve_count(struct sieve *s, struct slice blob, uint64_t *out);
+/* Begin with a blob. */
+int sieve_open(struct sieve *s, struct slice blob);
+/*
+ * The rows of its next batch that match, into rows[0, row_count), counted. ERR_NOTFOUND after the
+ * last one.
+ */
+int sieve_next(struct sieve *s);
+/* How many of the next batch match, counted; unpacks nothing where the head tells. */
+int sieve_next_count(struct sieve *s, uint64_t *out);
+/* Open a blob and go to its batch of that number. */
+int sieve_at(struct sieve *s, struct slice blob, uint32_t number);
 
 /* Fill offsets and partitions of the decoded batch. */
 void sieve_places(struct sieve *s);

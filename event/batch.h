@@ -186,7 +186,7 @@ struct batch {
     uint64_t hash_seed;  /* builder only */
     int64_t last_offset; /* builder only: of the last row */
     uint16_t last_shape; /* builder only: the prediction */
-    bool shapes_full;    /* a line was kept verbatim for lack of shapes, columns or names: close */
+    bool shapes_full;    /* a line found no more shapes, columns or names: close */
 };
 
 /* An empty batch on the heap, or NULL. */

@@ -8,9 +8,6 @@
 #include "event/builder.h"
 
 #include <assert.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -18,22 +15,11 @@
 #include "event/columns.h"
 #include "event/intern.h"
 
-/* Equal bytes; both sides have SLICE_PADDING_BYTES behind them. */
-static inline bool piece_equal(const char *a, const char *b, size_t len)
-{
-#if defined(__SSE2__)
-    if (len <= 16) {
-        __m128i va = _mm_loadu_si128((const void *)a);
-        __m128i vb = _mm_loadu_si128((const void *)b);
-        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(va, vb));
-        unsigned want = (1U << len) - 1;
-        return (same & want) == want;
-    }
-#endif
-    return memcmp(a, b, len) == 0;
-}
-
-/* Does the line have this shape? Reads only what shape_check() has found to be in order. */
+/*
+ * Does the line have this shape? The slots need not have been checked: a shape was made of slots in
+ * order, so one that overlaps its predecessor has another distance to it, and what runs out of the
+ * line is refused before a byte is read.
+ */
 static bool shape_matches(const struct batch *b, const struct shape *shape, struct slice line,
                           const struct slots *slots)
 {
@@ -43,20 +29,25 @@ static bool shape_matches(const struct batch *b, const struct shape *shape, stru
         const struct slot *slot = &slots->items[i];
         if (slot->kind == SLOT_KEY)
             continue;
-        if (value == shape->slot_count)
+        if (value == shape->slot_count || (uint64_t)slot->offset + slot->length > line.len)
             return false;
         const struct shape_slot *like = &shape->slots[value++];
-        if (slot->offset - at != like->piece_len || slot->field != like->field ||
-            slot->kind != like->kind ||
-            !piece_equal(line.data + at, b->skeleton.data + like->piece, like->piece_len))
+        uint32_t differs = (slot->offset - at) ^ like->piece_len;
+        differs |= (uint32_t)(slot->field ^ like->field) | (uint32_t)(slot->kind ^ like->kind);
+        if (differs != 0 ||
+            !padded_equal(line.data + at, b->skeleton.data + like->piece, like->piece_len))
             return false;
         at = slot->offset + slot->length;
     }
     return value == shape->slot_count && line.len - at == shape->tail_len &&
-           piece_equal(line.data + at, b->skeleton.data + shape->tail, shape->tail_len);
+           padded_equal(line.data + at, b->skeleton.data + shape->tail, shape->tail_len);
 }
 
-static uint64_t shape_hash(const struct batch *b, struct slice line, const struct slots *slots)
+/*
+ * What tells most shapes apart without reading the line: fields and the distances between values.
+ * Shapes that differ in bytes alone share a hash; there are BATCH_SHAPES_MAX of them at most.
+ */
+static uint64_t shape_hash(const struct batch *b, const struct slots *slots)
 {
     uint64_t hash = b->hash_seed;
     uint32_t at = 0;
@@ -64,11 +55,12 @@ static uint64_t shape_hash(const struct batch *b, struct slice line, const struc
         const struct slot *slot = &slots->items[i];
         if (slot->kind == SLOT_KEY)
             continue;
-        hash = hash_bytes(hash ^ slot->field ^ (uint64_t)slot->kind << 32, line.data + at,
-                          slot->offset - at);
+        hash ^= (slot->offset - at) | (uint64_t)slot->field << 32 | (uint64_t)slot->kind << 48;
+        hash *= UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 32;
         at = slot->offset + slot->length;
     }
-    return hash_bytes(hash, line.data + at, line.len - at);
+    return hash;
 }
 
 /* Slots in order, inside the line, of known kinds, a KEY before every unnamed value? */
@@ -93,12 +85,26 @@ static bool slots_valid(struct slice line, const struct slots *slots)
     return slots->count == 0 || slots->items[slots->count - 1].kind != SLOT_KEY;
 }
 
+/*
+ * Where the parts of a new shape are likely to be found: shapes of one batch mostly list the same
+ * columns and names in the same order, so each search begins behind the one before.
+ */
+struct binder {
+    uint32_t column;
+    uint32_t name;
+    uint64_t seen[(FIELD_LOCAL_FIRST + BATCH_NAMES_MAX) / 64]; /* fields of the shape so far */
+};
+
 /* The local id of a name, added where it is new. Negative enum err when there is no room. */
-static int name_id(struct batch *b, struct slice name)
+static int name_id(struct batch *b, struct binder *binder, struct slice name)
 {
-    for (uint32_t i = 0; i < b->name_count; i++) {
-        if (slice_equal(batch_span(b, b->names[i]), name))
-            return (int)(FIELD_LOCAL_FIRST + i);
+    uint32_t at = binder->name;
+    for (uint32_t i = 0; i < b->name_count; i++, at++) {
+        at = at < b->name_count ? at : 0;
+        if (slice_equal(batch_span(b, b->names[at]), name)) {
+            binder->name = at + 1;
+            return (int)(FIELD_LOCAL_FIRST + at);
+        }
     }
     if (b->name_count == BATCH_NAMES_MAX || name.len > BATCH_NAME_BYTES_MAX)
         return ERR_RANGE;
@@ -118,30 +124,35 @@ static int name_id(struct batch *b, struct slice name)
 }
 
 /* The id that a slot's column has: its own, or the batch's for an unnamed field. */
-static int slot_field(struct batch *b, uint32_t line, const struct slots *slots, uint32_t i)
+static int slot_field(struct batch *b, struct binder *binder, uint32_t line,
+                      const struct slots *slots, uint32_t i)
 {
     const struct slot *slot = &slots->items[i];
     if (slot->field < FIELD_LOCAL_FIRST)
         return slot->field;
     if (slot->field == FIELD_UNNAMED) {
         const struct slot *key = &slots->items[i - 1];
-        return name_id(b, slice_of(b->text.data + line + key->offset, key->length));
+        return name_id(b, binder, slice_of(b->text.data + line + key->offset, key->length));
     }
     char name[16 + SLICE_PADDING_BYTES];
     struct buf text = {.data = name, .cap = 16, .limit = 16};
     buf_text(&text, "col");
     buf_decimal(&text, slot->field - FIELD_COLUMN_FIRST);
-    return name_id(b, buf_content(&text));
+    return name_id(b, binder, buf_content(&text));
 }
 
 /* The column of (field, ordinal, kind), added where it is new; or a negative enum err. */
-static int column_find(struct batch *b, const struct column *like)
+static int column_find(struct batch *b, uint32_t *hint, const struct column *like)
 {
-    for (uint32_t i = 0; i < b->column_count; i++) {
-        const struct column *c = &b->columns[i];
+    uint32_t at = *hint;
+    for (uint32_t i = 0; i < b->column_count; i++, at++) {
+        at = at < b->column_count ? at : 0;
+        const struct column *c = &b->columns[at];
         if (c->field == like->field && c->ordinal == like->ordinal && c->kind == like->kind &&
-            c->derived == like->derived)
-            return (int)i;
+            c->derived == like->derived) {
+            *hint = at + 1;
+            return (int)at;
+        }
     }
     return batch_column_add(b, like);
 }
@@ -165,31 +176,36 @@ static struct column column_like(uint16_t field)
     return like;
 }
 
-/* Which value of its field slot i is within the line. */
-static uint32_t ordinal_of(const struct shape *shape, const struct batch *b, uint32_t value,
-                           uint16_t field)
+/* Which value of its field number `value` is within the line. */
+static uint32_t ordinal_of(const struct shape *shape, const struct batch *b, struct binder *binder,
+                           uint32_t value, uint16_t field)
 {
     uint32_t ordinal = 0;
+    uint64_t bit = UINT64_C(1) << (field % 64);
+    bool first = (binder->seen[field / 64] & bit) == 0;
+    binder->seen[field / 64] |= bit;
+    if (first)
+        return 0;
     for (uint32_t i = 0; i < value; i++)
         ordinal += b->columns[shape->slots[i].column].field == field;
     return ordinal;
 }
 
 /* Bind value number `value` of a new shape, which is slot i, to its column. */
-static int shape_bind(struct batch *b, struct shape *shape, uint32_t line,
+static int shape_bind(struct batch *b, struct binder *binder, struct shape *shape, uint32_t line,
                       const struct slots *slots, uint32_t i)
 {
     const struct slot *slot = &slots->items[i];
-    int field = slot_field(b, line, slots, i);
+    int field = slot_field(b, binder, line, slots, i);
     if (field < 0)
         return field;
     struct column like = column_like((uint16_t)field);
-    uint32_t ordinal = ordinal_of(shape, b, shape->slot_count, (uint16_t)field);
+    uint32_t ordinal = ordinal_of(shape, b, binder, shape->slot_count, (uint16_t)field);
     if (ordinal > UINT8_MAX)
         return ERR_RANGE;
     like.ordinal = (uint8_t)ordinal;
     like.kind = slot->kind;
-    int column = column_find(b, &like);
+    int column = column_find(b, &binder->column, &like);
     if (column < 0)
         return column;
     shape->slots[shape->slot_count].field = slot->field;
@@ -214,7 +230,8 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     b->shapes = shapes;
     struct shape *shape = &shapes[count];
     *shape = (struct shape){.slots = places};
-    shape->hash = shape_hash(b, slice_of(b->text.data + line, line_len), slots);
+    shape->hash = shape_hash(b, slots);
+    struct binder binder = {0};
     uint32_t at = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
@@ -223,7 +240,7 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
         places[shape->slot_count].piece = (uint32_t)b->skeleton.len;
         places[shape->slot_count].piece_len = slot->offset - at;
         buf_append(&b->skeleton, b->text.data + line + at, slot->offset - at);
-        int bound = shape_bind(b, shape, line, slots, i);
+        int bound = shape_bind(b, &binder, shape, line, slots, i);
         if (bound != 0)
             return bound;
         at = slot->offset + slot->length;
@@ -237,20 +254,19 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     return (int)count;
 }
 
-/* The shape of the line at text[line], added where it is new; or a negative enum err. */
-static int shape_find(struct batch *b, uint32_t line, uint32_t line_len, const struct slots *slots)
+/* The shape of the line at text[line] that is there already, or 0. */
+static uint32_t shape_find(const struct batch *b, struct slice line, const struct slots *slots)
 {
-    struct slice bytes = slice_of(b->text.data + line, line_len);
-    if (b->last_shape != 0 && shape_matches(b, &b->shapes[b->last_shape], bytes, slots))
+    if (b->last_shape != 0 && shape_matches(b, &b->shapes[b->last_shape], line, slots))
         return b->last_shape;
-    if (b->shape_count > 1) {
-        uint64_t hash = shape_hash(b, bytes, slots);
-        for (uint32_t i = 1; i < b->shape_count; i++) {
-            if (b->shapes[i].hash == hash && shape_matches(b, &b->shapes[i], bytes, slots))
-                return (int)i;
-        }
+    if (b->shape_count <= 1)
+        return 0;
+    uint64_t hash = shape_hash(b, slots);
+    for (uint32_t i = 1; i < b->shape_count; i++) {
+        if (b->shapes[i].hash == hash && shape_matches(b, &b->shapes[i], line, slots))
+            return i;
     }
-    return shape_add(b, line, line_len, slots);
+    return 0;
 }
 
 static int exception_add(struct batch *b, struct column *c, uint32_t row, struct span text)
@@ -325,6 +341,23 @@ static int store_text(struct batch *b, struct column *c, uint32_t row, struct sp
     return 0;
 }
 
+/*
+ * Most often a device says what it said the line before: then its code is the row's. Not for the
+ * value that decides about TEXT.
+ */
+static inline bool said_before(const struct batch *b, struct column *c, uint32_t row,
+                               struct span span)
+{
+    if (c->storage != COLUMN_CODES || row == 0 || c->value_count == BATCH_TEXT_SWITCH_ROWS)
+        return false;
+    uint16_t code = c->codes[row - 1];
+    if (!intern_is(b, c, code, span))
+        return false;
+    c->codes[row] = code;
+    c->value_count++;
+    return true;
+}
+
 /* Put each value of the line at text[line] into its column. 0 or ERR_NOMEM. */
 static int shape_store(struct batch *b, const struct shape *shape, uint32_t line,
                        const struct slots *slots)
@@ -337,6 +370,8 @@ static int shape_store(struct batch *b, const struct shape *shape, uint32_t line
             continue;
         struct column *c = &b->columns[(bound++)->column];
         struct span span = {.offset = line + slot->offset, .len = slot->length};
+        if (said_before(b, c, row, span))
+            continue;
         int status = 0;
         switch ((enum field_type)c->type) {
         case FIELD_TYPE_TEXT:
@@ -384,18 +419,26 @@ static int run_extend(struct batch *b, const struct row *row)
     return 0;
 }
 
-/* The shape for a row, storing its values; 0 = verbatim. Sets *reason. Negative enum err: ERR_NOMEM. */
+/*
+ * The shape for a row, storing its values; 0 = verbatim. Sets *reason. Negative enum err: ERR_NOMEM,
+ * ERR_RANGE (an empty batch would have room for what this one has not; nothing was stored).
+ */
 static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint8_t *reason)
 {
     *reason = row->reason;
     if (row->slots == NULL || (row->reason != REASON_NONE && row->reason != REASON_PARTIAL))
         return 0;
-    if (!slots_valid(row->bytes, row->slots)) {
+    uint32_t len = (uint32_t)row->bytes.len;
+    int shape = (int)shape_find(b, slice_of(b->text.data + line, len), row->slots);
+    if (shape == 0 && !slots_valid(row->bytes, row->slots)) {
         *reason = REASON_PARTIAL;
         return 0;
     }
-    int shape = shape_find(b, line, (uint32_t)row->bytes.len, row->slots);
+    if (shape == 0)
+        shape = shape_add(b, line, len, row->slots);
     if (shape == ERR_RANGE) {
+        if (b->row_count != 0)
+            return ERR_RANGE;
         *reason = b->shape_count == BATCH_SHAPES_MAX ? REASON_SHAPES_FULL : REASON_TOO_MANY_VALUES;
         b->shapes_full = true;
         return 0;
@@ -407,6 +450,15 @@ static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint
         b->last_shape = (uint16_t)shape;
     }
     return shape;
+}
+
+/* Take the bytes at text[line] and what stands with the row that did not come back out. */
+static void refuse_row(struct batch *b, uint32_t line)
+{
+    b->text.len = line;
+    b->shapes_full = true;
+    if (b->extra_count != 0 && b->extras[b->extra_count - 1].row == b->row_count)
+        b->text.len = b->extras[--b->extra_count].key.offset;
 }
 
 int batch_append(struct batch *b, const struct row *row)
@@ -422,6 +474,10 @@ int batch_append(struct batch *b, const struct row *row)
     buf_slice(&b->text, row->bytes);
     uint8_t reason = REASON_NONE;
     int shape = row_shape(b, row, line, &reason);
+    if (shape == ERR_RANGE) {
+        refuse_row(b, line);
+        return ERR_RANGE;
+    }
     if (shape < 0 || run_extend(b, row) != 0)
         return ERR_NOMEM;
     uint32_t at = b->row_count;
@@ -469,7 +525,8 @@ struct column *batch_derived(struct batch *b, uint16_t field)
 {
     struct column like = column_like(field);
     like.derived = true;
-    int at = column_find(b, &like);
+    uint32_t hint = 0;
+    int at = column_find(b, &hint, &like);
     return at < 0 ? NULL : &b->columns[at];
 }
 

@@ -5,7 +5,7 @@
  *
  * Ownership: the batch; the line is copied into it.
  * Threads:   the batch's owner.
- * Failures:  ERR_NOMEM; the row is then not in the batch.
+ * Failures:  ERR_NOMEM; the row is then not in the batch. ERR_RANGE of batch_append() alone.
  */
 #pragma once
 
@@ -28,6 +28,9 @@ struct row {
 /*
  * Append one row. Needs batch_fits(). Slots that overlap, run out of the line or stand in the wrong
  * order make the row verbatim with REASON_PARTIAL; so nothing a parser does can lose a byte.
+ * ERR_RANGE: the batch has rows and no more shapes, columns or names; neither the row nor its
+ * batch_extra() is in it: close it and append both to an empty one, so that what is found of a line
+ * does not depend on the lines before it.
  */
 int batch_append(struct batch *b, const struct row *row);
 

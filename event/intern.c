@@ -78,7 +78,7 @@ int intern_code(struct batch *b, struct column *c, struct span span, uint16_t *c
     uint32_t at = hash & c->table_mask;
     while (c->table[at] != 0) {
         uint32_t entry = c->table[at] - 1U;
-        if (c->entry_hash[entry] == hash && entry_equal(b, c->entries[entry], p, span.len)) {
+        if (c->entry_hash[entry] == hash && intern_is(b, c, (uint16_t)entry, span)) {
             *code = (uint16_t)entry;
             return 0;
         }

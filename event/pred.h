@@ -12,6 +12,12 @@
  * one, by text otherwise. Fields of the batch (tenant, source, format) and of the row (@timestamp,
  * verdict, parse error, kafka.*) answer like columns. url.original is composed of its parts.
  *
+ * A value is compared decoded; a url.* value also percent-decoded: either form may hold. A typed
+ * value is compared as text as it prints and, where it was written otherwise (007), as written;
+ * what is no value of its type is absent. < and > on text read the text as a number. The ? of a
+ * glob is one UTF-8 character, or one byte that is none; patterns are taken to be whole characters.
+ * The empty text is a value.
+ *
  * Threads:   struct pred is immutable and shared; struct pred_scratch has one owner.
  * Failures:  compile: ERR_CONF with diagnosis, ERR_NOMEM. eval: ERR_NOMEM, ERR_RANGE when a regex
  *            hits its match limit (never "no match").

@@ -326,6 +326,24 @@ static void count_bytes(struct feed *f, struct feed_format *format)
     format->counted_bytes = bytes;
 }
 
+/* Append the row to the format's open batch, or where that has no more layouts to the next one. */
+static int put_row(struct feed *f, struct feed_format *format, const struct record *record,
+                   const struct row *row, struct feed_result *result)
+{
+    struct extra flags = {.null_value = record->null_value, .has_key = record->has_key};
+    bool has_extra =
+        row->sub == 0 && (record->null_value || record->has_key || record->headers.len != 0);
+    int status = ERR_RANGE;
+    for (int tries = 0; tries < 2 && status == ERR_RANGE; tries++) {
+        status = format_open(f, format, row->bytes.len, result);
+        if (status == 0 && has_extra)
+            status = batch_extra(format->batch, &flags, record->key, record->headers);
+        if (status == 0)
+            status = batch_append(format->batch, row);
+    }
+    return status;
+}
+
 static int append_row(struct feed *f, const struct record *record, struct row *row,
                       uint32_t terminator, struct feed_result *result)
 {
@@ -350,15 +368,8 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
     f->last_time_ns = row->time_ns;
     row->reason = parsed.reason;
     row->slots = &f->bench->slots;
-    int status = format_open(f, parsed.format, row->bytes.len, result);
-    if (status != 0)
-        return status;
+    int status = put_row(f, parsed.format, record, row, result);
     struct batch *b = parsed.format->batch;
-    struct extra flags = {.null_value = record->null_value, .has_key = record->has_key};
-    if (row->sub == 0 && (record->null_value || record->has_key || record->headers.len != 0))
-        status = batch_extra(b, &flags, record->key, record->headers);
-    if (status == 0)
-        status = batch_append(b, row);
     if (status == 0)
         count_bytes(f, parsed.format);
     result->rows++;
@@ -366,27 +377,20 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
     return status;
 }
 
-/* Close what the record's rows would not fit into, so that few records straddle two batches. */
-static int make_room(struct feed *f, const struct record *record, struct feed_result *result)
+bool feed_has_room(const struct feed *f, struct slice value)
 {
     uint32_t open = feed_open_rows(f);
     if (open == 0)
-        return 0;
-    size_t rows = split_count(record->value, f->o.split);
-    struct feed_format *format = &f->formats[f->o.format];
-    bool fits = open + rows <= f->o.rows_max;
-    if (format->batch != NULL)
-        fits = fits && batch_fits(format->batch, record->value.len, f->o.rows_max);
-    if (fits)
-        return 0;
-    result->closed = true;
-    return feed_close(f);
+        return true;
+    const struct batch *b = f->formats[f->o.format].batch;
+    return open + split_count(value, f->o.split) <= f->o.rows_max &&
+           (b == NULL || batch_fits(b, value.len, f->o.rows_max));
 }
 
 int feed_record(struct feed *f, const struct record *record, struct feed_result *result)
 {
     *result = (struct feed_result){0};
-    int status = make_room(f, record, result);
+    int status = 0;
     struct split split;
     split_start(&split, record->value, f->o.split);
     struct row row = {

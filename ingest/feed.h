@@ -85,6 +85,12 @@ struct feed_result {
     bool closed;       /* closed() was called: see above */
 };
 
+/*
+ * Would a record of this value fit into the open batches? Asked before feed_record(), so that a
+ * full batch is closed between two records and few records straddle two batches.
+ */
+bool feed_has_room(const struct feed *f, struct slice value);
+
 int feed_record(struct feed *f, const struct record *record, struct feed_result *result);
 
 /* Close every open batch. */

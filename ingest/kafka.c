@@ -118,53 +118,40 @@ static int check_options(const struct kafka_options *o, struct diag *diag)
     return ERR_CONF;
 }
 
-static char *copy_text(const char *text, const char *none, bool *failed)
+static const char *copy_text(struct kafka *k, const char *text, const char *none)
 {
-    char *copy = strdup(text == NULL ? none : text);
-    *failed = *failed || copy == NULL;
-    return copy;
+    return arena_copy(&k->texts, slice_from(text == NULL ? none : text));
 }
 
 /* Keep the options beyond the caller's call: recovery opens its consumer later. */
 static int keep_options(struct kafka *k, const struct kafka_options *o)
 {
-    bool failed = false;
     struct kafka_options *own = &k->options;
+    struct kafka_property *properties =
+        arena_array(&k->texts, o->property_count + 1, sizeof(*properties));
+    if (properties == NULL)
+        return ERR_NOMEM;
     *own = *o;
-    own->properties = NULL;
-    k->properties = calloc(o->property_count + 1, sizeof(*k->properties));
-    if (k->properties == NULL)
-        own->property_count = 0;
-    own->brokers = copy_text(o->brokers, "", &failed);
-    own->group = copy_text(o->group, "sekisho", &failed);
-    own->topic_prefix = copy_text(o->topic_prefix, "seclog.raw.", &failed);
-    for (size_t i = 0; i < own->property_count; i++) {
-        k->properties[i].name = copy_text(o->properties[i].name, "", &failed);
-        k->properties[i].value = copy_text(o->properties[i].value, "", &failed);
+    own->properties = properties;
+    own->brokers = copy_text(k, o->brokers, "");
+    own->group = copy_text(k, o->group, "sekisho");
+    own->topic_prefix = copy_text(k, o->topic_prefix, "seclog.raw.");
+    bool failed = own->brokers == NULL || own->group == NULL || own->topic_prefix == NULL;
+    for (size_t i = 0; i < o->property_count; i++) {
+        properties[i].name = copy_text(k, o->properties[i].name, "");
+        properties[i].value = copy_text(k, o->properties[i].value, "");
+        failed = failed || properties[i].name == NULL || properties[i].value == NULL;
     }
-    own->properties = k->properties;
     own->discover_ns = o->discover_ns > 0 ? o->discover_ns : ns_of_ms(DISCOVER_DEFAULT_MS);
     own->stuck_ns = o->stuck_ns > 0 ? o->stuck_ns : ns_of_ms(STUCK_DEFAULT_MS);
     own->fetch_wait_ms = o->fetch_wait_ms > 0 ? o->fetch_wait_ms : WAIT_DEFAULT_MS;
     own->fetch_min_bytes = o->fetch_min_bytes > 0 ? o->fetch_min_bytes : FETCH_MIN_DEFAULT;
-    return failed || k->properties == NULL ? ERR_NOMEM : 0;
-}
-
-static void free_text(const char *text)
-{
-    free((void *)(uintptr_t)text);
+    return failed ? ERR_NOMEM : 0;
 }
 
 static void kafka_free(struct kafka *k)
 {
-    for (size_t i = 0; i < k->options.property_count; i++) {
-        free_text(k->properties[i].name);
-        free_text(k->properties[i].value);
-    }
-    free(k->properties);
-    free_text(k->options.brokers);
-    free_text(k->options.group);
-    free_text(k->options.topic_prefix);
+    arena_release(&k->texts);
     (void)pthread_cond_destroy(&k->wake);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);

@@ -34,9 +34,9 @@ enum kafka_limits {
     KAFKA_PARTITIONS_MAX = 65536, /* more are not consumed, and logged */
     KAFKA_BATCH_ITEMS_MAX = 2048, /* of one kafka_poll() */
     KAFKA_QUEUE_BYTES = 48 << 20, /* fetched and not yet polled, all workers */
-    KAFKA_FETCH_BYTES = 8 << 20,  /* of one answer of a broker; one larger batch still comes */
-    KAFKA_PARTITION_FETCH_BYTES = 1 << 20, /* the same of one partition in it */
-    KAFKA_RECEIVE_BYTES_MAX = 100 << 20,   /* of one batch of messages, packed or (zstd) unpacked */
+    KAFKA_FETCH_BYTES = 4 << 20,  /* of one answer of a broker; one larger batch still comes */
+    KAFKA_PARTITION_FETCH_BYTES = 12 << 20, /* of one partition in it: one alone may fill it */
+    KAFKA_RECEIVE_BYTES_MAX = 100 << 20, /* of one batch of messages, packed or (zstd) unpacked */
     KAFKA_REASON_BYTES_MAX = 256,
 };
 

@@ -183,11 +183,12 @@ static void take_inbox(struct kafka *k, struct kafka_worker *w)
     assert(w->inbox.first == NULL); /* KAFKA_INBOX_MAX is what fits */
     atomic_fetch_sub(&w->inbox.count, taken);
     (void)pthread_mutex_unlock(&w->inbox.lock);
-    for (struct kafka_entry *e = w->held; e != NULL; e = e->next)
+    for (struct kafka_entry *e = w->held; e != NULL; e = e->next) {
         if (e->message != NULL)
             add_message(k, w, e->part, e->message);
         else
             add_range(w, e);
+    }
 }
 
 static void on_error(struct kafka *k, const rd_kafka_message_t *m)

@@ -8,13 +8,16 @@
 
 enum {
     POLL_MS = 50,
+    FIRST_MS = 1000, /* time to find the leader, connect and fetch */
+    NEXT_MS = 100,
+    ANSWER_MS = 30000, /* a large batch may be unpacked so long */
     NS_PER_MS = 1000000,
     ERROR_BYTES = 512,
-    ERRORS_MAX = 3, /* the same answer so often is no accident */
 };
 
 struct kafka_probe {
     rd_kafka_t *rk;
+    const struct kafka_partition *partition;
     int64_t offset; /* the next one that counts */
 };
 
@@ -60,6 +63,7 @@ int kafka_probe_start(struct kafka_probe *probe, const struct kafka_partition *p
     rd_kafka_topic_partition_list_add(list, p->topic, p->partition)->offset = offset;
     rd_kafka_resp_err_t code = rd_kafka_assign(probe->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
+    probe->partition = p;
     probe->offset = offset;
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : ERR_DOWN;
 }
@@ -83,33 +87,59 @@ static enum kafka_verdict of_error(const rd_kafka_message_t *m, struct kafka_fin
     return KAFKA_UNREADABLE;
 }
 
-enum kafka_verdict kafka_probe_next(struct kafka_probe *probe, int timeout_ms,
-                                    struct kafka_finding *finding)
+/* Take what there is within the time: a message, or why there is none. */
+static enum kafka_verdict take(struct kafka_probe *probe, int timeout_ms,
+                               struct kafka_finding *finding)
 {
-    *finding = (struct kafka_finding){.batch = -1};
     int64_t end_ns = clock_monotonic_ns() + INT64_C(1) * timeout_ms * NS_PER_MS;
-    enum kafka_verdict verdict = KAFKA_SILENT;
-    unsigned errors = 0;
-    bool faulty = false;
+    bool refused = false;
     while (clock_monotonic_ns() < end_ns) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(probe->rk, POLL_MS);
         if (m == NULL)
             continue;
-        if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !faulty && m->offset >= probe->offset) {
+        if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && m->offset >= probe->offset) {
             probe->offset = m->offset + 1;
             finding->message = m;
             return KAFKA_READABLE;
         }
-        if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && m->rkt != NULL) {
-            /* After the first undecodable answer only the same again counts, not what follows. */
-            enum kafka_verdict now = faulty ? KAFKA_UNREADABLE : of_error(m, finding);
-            faulty = faulty || now == KAFKA_UNREADABLE;
-            verdict = now;
-            errors += !faulty || kafka_is_data_error(m->err) ? 1 : 0;
-        }
+        enum kafka_verdict verdict = KAFKA_SILENT;
+        if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && m->rkt != NULL)
+            verdict = of_error(m, finding);
+        /* Left over from where a bad batch led it before: that also stopped this fetching. */
+        bool stray = verdict == KAFKA_NOT_THERE && m->offset != probe->offset;
         rd_kafka_message_destroy(m);
-        if (verdict == KAFKA_AT_END || verdict == KAFKA_NOT_THERE || errors >= ERRORS_MAX)
-            break;
+        if (stray && kafka_probe_start(probe, probe->partition, probe->offset) != 0)
+            return KAFKA_REFUSED;
+        if (!stray && verdict != KAFKA_SILENT && verdict != KAFKA_REFUSED)
+            return verdict;
+        refused = refused || (!stray && verdict == KAFKA_REFUSED);
     }
+    return refused ? KAFKA_REFUSED : KAFKA_SILENT;
+}
+
+/*
+ * A broker answers the requests of a connection in order, and the thread that asks unpacks the
+ * answers: once it has the answer to another request, the fetch before it has been answered and
+ * gone through, however long that took.
+ */
+static bool fetch_is_over(struct kafka_probe *probe)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    return rd_kafka_query_watermark_offsets(probe->rk, probe->partition->topic,
+                                            probe->partition->partition, &low, &high,
+                                            ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+enum kafka_verdict kafka_probe_next(struct kafka_probe *probe, int rounds,
+                                    struct kafka_finding *finding)
+{
+    *finding = (struct kafka_finding){.batch = -1};
+    enum kafka_verdict verdict = take(probe, FIRST_MS, finding);
+    for (int i = 0; i < rounds && verdict == KAFKA_SILENT; i++)
+        verdict = fetch_is_over(probe) ? take(probe, NEXT_MS, finding) : KAFKA_REFUSED;
+    if (verdict == KAFKA_SILENT)
+        (void)snprintf(finding->text, sizeof(finding->text), "%s",
+                       "the broker's answer gives neither a message nor an error");
     return verdict;
 }

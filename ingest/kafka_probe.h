@@ -15,7 +15,7 @@ enum kafka_verdict {
     KAFKA_READABLE,   /* a message */
     KAFKA_AT_END,     /* the broker answers, and has none from there on */
     KAFKA_UNREADABLE, /* the answer cannot be decoded */
-    KAFKA_SILENT,     /* nothing came within the time */
+    KAFKA_SILENT,     /* the answer gives neither a message nor an error */
     KAFKA_NOT_THERE,  /* offset out of range */
     KAFKA_REFUSED,    /* another error: no broker, no rights, no such topic */
 };
@@ -33,6 +33,9 @@ void kafka_probe_close(struct kafka_probe *probe);
 /* Read from here on. 0 or ERR_DOWN. */
 int kafka_probe_start(struct kafka_probe *probe, const struct kafka_partition *p, int64_t offset);
 void kafka_probe_stop(struct kafka_probe *probe);
-/* The next message, or why there is none; `finding` is filled in always. */
-enum kafka_verdict kafka_probe_next(struct kafka_probe *probe, int timeout_ms,
+/*
+ * The next message, or why there is none; `finding` is filled in always. Silence is believed after
+ * `rounds` answers; it takes as long as unpacking them, at most half a minute each.
+ */
+enum kafka_verdict kafka_probe_next(struct kafka_probe *probe, int rounds,
                                     struct kafka_finding *finding);

@@ -5,9 +5,9 @@
  *    |  good, read  |####################|  good, given back to the consumer
  *    |    aside     |     QUARANTINED    |
  *
- * The end is found by growing steps and then halving: inside the bad batch every offset is
- * unreadable, behind it a message or the end of the partition answers. Each step costs an answer of
- * the broker, or PROBE_MS where the batch gives none (a decompression bomb).
+ * The end is found by growing steps and then dividing: inside the bad batch every offset is
+ * unreadable, behind it a message or the end of the partition answers. A step in a decompression
+ * bomb takes as long as unpacking it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,10 +21,12 @@
 enum {
     NS_PER_MS = 1000000,
     STEP_MS = 5,
-    PROBE_MS = 3000,
+    FIRST_ROUNDS = 2,
+    SEARCH_ROUNDS = 1,
     HOLD_MS = 5000,         /* a worker that does not poll for so long is let be */
     ASIDE_BYTES = 16 << 20, /* read aside before the partition is given back */
-    STEP_GROWTH = 4,
+    STEP_GROWTH = 16,
+    SPLIT = 4,            /* divide nearer to the good end: a step on the bad side is dear */
     READABLE_MAX = 3,     /* times a partition may be found stuck and readable */
     OUT_OF_RANGE_MAX = 3, /* times past the end, before it is believed */
 };
@@ -98,32 +100,24 @@ static int post_range(struct kafka *k, struct kafka_part *p, enum kafka_kind kin
     return 0;
 }
 
-/* What there is at an offset; a silent broker is told from a silent batch by asking it otherwise. */
-static enum kafka_verdict look(struct kafka *k, struct kafka_part *p, int64_t offset,
-                               struct kafka_finding *finding)
+/* What there is at an offset. Silence is what a batch that cannot be unpacked gives. */
+static enum kafka_verdict look(struct kafka *k, const struct kafka_part *p, int64_t offset,
+                               int rounds, struct kafka_finding *finding)
 {
     if (kafka_probe_start(k->probe, &p->shared, offset) != 0)
         return KAFKA_REFUSED;
-    enum kafka_verdict verdict = kafka_probe_next(k->probe, PROBE_MS, finding);
+    enum kafka_verdict verdict = kafka_probe_next(k->probe, rounds, finding);
     if (finding->message != NULL)
         rd_kafka_message_destroy(finding->message);
     finding->message = NULL;
-    int64_t low = 0;
-    int64_t high = 0;
-    if (verdict != KAFKA_SILENT)
-        return verdict;
-    if (!query(k, p, &low, &high))
-        return KAFKA_REFUSED;
-    (void)snprintf(finding->text, sizeof(finding->text),
-                   "the broker's answer yields no message within %d ms", PROBE_MS);
-    return KAFKA_UNREADABLE;
+    return verdict == KAFKA_SILENT ? KAFKA_UNREADABLE : verdict;
 }
 
 /* Whether `offset` is still in the bad batch that begins at `batch` (-1: not known). */
 static int is_bad(struct kafka *k, struct kafka_part *p, int64_t offset, int64_t batch)
 {
     struct kafka_finding finding;
-    enum kafka_verdict verdict = look(k, p, offset, &finding);
+    enum kafka_verdict verdict = look(k, p, offset, SEARCH_ROUNDS, &finding);
     if (atomic_load(&k->stop) || verdict == KAFKA_REFUSED || verdict == KAFKA_NOT_THERE)
         return ERR_DOWN;
     if (verdict != KAFKA_UNREADABLE)
@@ -145,7 +139,7 @@ static int find_end(struct kafka *k, struct kafka_part *p, int64_t bad, int64_t 
         is = is_bad(k, p, good, batch);
     }
     while (is >= 0 && good - bad > 1) {
-        int64_t middle = bad + (good - bad) / 2;
+        int64_t middle = good - 1 - (good - bad - 1) / SPLIT;
         is = is_bad(k, p, middle, batch);
         if (is == 1)
             bad = middle;
@@ -166,7 +160,7 @@ static enum kafka_verdict read_aside(struct kafka *k, struct kafka_part *p, int6
     if (kafka_probe_start(k->probe, &p->shared, *at) != 0)
         return KAFKA_REFUSED;
     while (bytes < ASIDE_BYTES && !atomic_load(&k->stop)) {
-        enum kafka_verdict verdict = kafka_probe_next(k->probe, PROBE_MS, finding);
+        enum kafka_verdict verdict = kafka_probe_next(k->probe, FIRST_ROUNDS, finding);
         if (verdict != KAFKA_READABLE)
             return verdict;
         rd_kafka_message_t *m = finding->message;
@@ -182,22 +176,30 @@ static enum kafka_verdict read_aside(struct kafka *k, struct kafka_part *p, int6
     return KAFKA_READABLE;
 }
 
-/* Needs the partition held. Gives it back behind what cannot be read. */
-static void go_round(struct kafka *k, struct kafka_part *p, int64_t at)
+/*
+ * Needs the partition held. Gives it back behind what cannot be read; `bad` is an offset already
+ * found unreadable, with its finding, or -1.
+ */
+static void go_round(struct kafka *k, struct kafka_part *p, int64_t at, int64_t bad,
+                     struct kafka_finding *finding)
 {
-    struct kafka_finding finding = {.batch = -1};
-    enum kafka_verdict verdict = read_aside(k, p, &at, &finding);
+    enum kafka_verdict verdict = KAFKA_UNREADABLE;
     int64_t low = 0;
     int64_t high = 0;
     int64_t end = at;
-    if (verdict == KAFKA_SILENT || verdict == KAFKA_REFUSED || verdict == KAFKA_NOT_THERE) {
-        verdict = verdict == KAFKA_SILENT ? look(k, p, at, &finding) : verdict;
+    if (bad != at)
+        verdict = read_aside(k, p, &at, finding);
+    /* A bad answer must be seen again at the same place: a third time, with the consumer's. */
+    if (verdict == KAFKA_UNREADABLE && bad != at)
+        verdict = look(k, p, at, FIRST_ROUNDS, finding);
+    if (verdict == KAFKA_REFUSED || verdict == KAFKA_NOT_THERE)
         rest(k);
-    }
-    if (verdict == KAFKA_UNREADABLE && query(k, p, &low, &high)) {
-        int64_t batch = finding.batch >= 0 && finding.batch <= at ? finding.batch : -1;
+    if ((verdict == KAFKA_UNREADABLE || verdict == KAFKA_SILENT) && query(k, p, &low, &high)) {
+        int64_t batch = finding->batch >= 0 && finding->batch <= at ? finding->batch : -1;
+        char reason[KAFKA_REASON_BYTES_MAX];
+        memcpy(reason, finding->text, sizeof(reason));
         if (find_end(k, p, at, high, batch, &end) == 0 &&
-            post_range(k, p, KAFKA_QUARANTINED, at, end, finding.text) == 0)
+            post_range(k, p, KAFKA_QUARANTINED, at, end, reason) == 0)
             at = end;
         else
             rest(k);
@@ -224,18 +226,19 @@ static bool back_in_range(struct kafka *k, struct kafka_part *p, int64_t low, in
 
 /*
  * A partition that is silent without an error may only be waiting behind others: look aside first
- * and leave it alone while it is readable. True when it has to be held.
+ * and leave it alone while it is readable. True when it has to be held; *bad is then the offset
+ * found unreadable, if that was looked at.
  */
-static bool must_hold(struct kafka *k, struct kafka_part *p, int64_t low, int64_t high)
+static bool must_hold(struct kafka *k, struct kafka_part *p, int64_t high, int64_t *bad,
+                      struct kafka_finding *finding)
 {
-    int64_t at = atomic_load(&p->next);
-    at = at == KAFKA_OFFSET_NONE ? low : at;
+    int64_t at = *bad;
+    *bad = -1;
     if (atomic_load(&p->out_of_range) || atomic_load(&p->faulty))
         return true;
-    if (at >= low && at >= high)
+    if (at >= high)
         return false;
-    struct kafka_finding finding;
-    enum kafka_verdict verdict = look(k, p, at, &finding);
+    enum kafka_verdict verdict = look(k, p, at, FIRST_ROUNDS, finding);
     kafka_probe_stop(k->probe);
     if (verdict == KAFKA_AT_END)
         p->watch.settled = high;
@@ -243,7 +246,15 @@ static bool must_hold(struct kafka *k, struct kafka_part *p, int64_t low, int64_
         rest(k);
     else if (verdict == KAFKA_READABLE)
         return ++p->watch.readable >= READABLE_MAX;
+    else if (verdict == KAFKA_UNREADABLE)
+        *bad = at;
     return verdict == KAFKA_UNREADABLE || verdict == KAFKA_NOT_THERE;
+}
+
+static int64_t next_of(struct kafka_part *p, int64_t low)
+{
+    int64_t next = atomic_load(&p->next);
+    return next == KAFKA_OFFSET_NONE ? low : next;
 }
 
 /* Returns the state the partition is left in. */
@@ -251,20 +262,21 @@ static enum kafka_state recover(struct kafka *k, struct kafka_part *p)
 {
     int64_t low = 0;
     int64_t high = 0;
+    struct kafka_finding finding = {.batch = -1};
     if (!query(k, p, &low, &high)) {
         rest(k);
         return KAFKA_RUNNING;
     }
-    if (!must_hold(k, p, low, high) || !hold(k, p))
+    int64_t bad = next_of(p, low);
+    if (!must_hold(k, p, high, &bad, &finding) || !hold(k, p))
         return KAFKA_RUNNING;
     atomic_store(&p->out_of_range, false);
     atomic_store(&p->faulty, false);
-    int64_t at = atomic_load(&p->next);
-    bool in_range = at == KAFKA_OFFSET_NONE || (at >= low && at <= high);
-    if (!in_range)
-        return back_in_range(k, p, low, high) ? KAFKA_RUNNING : KAFKA_STOPPED;
     p->watch.readable = 0;
-    go_round(k, p, at == KAFKA_OFFSET_NONE ? low : at);
+    int64_t at = next_of(p, low);
+    if (at < low || at > high)
+        return back_in_range(k, p, low, high) ? KAFKA_RUNNING : KAFKA_STOPPED;
+    go_round(k, p, at, bad, &finding);
     return KAFKA_RUNNING;
 }
 

@@ -29,7 +29,6 @@ static const struct kafka_property OURS[] = {
     {"message.max.bytes", "100000000"},
     {"queue.buffering.max.kbytes", "262144"},
     {"queue.buffering.max.messages", "200000"},
-    {"enable.gapless.guarantee", "false"},
 };
 
 static const struct kafka_property DEFAULTS[] = {
@@ -169,10 +168,14 @@ static int of_code(rd_kafka_resp_err_t code)
     return ERR_IO;
 }
 
-static void *writable(struct slice s)
+/* The library's field is not const and only read. An empty value differs from none: an address. */
+static void *readable(struct slice s)
 {
-    /* An empty value differs from none: it needs an address. */
-    return (void *)(uintptr_t)(s.data == NULL ? "" : s.data);
+    union {
+        const char *from;
+        void *to;
+    } pointer = {.from = s.data == NULL ? "" : s.data};
+    return pointer.to;
 }
 
 /* One try; takes *headers only when it succeeds. */
@@ -188,12 +191,12 @@ static int produce(struct kafka_sender *s, const struct kafka_send_record *r,
     size_t count = 4;
     if (!r->null_value) {
         fields[count].vtype = RD_KAFKA_VTYPE_VALUE;
-        fields[count].u.mem.ptr = writable(r->value);
+        fields[count].u.mem.ptr = readable(r->value);
         fields[count++].u.mem.size = r->value.len;
     }
     if (r->has_key) {
         fields[count].vtype = RD_KAFKA_VTYPE_KEY;
-        fields[count].u.mem.ptr = writable(r->key);
+        fields[count].u.mem.ptr = readable(r->key);
         fields[count++].u.mem.size = r->key.len;
     }
     if (*headers != NULL) {

@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "ingest/kafka.h"
 
@@ -120,7 +121,7 @@ struct kafka_probe;
 
 struct kafka {
     struct kafka_options options; /* defaults filled in; texts are copies */
-    struct kafka_property *properties;
+    struct arena texts;
     rd_kafka_t *rk;
     struct kafka_probe *probe; /* recovery's second consumer, NULL until needed */
     struct kafka_worker *workers;
@@ -190,9 +191,9 @@ bool kafka_is_data_error(rd_kafka_resp_err_t code);
 
 /* kafka_recover.c */
 /* The recovery thread. */
-void *kafka_recover_run(void *k);
+void *kafka_recover_run(void *self);
 
 /* kafka_push.c: the thread that keeps the fetching going */
-void *kafka_push_run(void *k);
+void *kafka_push_run(void *self);
 /* Messages that wait for a worker. */
 size_t kafka_queued(const struct kafka_worker *w);

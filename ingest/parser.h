@@ -17,7 +17,7 @@
 
 enum format {
     FORMAT_AUTO = 0, /* as a setting: the parsers' probes decide line by line */
-#define PARSER(id, name) FORMAT_##name = (id),
+#define PARSER(id, upper, lower) FORMAT_##upper = (id),
 #include "ingest/parsers.def"
 #undef PARSER
     FORMAT_TEMPLATE = 63, /* a layout of the operator's own, read from a file */

@@ -1,14 +1,14 @@
 #include "ingest/parsers.h"
 
 enum {
-#define PARSER(id, name) PARSER_INDEX_##name,
+#define PARSER(id, upper, lower) PARSER_INDEX_##upper,
 #include "ingest/parsers.def"
 #undef PARSER
     PARSER_COUNT
 };
 
 static const struct parser *const VTABLES[PARSER_COUNT] = {
-#define PARSER(id, name) [PARSER_INDEX_##name] = &PARSER_VTABLE_##name,
+#define PARSER(id, upper, lower) [PARSER_INDEX_##upper] = &parser_##lower,
 #include "ingest/parsers.def"
 #undef PARSER
 };

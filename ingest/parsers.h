@@ -4,21 +4,12 @@
  * Layer:     ingest.
  * Ownership: static.
  * Threads:   immutable.
- * Failures:  a format without a line here does not compile.
- *
- * A new format adds its line to ingest/parsers.def and the name of its vtable below.
+ * Failures:  a format in the table whose file defines no vtable does not link.
  */
 #pragma once
 
 #include "ingest/parser.h"
 
-#define PARSER_VTABLE_FORTIGATE parser_fortigate
-#define PARSER_VTABLE_PANOS     parser_panos
-#define PARSER_VTABLE_CISCO_ASA parser_cisco_asa
-#define PARSER_VTABLE_SQUID     parser_squid
-#define PARSER_VTABLE_I_FILTER  parser_i_filter
-#define PARSER_VTABLE_D_SPA     parser_d_spa
-
-#define PARSER(id, name) extern const struct parser PARSER_VTABLE_##name;
+#define PARSER(id, upper, lower) extern const struct parser parser_##lower;
 #include "ingest/parsers.def"
 #undef PARSER

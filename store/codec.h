@@ -1,15 +1,20 @@
 /*
- * store/codec.h - a batch as bytes, and back. Layout: docs/format.md, chapter "Batch".
+ * store/codec.h - batches as bytes, and back. Layout: docs/format.md, chapter "Batches".
  *
- *   [head: plain][filter: plain][texts: zstd][rows: zstd]
+ *   pack = [head, filter][head, filter]...[texts of all: zstd][rows of all: zstd]
  *
- *   head    tenant, source, times, lengths, checksum: decides whether to look further
+ *   head    tenant, source, times, lengths: decides whether to look further
  *   filter  addresses and names the batch may hold
  *   texts   shapes, dictionaries, text values, verbatim lines: enough for "does it occur at all?"
  *   rows    one number a row and column
  *
- * Ownership: a head borrows the blob; a decoded batch owns all it holds.
- * Threads:   a codec has one owner.
+ * Small batches of many sources are packed together: what they have in common, skeletons first of
+ * all, is written once.
+ *
+ * Ownership: a pack that is being made owns its bytes. A view and its heads borrow the blob; a
+ *            decoded batch owns all it holds, but for topic, source and format_name, which borrow
+ *            the blob too.
+ * Threads:   a codec and a pack have one owner; heads may be used by any thread with its own codec.
  * Failures:  ERR_CORRUPT for bytes that cannot be (every one is checked), ERR_NOMEM.
  */
 #pragma once
@@ -18,8 +23,9 @@
 
 enum codec_limits {
     CODEC_VERSION = 1,
-    CODEC_HEAD_BYTES = 96,                    /* fixed part */
-    CODEC_TEXTS_BYTES_MAX = 96 * 1024 * 1024, /* unpacked */
+    CODEC_BATCHES_MAX = 4096,                 /* of a pack */
+    CODEC_PACK_BYTES = 512 * 1024,            /* unpacked; a pack is sealed from here on */
+    CODEC_TEXTS_BYTES_MAX = 96 * 1024 * 1024, /* unpacked, of a pack */
     CODEC_ROWS_BYTES_MAX = 32 * 1024 * 1024,
     CODEC_PARTITIONS_MAX = BATCH_ROWS_MAX,
 };
@@ -30,10 +36,35 @@ struct codec;
 struct codec *codec_new(int zstd_level);
 void codec_free(struct codec *c);
 
-/* Append the blob of a batch with at least one row. 0 or ERR_NOMEM. */
+/* Batches on their way into one blob; a zeroed struct is an empty pack. */
+struct pack {
+    struct buf heads;
+    struct buf texts;
+    struct buf rows;
+    uint32_t count;
+};
+
+void pack_release(struct pack *p);
+
+/* Unpacked bytes. */
+static inline size_t pack_bytes(const struct pack *p)
+{
+    return p->texts.len + p->rows.len;
+}
+
+/* Append a batch with at least one row. 0, or ERR_NOMEM with the pack as before. */
+int pack_add(struct codec *c, struct pack *p, const struct batch *b);
+/* Could `more` go behind p within the limits of a pack? */
+bool pack_fits(const struct pack *p, const struct pack *more);
+/* Append all batches of `more`; needs pack_fits(). 0, or ERR_NOMEM with the pack as before. */
+int pack_join(struct pack *p, const struct pack *more);
+/* Append the blob of a pack with at least one batch and empty the pack. 0 or ERR_NOMEM. */
+int pack_seal(struct codec *c, struct pack *p, struct buf *out);
+
+/* Append the blob of a single batch. 0 or ERR_NOMEM. */
 int codec_encode(struct codec *c, const struct batch *b, struct buf *out);
 
-/* What can be known of a blob without unpacking it. Slices borrow the blob. */
+/* What can be known of a batch without unpacking it. Slices borrow the blob. */
 struct batch_head {
     uint32_t tenant;
     uint16_t format;
@@ -47,11 +78,25 @@ struct batch_head {
     struct slice topic, source, format_name;
     struct slice partitions; /* int32 each, ascending */
     struct slice filter;
-    struct slice texts, rows;     /* packed */
-    uint32_t texts_len, rows_len; /* unpacked */
+    struct slice texts, rows;         /* of the whole pack, packed */
+    uint32_t texts_total, rows_total; /* unpacked */
+    uint32_t texts_at, texts_len;     /* this batch's piece of them */
+    uint32_t rows_at, rows_len;
+    uint64_t pack_checksum; /* tells packs apart */
 };
 
-/* Check the checksum and read the head. */
+/* A blob being read, batch by batch. */
+struct pack_view {
+    struct slice heads; /* those not yet taken */
+    uint32_t left;
+    struct batch_head shared; /* what all heads of the pack have in common; where the next one is */
+};
+
+/* Check the checksum and the outline of a blob. */
+int pack_open(struct pack_view *out, struct slice blob);
+/* The next batch's head: 0, ERR_NOTFOUND after the last one, ERR_CORRUPT. */
+int pack_next(struct pack_view *v, struct batch_head *out);
+/* The head of the first batch of a blob: the only one of most. */
 int codec_head(struct batch_head *out, struct slice blob);
 
 /* The i-th partition of a head; i < partitions.len / 4. */

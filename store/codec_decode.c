@@ -240,17 +240,49 @@ static int read_texts(struct batch *b, struct reader *in, struct text_walk *walk
                : 0;
 }
 
-/* Unpack a part into `out` from its present length on. */
+/* Unpack a whole part to the end of `out`. */
 static int unpack(struct codec *c, struct slice packed, uint32_t len, struct buf *out)
 {
     char *to = buf_reserve(out, len);
-    if (to == NULL)
+    if (to == NULL) {
+        out->failed = false;
         return ERR_NOMEM;
+    }
     size_t got = ZSTD_decompressDCtx(c->dctx, to, len, packed.data, packed.len);
     if (ZSTD_isError(got) || got != len)
         return ERR_CORRUPT;
     out->len += len;
     return 0;
+}
+
+/* A part of a pack, and what is kept of it between its batches. */
+struct part {
+    struct slice packed;
+    uint32_t total;
+    uint32_t at, len; /* the batch's piece */
+    struct buf *cache;
+    uint64_t *cached; /* the pack whose part is in the cache */
+};
+
+/* Append the batch's piece of a part to `out`. */
+static int unpack_piece(struct codec *c, const struct part *part, uint64_t pack, struct buf *out)
+{
+    if (part->len == part->total)
+        return unpack(c, part->packed, part->total, out);
+    if (*part->cached != pack || part->cache->len != part->total) {
+        *part->cached = 0;
+        buf_reset(part->cache);
+        int status = unpack(c, part->packed, part->total, part->cache);
+        if (status != 0)
+            return status;
+        *part->cached = pack;
+    }
+    buf_append(out, part->cache->data + part->at, part->len);
+    if (part->cache->len > CODEC_CACHE_BYTES_MAX) {
+        buf_release(part->cache);
+        *part->cached = 0;
+    }
+    return buf_ok(out) ? 0 : ERR_NOMEM;
 }
 
 int codec_texts(struct codec *c, const struct batch_head *head, struct batch *out)
@@ -262,9 +294,15 @@ int codec_texts(struct codec *c, const struct batch_head *head, struct batch *ou
     out->topic = head->topic;
     out->source = head->source;
     out->format_name = head->format_name;
+    struct part texts = {.packed = head->texts,
+                         .total = head->texts_total,
+                         .at = head->texts_at,
+                         .len = head->texts_len,
+                         .cache = &c->texts_cache,
+                         .cached = &c->texts_cached};
     int status = batch_reserve_rows(out, head->row_count);
     if (status == 0)
-        status = unpack(c, head->texts, head->texts_len, &out->text);
+        status = unpack_piece(c, &texts, head->pack_checksum, &out->text);
     if (status != 0)
         return status;
     struct reader in = reader_of(buf_content(&out->text));
@@ -528,7 +566,13 @@ static int read_rows(struct codec *c, struct reader *in, const struct batch_head
 int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out)
 {
     buf_reset(&c->plain);
-    int status = unpack(c, head->rows, head->rows_len, &c->plain);
+    struct part rows = {.packed = head->rows,
+                        .total = head->rows_total,
+                        .at = head->rows_at,
+                        .len = head->rows_len,
+                        .cache = &c->rows_cache,
+                        .cached = &c->rows_cached};
+    int status = unpack_piece(c, &rows, head->pack_checksum, &c->plain);
     if (status != 0)
         return status;
     out->row_count = head->row_count;

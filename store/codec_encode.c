@@ -4,29 +4,21 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "event/pred.h"
 #include "store/bound.h"
 #include "store/codec_state.h"
 #include "store/filter.h"
 #include "store/pack.h"
 
-static void filter_add_text(struct codec *c, const struct column *col, struct slice text)
+static int filter_value(void *self, uint16_t field, struct slice value)
 {
-    if (c->key_count == FILTER_KEYS_MAX)
-        return;
-    if (value_is_encoded(text, col->kind)) {
-        struct buf decoded = {0};
-        value_decode(&decoded, text, col->kind);
-        c->keys[c->key_count++] = filter_key_text(buf_content(&decoded), &c->scratch);
-        buf_release(&decoded);
-        return;
-    }
-    c->keys[c->key_count++] = filter_key_text(text, &c->scratch);
-}
-
-static bool is_indexed(const struct column *col)
-{
-    const struct field_info *info = col->field < FIELD_LOCAL_FIRST ? field_info(col->field) : NULL;
-    return info != NULL && info->index == FIELD_INDEX_FILTER;
+    struct codec *c = self;
+    const struct field_info *info = field_info(field);
+    struct ip ip;
+    if (info == NULL || info->type != FIELD_TYPE_IP || value.len != sizeof(ip.bytes))
+        return filter_keys_add(&c->keys, filter_key_text(value, &c->scratch));
+    memcpy(ip.bytes, value.data, sizeof(ip.bytes));
+    return filter_keys_add(&c->keys, filter_key_ip(&ip));
 }
 
 static void put_text(struct codec *c, struct slice text)
@@ -64,23 +56,16 @@ static void put_column_texts(struct codec *c, const struct batch *b, const struc
     buf_byte(&c->meta, (char)(col->storage | col->type << CODEC_TYPE_SHIFT |
                               (col->derived ? CODEC_DERIVED : 0)));
     buf_byte(&c->meta, (char)col->epoch_form);
-    bool indexed = is_indexed(col);
     if (col->storage == COLUMN_CODES) {
         buf_varint(&c->meta, col->entry_count);
-        for (uint32_t i = 0; i < col->entry_count; i++) {
+        for (uint32_t i = 0; i < col->entry_count; i++)
             put_text(c, batch_span(b, col->entries[i]));
-            if (indexed)
-                filter_add_text(c, col, batch_span(b, col->entries[i]));
-        }
     }
     if (col->storage == COLUMN_TEXT) {
         buf_varint(&c->meta, col->value_count);
         for (uint32_t row = 0; row < b->row_count; row++) {
-            if (col->spans[row].len == SPAN_NONE)
-                continue;
-            put_text(c, batch_span(b, col->spans[row]));
-            if (indexed)
-                filter_add_text(c, col, batch_span(b, col->spans[row]));
+            if (col->spans[row].len != SPAN_NONE)
+                put_text(c, batch_span(b, col->spans[row]));
         }
     }
     buf_varint(&c->meta, col->exception_count);
@@ -122,7 +107,6 @@ static void make_texts(struct codec *c, const struct batch *b)
 {
     buf_reset(&c->meta);
     buf_reset(&c->text);
-    c->key_count = 0;
     uint16_t used = 0;
     for (uint32_t i = 0; i < b->column_count; i++) {
         c->column_id[i] = used;
@@ -261,12 +245,6 @@ static void put_address(struct codec *c, const struct column *col, uint64_t row)
 static void put_addresses(struct codec *c, const struct column *col, uint32_t n)
 {
     uint32_t distinct = number_addresses(c, col, n);
-    bool indexed = is_indexed(col);
-    for (uint32_t i = 0; indexed && i < distinct && c->key_count < FILTER_KEYS_MAX; i++) {
-        struct ip ip = col->storage == COLUMN_IP4 ? ip_from_v4(col->ip4[c->packed[i]])
-                                                  : col->ips[c->packed[i]];
-        c->keys[c->key_count++] = filter_key_ip(&ip);
-    }
     size_t width = col->storage == COLUMN_IP4 ? 4 : 16;
     size_t code_width = distinct <= 1 ? 0 : distinct <= 256 ? 1 : 2;
     if (distinct * width + n * code_width >= n * width) {
@@ -280,17 +258,6 @@ static void put_addresses(struct codec *c, const struct column *col, uint32_t n)
     for (uint32_t i = 0; i < distinct; i++)
         put_address(c, col, c->packed[i]);
     pack_codes(&c->plain, c->codes, n, distinct);
-}
-
-/* Addresses that are valid but written otherwise are found through the filter too. */
-static void filter_exceptions(struct codec *c, const struct batch *b, const struct column *col)
-{
-    for (uint32_t i = 0; is_indexed(col) && i < col->exception_count; i++) {
-        struct ip ip;
-        if (c->key_count < FILTER_KEYS_MAX &&
-            ip_parse(batch_span(b, col->exceptions[i].text), &ip) != VALUE_INVALID)
-            c->keys[c->key_count++] = filter_key_ip(&ip);
-    }
 }
 
 /* Drop the rows that stand in the exceptions from c->rows[0, n). */
@@ -336,7 +303,6 @@ static void put_column_rows(struct codec *c, const struct batch *b, const struct
     case COLUMN_IP:
         n = without_exceptions(c, col, n);
         put_addresses(c, col, n);
-        filter_exceptions(c, b, col);
         return;
     }
 }
@@ -358,17 +324,6 @@ static void make_rows(struct codec *c, const struct batch *b, const struct bound
         if (is_used(&b->columns[i]))
             put_column_rows(c, b, bound, i);
     }
-}
-
-/* Pack c->plain to the end of out. Returns the packed length, 0 on failure. */
-static size_t pack_part(struct codec *c, struct buf *out)
-{
-    size_t bound = ZSTD_compressBound(c->plain.len);
-    char *to = buf_reserve(out, bound);
-    if (to == NULL || !buf_ok(&c->plain))
-        return 0;
-    size_t len = ZSTD_compressCCtx(c->cctx, to, bound, c->plain.data, c->plain.len, c->level);
-    return ZSTD_isError(len) ? 0 : len;
 }
 
 static int compare_partitions(const void *a, const void *b)
@@ -395,6 +350,7 @@ static uint32_t list_partitions(const struct batch *b, int32_t *partitions)
     return distinct;
 }
 
+/* The least value, and how far the greatest is above it. */
 static void put_min_max(struct buf *out, const int64_t *values, uint32_t n)
 {
     int64_t least = values[0];
@@ -404,7 +360,7 @@ static void put_min_max(struct buf *out, const int64_t *values, uint32_t n)
         most = values[i] > most ? values[i] : most;
     }
     buf_put64(out, (uint64_t)least);
-    buf_put64(out, (uint64_t)most);
+    buf_varint(out, (uint64_t)most - (uint64_t)least);
 }
 
 static uint64_t raw_bytes(const struct batch *b)
@@ -421,30 +377,90 @@ static void put_name(struct buf *out, struct slice name)
     buf_append(out, name.data, name.len > UINT8_MAX ? UINT8_MAX : name.len);
 }
 
-static void put_head(const struct batch *b, const int32_t *partitions, uint32_t partition_count,
-                     struct buf *out)
+/* What is known of a batch; the lengths of its pieces come behind it. */
+static void put_head(struct codec *c, const struct batch *b, const int32_t *partitions,
+                     uint32_t partition_count, struct buf *out)
 {
     uint32_t unparsed = 0;
     for (uint32_t row = 0; row < b->row_count; row++)
         unparsed += b->reason[row] != REASON_NONE;
-    buf_put32(out, CODEC_MAGIC);
-    buf_put16(out, CODEC_VERSION);
     buf_put16(out, b->format);
-    buf_put64(out, 0); /* checksum, when the rest is known */
+    buf_put16(out, b->zone_minutes);
     buf_put32(out, b->tenant);
-    buf_put32(out, b->generation);
-    buf_put32(out, b->row_count);
-    buf_put32(out, unparsed);
-    buf_put64(out, raw_bytes(b));
+    buf_varint(out, b->generation);
+    buf_varint(out, b->row_count);
+    buf_varint(out, unparsed);
+    buf_varint(out, raw_bytes(b));
     put_min_max(out, b->time_ns, b->row_count);
     put_min_max(out, b->arrival_ns, b->row_count);
-    buf_put16(out, b->zone_minutes);
     put_name(out, b->topic);
     put_name(out, b->source);
     put_name(out, b->format_name);
     buf_varint(out, partition_count);
     for (uint32_t i = 0; i < partition_count; i++)
         buf_put32(out, (uint32_t)partitions[i]);
+    filter_build(out, &c->keys);
+}
+
+static bool pack_ok(const struct pack *p)
+{
+    return buf_ok(&p->heads) && buf_ok(&p->texts) && buf_ok(&p->rows);
+}
+
+/* Back to what the pack was. */
+static void pack_cut(struct pack *p, const struct pack *before)
+{
+    p->heads.len = before->heads.len;
+    p->texts.len = before->texts.len;
+    p->rows.len = before->rows.len;
+    p->heads.failed = false;
+    p->texts.failed = false;
+    p->rows.failed = false;
+}
+
+int pack_add(struct codec *c, struct pack *p, const struct batch *b)
+{
+    struct batch scratch = {0};
+    struct bound bound;
+    struct pack before = *p;
+    int status = ERR_NOMEM;
+    int32_t *partitions = arena_array(&scratch.arena, b->run_count, sizeof(*partitions));
+    if (partitions == NULL || bound_init(&bound, &scratch, b) != 0 ||
+        filter_keys_reset(&c->keys) != 0 || pred_filter_values(b, filter_value, c) != 0)
+        goto out;
+    uint32_t partition_count = list_partitions(b, partitions);
+    make_texts(c, b);
+    size_t texts_len = c->plain.len;
+    bool made = buf_ok(&c->plain) && buf_ok(&c->meta) && buf_ok(&c->text);
+    buf_slice(&p->texts, buf_content(&c->plain));
+    make_rows(c, b, &bound, partitions, partition_count);
+    buf_slice(&p->rows, buf_content(&c->plain));
+    put_head(c, b, partitions, partition_count, &p->heads);
+    buf_varint(&p->heads, texts_len);
+    buf_varint(&p->heads, c->plain.len);
+    if (!made || !buf_ok(&c->plain) || !pack_ok(p))
+        goto out;
+    p->count++;
+    status = 0;
+out:
+    if (status != 0)
+        pack_cut(p, &before);
+    arena_release(&scratch.arena);
+    return status;
+}
+
+/* Compress a part to the end of out. Returns its packed length, 0 on failure. */
+static size_t squeeze(struct codec *c, const struct buf *part, struct buf *out)
+{
+    size_t bound = ZSTD_compressBound(part->len);
+    char *to = buf_reserve(out, bound);
+    if (to == NULL)
+        return 0;
+    size_t len = ZSTD_compressCCtx(c->cctx, to, bound, part->data, part->len, c->level);
+    if (ZSTD_isError(len))
+        return 0;
+    out->len += len;
+    return len;
 }
 
 enum {
@@ -452,48 +468,39 @@ enum {
     CHECKED_FROM = 16,
 };
 
-int codec_encode(struct codec *c, const struct batch *b, struct buf *out)
+int pack_seal(struct codec *c, struct pack *p, struct buf *out)
 {
-    struct batch scratch = {0};
-    struct buf texts = {0};
-    struct buf rows = {0};
-    struct bound bound;
     size_t start = out->len;
-    int32_t *partitions = arena_array(&scratch.arena, b->run_count, sizeof(*partitions));
-    int status = ERR_NOMEM;
-    if (partitions == NULL || bound_init(&bound, &scratch, b) != 0)
-        goto out;
-    uint32_t partition_count = list_partitions(b, partitions);
-    make_texts(c, b);
-    size_t texts_len = c->plain.len;
-    texts.len = pack_part(c, &texts);
-    make_rows(c, b, &bound, partitions, partition_count);
-    size_t rows_len = c->plain.len;
-    rows.len = pack_part(c, &rows);
-    if (texts.len == 0 || rows.len == 0)
-        goto out;
-    put_head(b, partitions, partition_count, out);
-    /* With more keys than it was made for, the filter is left out: it may hold anything. */
-    uint32_t keys = c->key_count == FILTER_KEYS_MAX ? 0 : c->key_count;
-    buf_varint(out, (keys * FILTER_BITS + 7) / 8);
-    (void)filter_build(out, c->keys, keys);
-    buf_varint(out, texts_len);
-    buf_varint(out, rows_len);
-    buf_varint(out, texts.len);
-    buf_varint(out, rows.len);
-    buf_slice(out, buf_content(&texts));
-    buf_slice(out, buf_content(&rows));
-    if (!buf_ok(out))
-        goto out;
+    buf_reset(&c->plain);
+    size_t texts = squeeze(c, &p->texts, &c->plain);
+    size_t rows = texts == 0 ? 0 : squeeze(c, &p->rows, &c->plain);
+    buf_put32(out, CODEC_MAGIC);
+    buf_put16(out, CODEC_VERSION);
+    buf_put16(out, (uint16_t)p->count);
+    buf_put64(out, 0); /* checksum, when the rest is known */
+    buf_varint(out, p->texts.len);
+    buf_varint(out, p->rows.len);
+    buf_varint(out, p->heads.len);
+    buf_varint(out, texts);
+    buf_varint(out, rows);
+    buf_slice(out, buf_content(&p->heads));
+    buf_slice(out, buf_content(&c->plain));
+    if (rows == 0 || !buf_ok(out)) {
+        out->len = start;
+        return ERR_NOMEM;
+    }
     struct slice blob = slice_of(out->data + start, out->len - start);
     bytes_put64(out->data + start + CHECKSUM_AT,
-                hash_slice(0, slice_from_offset(blob, CHECKED_FROM)));
-    status = 0;
-out:
-    if (status != 0)
-        out->len = start;
-    arena_release(&scratch.arena);
-    buf_release(&texts);
-    buf_release(&rows);
-    return status;
+                hash_slice(p->count, slice_from_offset(blob, CHECKED_FROM)));
+    buf_reset(&p->heads);
+    buf_reset(&p->texts);
+    buf_reset(&p->rows);
+    p->count = 0;
+    return 0;
+}
+
+int codec_encode(struct codec *c, const struct batch *b, struct buf *out)
+{
+    int status = pack_add(c, &c->single, b);
+    return status == 0 ? pack_seal(c, &c->single, out) : status;
 }

@@ -4,9 +4,11 @@
 #include <zstd.h>
 
 #include "store/codec.h"
+#include "store/filter.h"
 
 enum codec_blob {
-    CODEC_MAGIC = 0x31424b53, /* "SKB1" in bytes */
+    CODEC_MAGIC = 0x31504b53,        /* "SKP1" in bytes */
+    CODEC_CACHE_BYTES_MAX = 8 << 20, /* a larger part is unpacked each time */
 };
 
 /* Packed into one byte of a column's description. */
@@ -36,12 +38,15 @@ struct codec {
     ZSTD_CCtx *cctx;
     ZSTD_DCtx *dctx;
     int level;
-    struct buf meta;    /* descriptions of the texts part */
-    struct buf text;    /* texts part: bytes */
-    struct buf plain;   /* one part before packing, or after unpacking */
-    struct buf scratch; /* short-lived text */
-    uint64_t *keys;     /* filter keys */
-    uint32_t key_count;
+    struct buf meta;  /* descriptions of a batch's texts */
+    struct buf text;  /* their bytes */
+    struct buf plain; /* a batch's rows, or its texts, unpacked */
+    /* The parts that were unpacked last: the next batch of the same pack needs them again. */
+    struct buf texts_cache, rows_cache;
+    uint64_t texts_cached, rows_cached; /* checksum of their pack; 0 = none */
+    struct pack single;                 /* of codec_encode() */
+    struct buf scratch;                 /* short-lived text */
+    struct filter_keys keys;
     int64_t numbers[BATCH_ROWS_MAX];
     uint64_t packed[BATCH_ROWS_MAX];
     uint16_t codes[BATCH_ROWS_MAX];

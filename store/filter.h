@@ -16,15 +16,28 @@
 enum filter_limits {
     FILTER_BITS = 10,
     FILTER_HASHES = 5,
-    FILTER_KEYS_MAX = 1 << 16,
+    FILTER_KEYS_MAX = 1 << 16, /* distinct; with more the filter is left out */
 };
 
 uint64_t filter_key_ip(const struct ip *ip);
 /* `scratch` is reset and used for the lower-case form. */
 uint64_t filter_key_text(struct slice text, struct buf *scratch);
 
-/* Append the filter of the keys (not sorted, repeats allowed). Returns its length in bytes. */
-uint32_t filter_build(struct buf *out, const uint64_t *keys, uint32_t count);
+/* The distinct keys of a batch: open addressing, from 256 slots up; a zeroed struct is empty. */
+struct filter_keys {
+    uint64_t *slots; /* 0 = free */
+    uint32_t mask;   /* slots - 1; 0 with slots NULL */
+    uint32_t count;
+};
+
+/* Forget the keys, keep the memory where it is small. 0 or ERR_NOMEM. */
+int filter_keys_reset(struct filter_keys *k);
+void filter_keys_release(struct filter_keys *k);
+/* 0 or ERR_NOMEM; past FILTER_KEYS_MAX the key is only counted. */
+int filter_keys_add(struct filter_keys *k, uint64_t key);
+
+/* Append the filter's length as a varint and the filter; length 0 past FILTER_KEYS_MAX keys. */
+void filter_build(struct buf *out, const struct filter_keys *k);
 
 /* May the filter hold the key? The empty filter stands for "not known". */
 bool filter_may_hold(struct slice filter, uint64_t key);

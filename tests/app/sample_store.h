@@ -4,7 +4,8 @@
  *   topic         partitions   batches
  *   file          0            one format
  *   ...fw1        0 1          one format, records of one to three lines
- *   ...mixed      0 1          two formats at once: batches of a frame that overlap in offsets
+ *   ...mixed      0 1          two formats at once: batches of a frame that overlap in offsets,
+ *                              each in a blob or both in one
  *
  * Ownership: sample_open() fills a zeroed struct, sample_close() removes store and memory.
  * Threads:   one owner.
@@ -36,6 +37,12 @@ struct sample_row {
     uint32_t row;
 };
 
+/* The batches [first_batch, first_batch + count) are one blob. */
+struct sample_blob {
+    size_t first_batch;
+    size_t count;
+};
+
 struct sample_topic {
     struct slice name;
     uint32_t tenant;
@@ -51,6 +58,8 @@ struct sample_store {
     struct sample_topic topics[SAMPLE_TOPICS];
     struct batch *batches[SAMPLE_BATCHES_MAX];
     size_t batch_count;
+    struct sample_blob blobs[SAMPLE_BATCHES_MAX]; /* in the order of the log */
+    size_t blob_count;
     struct sample_row *rows; /* after sample_sort(): topic, partition, offset, sub */
     size_t row_count;
     struct codec *codec;
@@ -62,6 +71,7 @@ struct sample_store {
 struct sample_frame {
     struct batch *open[SAMPLE_FORMATS];
     struct buf blobs[SAMPLE_FORMATS];
+    size_t blob_count;
     int64_t start[SAMPLE_PARTITIONS];
 };
 
@@ -112,6 +122,21 @@ static inline void sample_line(struct sample_store *s, const struct sample_topic
                                                   .row = b->row_count - 1};
 }
 
+/* The frame's batches, in the order of their first rows, as blobs. */
+static inline void sample_seal(struct sample_store *s, struct sample_frame *f, size_t first_batch)
+{
+    bool together = lines_below(&s->lines, 2) == 0;
+    struct pack pack = {0};
+    for (size_t i = first_batch; i < s->batch_count; i++) {
+        assert_int_equal(pack_add(s->codec, &pack, s->batches[i]), 0);
+        if (together && i + 1 < s->batch_count)
+            continue;
+        s->blobs[s->blob_count++] = (struct sample_blob){together ? first_batch : i, pack.count};
+        assert_int_equal(pack_seal(s->codec, &pack, &f->blobs[f->blob_count++]), 0);
+    }
+    pack_release(&pack);
+}
+
 /* One frame of one topic through the store. */
 static inline void sample_frame_append(struct sample_store *s, struct sample_topic *t)
 {
@@ -120,6 +145,7 @@ static inline void sample_frame_append(struct sample_store *s, struct sample_top
     struct frame_entry entries[SAMPLE_PARTITIONS];
     struct slice blobs[SAMPLE_FORMATS];
     struct frame_parts parts = {.tick_ns = ++s->tick_ns, .entries = entries, .batches = blobs};
+    size_t first_batch = s->batch_count;
     memcpy(f.start, t->next, sizeof(f.start));
     uint32_t records = 1 + lines_below(&s->lines, SAMPLE_FRAME_RECORDS_MAX);
     for (uint32_t i = 0; i < records; i++) {
@@ -129,12 +155,9 @@ static inline void sample_frame_append(struct sample_store *s, struct sample_top
             sample_line(s, t, &f, partition, sub);
         t->next[partition]++;
     }
-    for (size_t i = 0; i < SAMPLE_FORMATS; i++) {
-        if (f.open[i] == NULL)
-            continue;
-        assert_int_equal(codec_encode(s->codec, f.open[i], &f.blobs[i]), 0);
+    sample_seal(s, &f, first_batch);
+    for (size_t i = 0; i < f.blob_count; i++)
         blobs[parts.batch_count++] = buf_content(&f.blobs[i]);
-    }
     for (int32_t p = 0; p < t->partitions; p++) {
         if (f.start[p] == t->next[p])
             continue;
@@ -159,6 +182,14 @@ static inline int sample_row_compare(const void *left, const void *right)
     if (a->offset != b->offset)
         return a->offset < b->offset ? -1 : 1;
     return a->sub < b->sub ? -1 : a->sub > b->sub;
+}
+
+/* Whether row i begins a record. */
+static inline bool sample_begins_record(const struct sample_store *s, size_t i)
+{
+    return i == 0 || s->rows[i].offset != s->rows[i - 1].offset ||
+           s->rows[i].partition != s->rows[i - 1].partition ||
+           !slice_equal(s->rows[i].topic, s->rows[i - 1].topic);
 }
 
 /* `frames` frames, rolling at file_bytes_max (0: one file). */

@@ -1,4 +1,4 @@
-"""The rows of an encoded batch, read by docs/format.md, chapter "Batch"; for sekisho_check.py."""
+"""The rows of an encoded batch, read by docs/format.md, chapter "Batches"; for sekisho_check.py."""
 import ctypes
 import ctypes.util
 import ipaddress
@@ -13,7 +13,8 @@ try:
 except ImportError:
     xxhash = None
 
-MAGIC, VERSION = b"SKB1", 1
+MAGIC, VERSION = b"SKP1", 1
+BATCHES_MAX = 4096
 ROWS_MAX, SHAPES_MAX, COLUMNS_MAX = 2048, 256, 1024
 TEXTS_MAX, PART_MAX = 96 << 20, 32 << 20
 CODES, TEXT, INT, IP4, IP = range(5)
@@ -122,20 +123,18 @@ def signed(v):
 
 
 class Head:
-    def __init__(self, blob):
-        source = Reader(blob)
-        need(source.bytes(4) == MAGIC, "no batch (magic)")
-        need(source.number("H") == VERSION, "another version of the batch format")
-        source.number("H")                                   # format
-        checksum = source.number("Q")
-        if xxhash is not None:
-            need(xxhash.xxh3_64_intdigest(bytes(blob[source.at:])) == checksum, "wrong checksum")
-        source.bytes(8)                                      # tenant, generation
-        self.row_count = source.number("I")
-        need(1 <= self.row_count <= ROWS_MAX, "bad number of rows")
-        source.number("I")                                   # rows with a reason
-        self.raw_bytes = source.number("Q")
-        source.bytes(4 * 8 + 2)                              # bounds of times, zone
+    """One batch of a pack; texts and rows are its pieces of the unpacked parts."""
+
+    def __init__(self, source):
+        source.bytes(8)                                      # format, zone, tenant
+        source.varint()                                      # generation
+        self.row_count = source.varint(ROWS_MAX)
+        need(self.row_count > 0, "no rows")
+        source.varint(ROWS_MAX)                              # rows with a reason
+        self.raw_bytes = source.varint()
+        for _ in range(2):                                   # bounds of times
+            source.number("q")
+            source.varint()
         self.topic = source.bytes(source.number("B"))
         self.source = source.bytes(source.number("B"))
         source.bytes(source.number("B"))                     # name of the format
@@ -143,11 +142,33 @@ class Head:
         need(count > 0, "no partition")
         self.partitions = [source.number("i") for _ in range(count)]
         source.bytes(source.varint())                        # filter
-        texts_len, rows_len = source.varint(TEXTS_MAX), source.varint(PART_MAX)
-        texts, rows = source.varint(), source.varint()
-        self.texts = unpack_zstd(source.bytes(texts), texts_len)
-        self.rows = unpack_zstd(source.bytes(rows), rows_len)
-        source.done()
+        self.texts_len, self.rows_len = source.varint(TEXTS_MAX), source.varint(PART_MAX)
+
+
+def heads(blob):
+    """The batches of a pack."""
+    source = Reader(blob)
+    need(source.bytes(4) == MAGIC, "no pack of batches (magic)")
+    need(source.number("H") == VERSION, "another version of the batch format")
+    count, checksum = source.number("H"), source.number("Q")
+    need(1 <= count <= BATCHES_MAX, "bad number of batches")
+    if xxhash is not None:
+        need(xxhash.xxh3_64_intdigest(bytes(blob[source.at:]), count) == checksum, "wrong checksum")
+    texts_len, rows_len = source.varint(TEXTS_MAX), source.varint(PART_MAX)
+    lengths = [source.varint() for _ in range(3)]
+    head_bytes, texts, rows_bytes = (source.bytes(n) for n in lengths)
+    source.done()
+    head_source = Reader(head_bytes)
+    texts = Reader(unpack_zstd(texts, texts_len))
+    rows_source = Reader(unpack_zstd(rows_bytes, rows_len))
+    out = []
+    for _ in range(count):
+        head = Head(head_source)
+        head.texts, head.rows = texts.bytes(head.texts_len), rows_source.bytes(head.rows_len)
+        out.append(head)
+    for part in (head_source, texts, rows_source):
+        part.done()
+    return out
 
 
 class Column:
@@ -256,7 +277,11 @@ def read_runs(source, head):
 
 def rows(blob):
     """(topic, partition, offset, line within its record, bytes) of each row, in order."""
-    head = Head(blob)
+    for head in heads(blob):
+        yield from batch_rows(head)
+
+
+def batch_rows(head):
     texts = Texts(head.texts, head.row_count)
     source, count = Reader(head.rows), head.row_count
     shape_of = source.codes(count, len(texts.shapes))

@@ -139,7 +139,7 @@ static bool number_of(struct slice text, double *out)
 static bool order(const struct ast *ast, double v)
 {
     double bound = ast->is_real ? ast->real : (double)ast->number;
-    switch (ast->op) {
+    switch ((int)ast->op) {
     case AST_LESS:
         return v < bound;
     case AST_LESS_EQUAL:
@@ -204,7 +204,7 @@ static bool equality(const struct ast *ast, char out[512], struct slice *text)
 
 static bool order_exact(const struct ast *ast, int64_t v)
 {
-    switch (ast->op) {
+    switch ((int)ast->op) {
     case AST_LESS:
         return v < ast->number;
     case AST_LESS_EQUAL:

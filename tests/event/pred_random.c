@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 
 uint32_t random_below(struct random *r, uint32_t bound)
 {
@@ -244,7 +245,8 @@ static void derive(struct batch *b, struct random *r)
     }
 }
 
-static void append(struct sample *s, struct line *l, struct random *r, struct row *like)
+/* False where the batch has no room for another shape. */
+static bool append(struct sample *s, struct line *l, struct random *r, struct row *like)
 {
     struct batch *b = s->batch;
     uint32_t row = b->row_count;
@@ -266,9 +268,12 @@ static void append(struct sample *s, struct line *l, struct random *r, struct ro
     s->known[row].partition = like->partition;
     s->known[row].offset = like->offset;
     int err = batch_append(b, like);
+    if (err == ERR_RANGE)
+        return false;
     assert(err == 0);
     if (b->shape[row] == 0)
         s->known[row].url_count = 0;
+    return true;
 }
 
 void sample_make(struct sample *s, struct random *r, uint32_t rows)
@@ -287,7 +292,8 @@ void sample_make(struct sample *s, struct random *r, uint32_t rows)
         l.slots.count = 0;
         s->known[i] = (struct naive_row){0};
         put_line(s, &l, r, i, wide);
-        append(s, &l, r, &like);
+        if (!append(s, &l, r, &like))
+            break;
     }
     derive(b, r);
     buf_release(&l.text);
@@ -466,7 +472,7 @@ static struct slice make_glob(struct random *r, struct arena *arena, struct slic
     for (size_t i = 0; i < text.len; i++) {
         uint32_t dice = random_below(r, 12);
         bool ascii = (unsigned char)text.data[i] < 0x80;
-        if (dice == 0 && stars++ < 2)
+        if (dice == 0 && ascii && stars++ < 2)
             buf_byte(&out, '*');
         else if (dice == 1 && ascii)
             buf_byte(&out, '?');

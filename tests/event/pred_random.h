@@ -17,7 +17,7 @@ struct sample {
     struct arena arena;
 };
 
-/* Fill an empty batch with `rows` random rows through the builder. */
+/* Fill an empty batch with up to `rows` random rows through the builder. */
 void sample_make(struct sample *s, struct random *r, uint32_t rows);
 /* Make it look as if it were read back: no lines, a text block without them, some dictionaries gone (r NULL: none). */
 void sample_read_back(struct sample *s, struct random *r);

@@ -99,8 +99,8 @@ def run(*arguments, stdin=None, check=0, timeout=300, env=None, cwd=None):
 class Daemon:
     """A sekisho process that stays: `with Daemon("collect", "-c", conf) as d: ...`; killed at the end if it lives."""
 
-    def __init__(self, *arguments, log=None, env=None, cwd=None):
-        self.arguments, self.env, self.cwd = arguments, env, cwd
+    def __init__(self, *arguments, log=None, env=None, cwd=None, binary=None):
+        self.arguments, self.env, self.cwd, self.binary = arguments, env, cwd, binary
         self.log = pathlib.Path(log) if log else pathlib.Path(tempfile.mkstemp(prefix="sekisho-log-")[1])
         self.temporary_log = log is None
         self.process = None
@@ -119,7 +119,8 @@ class Daemon:
         # The death signal follows the thread that forks: a thread that ends would take the process along.
         tied = threading.current_thread() is threading.main_thread()
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen([str(need_binary()), *map(str, self.arguments)], stdin=subprocess.DEVNULL,
+            command = [str(self.binary or need_binary()), *map(str, self.arguments)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=out, stderr=out, cwd=self.cwd,
                                             preexec_fn=_die_with_parent if tied else None,
                                             env={**os.environ, **(self.env or {}), **(env or {})})

@@ -1,0 +1,243 @@
+/* app/bench_search.c - questions to a log, answered like `sekisho search --count` does. */
+#include <stdlib.h>
+
+#include "app/bench.h"
+#include "app/bench_desk.h"
+#include "app/condition.h"
+#include "app/scan.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+enum {
+    SEARCH_EVENTS = 1000000,
+    SEARCH_TENANTS = 42,
+    SEARCH_RATE = 7600, /* events a second: how large the log's batches are */
+    SAMPLE_LINES = 20000,
+    NEEDLE_BYTES = 47,
+    NEEDLES = 4,
+};
+
+#define SEARCH_FORMATS "fortigate=70,squid=30"
+
+/* What is looked for, and how many lines hold it as a scan of the lines counts them. */
+struct needle {
+    const char *name;
+    char text[NEEDLE_BYTES + 1];
+    bool url; /* anywhere in the URL; else the whole source address */
+    uint64_t lines;
+};
+
+static struct needle *needles_init(struct needle needles[NEEDLES])
+{
+    needles[0] = (struct needle){.name = "address.rare"};
+    needles[1] = (struct needle){.name = "address.common"};
+    needles[2] = (struct needle){.name = "url.rare", .url = true};
+    needles[3] = (struct needle){.name = "url.common", .text = "/download/", .url = true};
+    return needles;
+}
+
+/* The n-th word (from 0) of a text with runs of blanks between words. */
+static struct slice word_at(struct slice text, unsigned n)
+{
+    size_t at = 0;
+    for (;;) {
+        while (at < text.len && text.data[at] == ' ')
+            at++;
+        size_t end = at;
+        while (end < text.len && text.data[end] != ' ')
+            end++;
+        if (n-- == 0 || end == text.len)
+            return slice_of(text.data + at, end - at);
+        at = end;
+    }
+}
+
+/* What stands between `before` and the byte `end`, or nothing. */
+static struct slice between(struct slice line, struct slice before, char end)
+{
+    const char *at = memmem(line.data, line.len, before.data, before.len);
+    if (at == NULL)
+        return SLICE("");
+    at += before.len;
+    size_t left = line.len - (size_t)(at - line.data);
+    const char *stop = memchr(at, end, left);
+    return slice_of(at, stop == NULL ? left : (size_t)(stop - at));
+}
+
+/* Source address and URL as a person cuts them out of a line. */
+static struct slice line_address(struct slice line, uint16_t format)
+{
+    return format == FORMAT_SQUID ? word_at(line, 2) : between(line, SLICE(" srcip="), ' ');
+}
+
+static struct slice line_url(struct slice line, uint16_t format)
+{
+    return format == FORMAT_SQUID ? word_at(line, 6) : between(line, SLICE(" url=\""), '"');
+}
+
+static bool line_holds(const struct needle *n, struct slice line, uint16_t format)
+{
+    struct slice text = slice_from(n->text);
+    if (!n->url)
+        return slice_equal(line_address(line, format), text);
+    struct slice url = line_url(line, format);
+    return url.len != 0 && memmem(url.data, url.len, text.data, text.len) != NULL;
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    const struct slice *x = a;
+    const struct slice *y = b;
+    return slice_compare(*x, *y);
+}
+
+static void set_text(struct needle *n, struct slice text)
+{
+    (void)snprintf(n->text, sizeof(n->text), "%.*s", (int)text.len, text.data);
+}
+
+/* The addresses of the sample that occur once and most often. */
+static int pick_addresses(struct needle needles[NEEDLES], const struct bench_lines *sample)
+{
+    struct slice *all = calloc(sample->count, sizeof(*all));
+    if (all == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < sample->count; i++)
+        all[i] = line_address(bench_line_text(sample, i),
+                              sample->streams[sample->lines[i].stream].format);
+    qsort(all, sample->count, sizeof(*all), compare_slices);
+    size_t most = 0;
+    for (size_t i = 0; i < sample->count;) {
+        size_t end = i + 1;
+        while (end < sample->count && slice_equal(all[i], all[end]))
+            end++;
+        if (end - i == 1 && all[i].len != 0)
+            set_text(&needles[0], all[i]);
+        if (end - i > most && all[i].len != 0) {
+            most = end - i;
+            set_text(&needles[1], all[i]);
+        }
+        i = end;
+    }
+    free(all);
+    return 0;
+}
+
+/* The number of an item in a URL of the sample's end. */
+static void pick_url(struct needle *n, const struct bench_lines *sample)
+{
+    for (size_t i = 0; i < sample->count; i++) {
+        struct slice url =
+            line_url(bench_line_text(sample, i), sample->streams[sample->lines[i].stream].format);
+        struct slice item = between(url, SLICE("/item/"), '?');
+        if (item.len == 6)
+            set_text(n, item);
+    }
+}
+
+static int pick_needles(struct needle needles[NEEDLES], const struct bench_options *o)
+{
+    struct bench_lines sample;
+    struct bench_mix mix = {
+        .formats = SEARCH_FORMATS, .tenants = SEARCH_TENANTS, .events = SAMPLE_LINES};
+    int status = bench_lines_generate(&sample, &mix, o);
+    if (status == 0)
+        status = pick_addresses(needles_init(needles), &sample);
+    if (status == 0)
+        pick_url(&needles[2], &sample);
+    bench_lines_release(&sample);
+    return status;
+}
+
+/* All lines into the desk's log, counting the needles on the way. */
+static int fill(struct bench_desk *desk, struct needle needles[NEEDLES], uint64_t events,
+                const struct bench_options *o)
+{
+    struct gen_options options;
+    struct gen *gen = NULL;
+    struct bench_lines table = {0}; /* of the streams alone */
+    gen_options_init(&options);
+    options.seed = o->seed;
+    options.tenants = SEARCH_TENANTS;
+    options.events = events;
+    int status = gen_options_formats(&options, SLICE(SEARCH_FORMATS), o->diag);
+    if (status == 0)
+        status = gen_open(&gen, &options, o->diag);
+    while (status == 0) {
+        struct gen_line line;
+        status = gen_next(gen, &line);
+        size_t stream = status == 0 ? bench_stream_find(&table, &line) : 0;
+        if (status != 0 || stream == SIZE_MAX)
+            break;
+        for (size_t i = 0; i < NEEDLES; i++)
+            needles[i].lines += line_holds(&needles[i], line.line, table.streams[stream].format);
+        status = bench_desk_line(desk, stream, &table.streams[stream], line.line);
+    }
+    gen_close(gen);
+    bench_lines_release(&table);
+    return status == ERR_NOTFOUND ? bench_desk_finish(desk) : status;
+}
+
+/* One answer as the command gives it: read the log's outline, ask every batch. */
+static int ask(const struct needle *n, const char *dir, struct diag *diag, uint64_t *hits)
+{
+    char text[2 * NEEDLE_BYTES];
+    (void)snprintf(text, sizeof(text), n->url ? "url.original:*%s*" : "source.ip:%s", n->text);
+    struct condition condition = {0};
+    struct log_index *index = NULL;
+    struct scan *scan = NULL;
+    const struct scan_options options = {.keep = SCAN_COUNT, .threads = 1};
+    struct sieve_query query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    int status = condition_compile(&condition, text, diag);
+    query.pred = condition.pred;
+    if (status == 0)
+        status = log_index_open(&index, dir, diag);
+    if (status == 0)
+        status = scan_run(&scan, index, &query, &options, diag);
+    if (status == 0)
+        *hits = scan_counters(scan).hits;
+    scan_free(scan);
+    log_index_close(index);
+    condition_release(&condition);
+    return status;
+}
+
+static int measure(struct bench_report *r, const struct needle *n, const char *dir, uint64_t events,
+                   const struct bench_options *o)
+{
+    uint64_t hits = 0;
+    int status = ask(n, dir, o->diag, &hits);
+    if (status == 0 && hits != n->lines) {
+        diag_add(o->diag, "search", 0, 0,
+                 "%s \"%s\": %llu hits, a scan of the lines finds %llu: no speed is shown", n->name,
+                 n->text, (unsigned long long)hits, (unsigned long long)n->lines);
+        return ERR_CORRUPT;
+    }
+    struct bench_row *row = bench_row_add(r, BENCH_UNIT_SEARCH, "search.%s", n->name);
+    if (row == NULL)
+        return ERR_RANGE;
+    for (unsigned i = 0; i < o->repeat && status == 0; i++) {
+        int64_t before = clock_cpu_ns();
+        status = ask(n, dir, o->diag, &hits);
+        bench_sample(row, (double)(clock_cpu_ns() - before) / (double)events);
+    }
+    row->events = events;
+    return status;
+}
+
+int bench_search(struct bench_report *r, const struct bench_options *o)
+{
+    struct needle needles[NEEDLES];
+    struct bench_desk *desk = NULL;
+    struct bench_desk_options options = {.events_per_second = SEARCH_RATE, .diag = o->diag};
+    uint64_t events = o->events == 0 ? SEARCH_EVENTS : o->events;
+    int status = pick_needles(needles, o);
+    if (status == 0)
+        status = bench_desk_open(&desk, &options);
+    if (status == 0)
+        status = fill(desk, needles, events, o);
+    for (size_t i = 0; i < NEEDLES && status == 0; i++)
+        status = measure(r, &needles[i], bench_desk_dir(desk), events, o);
+    bench_desk_close(desk);
+    return status;
+}
