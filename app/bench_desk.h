@@ -43,5 +43,5 @@ int bench_desk_finish(struct bench_desk *d);
 uint64_t bench_desk_log_bytes(const struct bench_desk *d);
 const char *bench_desk_dir(const struct bench_desk *d);
 uint64_t bench_desk_unparsed(const struct bench_desk *d);
-/* Read the log back and compare it with what went in. 0 or ERR_CORRUPT. */
-int bench_desk_prove(struct bench_desk *d, const char *what);
+/* Read the log back and compare it with the lines, all of which went in. 0 or ERR_CORRUPT. */
+int bench_desk_prove(const struct bench_desk *d, const struct bench_lines *lines, const char *what);

@@ -77,7 +77,7 @@ static int run_once(const struct support *s, const struct bench_lines *lines, ui
     }
     if (status == 0) {
         *bytes = (double)bench_desk_log_bytes(desk) / (double)lines->count;
-        status = bench_desk_prove(desk, "pipeline");
+        status = bench_desk_prove(desk, lines, "pipeline");
     }
     bench_desk_close(desk);
     return status;

@@ -14,16 +14,22 @@ enum {
     SEARCH_RATE = 7600, /* events a second: how large the log's batches are */
     SAMPLE_LINES = 20000,
     NEEDLE_BYTES = 47,
-    NEEDLES = 4,
+    NEEDLES = 5,
 };
 
 #define SEARCH_FORMATS "fortigate=70,squid=30"
+
+enum needle_kind {
+    NEEDLE_ADDRESS, /* the whole source address */
+    NEEDLE_URL,     /* anywhere in the URL */
+    NEEDLE_PATH,    /* anywhere in its path */
+};
 
 /* What is looked for, and how many lines hold it as a scan of the lines counts them. */
 struct needle {
     const char *name;
     char text[NEEDLE_BYTES + 1];
-    bool url; /* anywhere in the URL; else the whole source address */
+    enum needle_kind kind;
     uint64_t lines;
 };
 
@@ -31,8 +37,9 @@ static struct needle *needles_init(struct needle needles[NEEDLES])
 {
     needles[0] = (struct needle){.name = "address.rare"};
     needles[1] = (struct needle){.name = "address.common"};
-    needles[2] = (struct needle){.name = "url.rare", .url = true};
-    needles[3] = (struct needle){.name = "url.common", .text = "/download/", .url = true};
+    needles[2] = (struct needle){.name = "url.rare", .kind = NEEDLE_URL};
+    needles[3] = (struct needle){.name = "url.common", .text = "/download/", .kind = NEEDLE_URL};
+    needles[4] = (struct needle){.name = "path.rare", .kind = NEEDLE_PATH};
     return needles;
 }
 
@@ -78,9 +85,13 @@ static struct slice line_url(struct slice line, uint16_t format)
 static bool line_holds(const struct needle *n, struct slice line, uint16_t format)
 {
     struct slice text = slice_from(n->text);
-    if (!n->url)
+    if (n->kind == NEEDLE_ADDRESS)
         return slice_equal(line_address(line, format), text);
     struct slice url = line_url(line, format);
+    if (n->kind == NEEDLE_PATH) {
+        const char *query = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
+        url.len = query == NULL ? url.len : (size_t)(query - url.data);
+    }
     return url.len != 0 && memmem(url.data, url.len, text.data, text.len) != NULL;
 }
 
@@ -145,6 +156,7 @@ static int pick_needles(struct needle needles[NEEDLES], const struct bench_optio
         status = pick_addresses(needles_init(needles), &sample);
     if (status == 0)
         pick_url(&needles[2], &sample);
+    memcpy(needles[4].text, needles[2].text, sizeof(needles[4].text));
     bench_lines_release(&sample);
     return status;
 }
@@ -181,8 +193,12 @@ static int fill(struct bench_desk *desk, struct needle needles[NEEDLES], uint64_
 /* One answer as the command gives it: read the log's outline, ask every batch. */
 static int ask(const struct needle *n, const char *dir, struct diag *diag, uint64_t *hits)
 {
+    static const char *const FIELD[] = {[NEEDLE_ADDRESS] = "source.ip:",
+                                        [NEEDLE_URL] = "url.original:*",
+                                        [NEEDLE_PATH] = "url.path:*"};
     char text[2 * NEEDLE_BYTES];
-    (void)snprintf(text, sizeof(text), n->url ? "url.original:*%s*" : "source.ip:%s", n->text);
+    (void)snprintf(text, sizeof(text), "%s%s%s", FIELD[n->kind], n->text,
+                   n->kind == NEEDLE_ADDRESS ? "" : "*");
     struct condition condition = {0};
     struct log_index *index = NULL;
     struct scan *scan = NULL;

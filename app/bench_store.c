@@ -196,7 +196,7 @@ static int frames_once(struct bench_row *size, struct bench_row *cpu, const stru
     if (status == 0 && size->sample_count == 0)
         add_sample(size, (double)bench_desk_log_bytes(desk) / (double)lines->count, lines);
     if (status == 0)
-        status = bench_desk_prove(desk, "store.frames");
+        status = bench_desk_prove(desk, lines, "store.frames");
     bench_desk_close(desk);
     return status;
 }

@@ -14,7 +14,8 @@
  * Ownership: the scan borrows index and query for its life.
  * Threads:   scan_run() makes its own and ends them; everything else has one owner.
  * Failures:  a damaged blob is named, counted and left out: scan_missing() tells that the answer
- *            is incomplete. ERR_NOMEM ends the scan; ERR_IO when no thread can be made.
+ *            is incomplete. ERR_NOMEM ends the scan. With fewer threads than wished it only takes
+ *            longer.
  */
 #pragma once
 

@@ -82,7 +82,8 @@ enum kafka_kind {
     KAFKA_MESSAGE,
     KAFKA_LOST,        /* retention deleted [offset, end) before we came */
     KAFKA_QUARANTINED, /* [offset, end) cannot be read: see reason */
-    KAFKA_TRUNCATED,   /* the partition now ends at `end`, below our `offset`; it stops here */
+    KAFKA_TRUNCATED,   /* the partition now ends at `end`, below our `offset`; it stops here, until
+                          a restart */
 };
 
 struct kafka_item {
@@ -112,12 +113,16 @@ struct kafka_batch {
  */
 int kafka_open(struct kafka **out, const struct kafka_options *options, struct diag *diag);
 
-/* Stop. Needs every worker done and its batch released. At most 10 s, brokers up or not. */
+/*
+ * Stop. Needs every worker done and its batch released. At most 10 s, brokers up or not: a consumer
+ * that hangs after losing its brokers is left behind with its memory, and logged.
+ */
 void kafka_close(struct kafka *k);
 
 /*
- * Wait up to timeout_ms for one item, then take what is there. Returns 0 with the batch, which may
- * be empty, or ERR_NOMEM. The worker's batch before must have been released.
+ * Wait up to timeout_ms (at most 1 s) for one item, then take what is there. Returns 0 with the
+ * batch, which may be empty, or ERR_NOMEM; then messages are missing and the source must be closed.
+ * The worker's batch before must have been released.
  */
 int kafka_poll(struct kafka *k, unsigned worker, int timeout_ms, struct kafka_batch *batch);
 void kafka_release(struct kafka *k, unsigned worker);

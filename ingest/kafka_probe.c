@@ -10,13 +10,15 @@ enum {
     POLL_MS = 50,
     FIRST_MS = 1000, /* time to find the leader, connect and fetch */
     NEXT_MS = 100,
-    ANSWER_MS = 30000, /* a large batch may be unpacked so long */
+    ANSWER_MS = 1000,
+    ANSWER_TRIES = 30, /* a large batch may be unpacked so many seconds */
     NS_PER_MS = 1000000,
     ERROR_BYTES = 512,
 };
 
 struct kafka_probe {
     rd_kafka_t *rk;
+    const _Atomic bool *stop; /* of the source */
     const struct kafka_partition *partition;
     int64_t offset; /* the next one that counts */
 };
@@ -44,6 +46,7 @@ int kafka_probe_open(struct kafka_probe **out, const struct kafka *k)
         return err;
     }
     (void)rd_kafka_poll_set_consumer(probe->rk);
+    probe->stop = &k->stop;
     *out = probe;
     return 0;
 }
@@ -126,9 +129,12 @@ static bool fetch_is_over(struct kafka_probe *probe)
 {
     int64_t low = 0;
     int64_t high = 0;
-    return rd_kafka_query_watermark_offsets(probe->rk, probe->partition->topic,
-                                            probe->partition->partition, &low, &high,
-                                            ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < ANSWER_TRIES && !atomic_load(probe->stop); i++)
+        if (rd_kafka_query_watermark_offsets(probe->rk, probe->partition->topic,
+                                             probe->partition->partition, &low, &high,
+                                             ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return true;
+    return false;
 }
 
 enum kafka_verdict kafka_probe_next(struct kafka_probe *probe, int rounds,

@@ -34,7 +34,7 @@ enum kafka_state_limits {
     KAFKA_QUERY_MS = 2000,       /* the control and recovery threads wait so long for an answer */
     KAFKA_POLL_MS_MAX = 1000,    /* of one wait */
     KAFKA_IDLE_WORKER_MS = 2000, /* a worker that did not poll for so long is not draining */
-    KAFKA_CLOSE_MS = 6000,       /* librdkafka may hang after losing its brokers: then it is left */
+    KAFKA_CLOSE_MS = 5000,       /* librdkafka may hang after losing its brokers: then it is left */
     KAFKA_REST_MS = 10000,       /* of the guard when brokers do not answer */
 };
 

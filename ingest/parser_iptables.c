@@ -147,12 +147,19 @@ static const char *find_start(const char *from, const char *end)
     return key;
 }
 
+/* What stands between the words of a prefix and means nothing. */
+static bool separates(char c)
+{
+    return c == ' ' || c == ':' || c == '-' || c == ',' || c == '|' || c == '>' || c == '[' ||
+           c == ']' || c == '(' || c == ')';
+}
+
 /* Append [from, to) without what only separates words, as the rule's name; nothing for nothing. */
 static bool add_rule(struct scan *s, const char *from, const char *to)
 {
-    while (from < to && memchr(" :-[]()>,|", *from, 10) != NULL)
+    while (from < to && separates(*from))
         from++;
-    while (to > from && memchr(" :-[]()>,|", to[-1], 10) != NULL)
+    while (to > from && separates(to[-1]))
         to--;
     return from == to || add(s, from, to, FIELD_RULE_NAME);
 }

@@ -538,6 +538,36 @@ static void test_damaged_files(void **state)
     }
 }
 
+/* A damaged frame that others follow in the newest file is no torn tail. */
+static void test_damaged_newest(void **state)
+{
+    (void)state;
+    struct sample_store s = {0};
+    struct diag diag = {0};
+    char path[FILE_PATH_BYTES_MAX];
+    uint64_t missing = 0;
+    sample_open(&s, 17, 40, 0);
+    struct buf whole = {0};
+    (void)log_dir_file(path, &s.dir, 1);
+    assert_int_equal(file_read_all(&whole, path, 64 << 20), 0);
+    const char *first = memmem(whole.data, whole.len, FRAME_MAGIC, FRAME_MAGIC_BYTES);
+    assert_non_null(first);
+    size_t rest = whole.len - (size_t)(first + 1 - whole.data);
+    const char *second = memmem(first + 1, rest, FRAME_MAGIC, FRAME_MAGIC_BYTES);
+    assert_non_null(second);
+    flip_byte(path, (uint64_t)(second - whole.data));
+    struct log_index *index = open_index(&s, &diag);
+    assert_true(log_index_damage(index) >= 1);
+    assert_true(diag.count >= 1);
+    assert_non_null(strstr(diag_text(&diag), "0000000000000001.log"));
+    assert_true(count_hits(index, &missing, &diag) < s.row_count);
+    assert_true(missing >= 1);
+    log_index_close(index);
+    buf_release(&whole);
+    diag_release(&diag);
+    sample_close(&s);
+}
+
 /* Bytes of a torn write behind the last frame were never shown: nothing is missing. */
 static void test_torn_tail(void **state)
 {
@@ -721,9 +751,9 @@ int main(void)
         cmocka_unit_test(test_queries),       cmocka_unit_test(test_scope),
         cmocka_unit_test(test_pruning),       cmocka_unit_test(test_limit),
         cmocka_unit_test(test_newest),        cmocka_unit_test(test_damaged_batch),
-        cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_torn_tail),
-        cmocka_unit_test(test_export_raw),    cmocka_unit_test(test_export_ndjson),
-        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_damaged_newest),
+        cmocka_unit_test(test_torn_tail),     cmocka_unit_test(test_export_raw),
+        cmocka_unit_test(test_export_ndjson), cmocka_unit_test(test_csv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,12 +15,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / p) for p in ("kafka", "support")]
 from kafka_harness import Broker  # noqa: E402
-from pipeline import Collector, Flow, Journal, check_store, compare_export, log_ends, verify  # noqa: E402
+from pipeline import Collector, Flow, Journal, check_hint, check_store, compare_export, verify  # noqa: E402
 from power import PowerCut  # noqa: E402
 from sekisho import LONG, Steps, seeded_random, temp_dir, wait_until  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
-RANDOM_KILLS = 200 if LONG else 16
+RANDOM_KILLS = 200 if LONG else 20
 ROUNDS = 5 if LONG else 1                     # of every failpoint
 TORN = 30 if LONG else 4
 FAILPOINT_SECONDS = 20
@@ -42,21 +42,24 @@ def plan(r):
     """[(kind, faults)] in an order of chance."""
     kills = []
     for _ in range(ROUNDS):
-        for name in failpoints():
+        for name in failpoints() + ["ledger.after_write"]:
             nth = 1 if name.startswith(AT_START) else r.randint(1, 4)
             kills.append((name, f"crash@{name}:{nth}"))
     for _ in range(TORN):
         # A write that stops midway, then death: what a kill within write() or a power cut leaves.
         nth = r.randint(1, 6)
         kills.append(("torn write", f"short@write=log/:{nth}:{r.randint(1, 300)};crash@write=log/:{nth + 1}"))
-    kills += [("random", None)] * RANDOM_KILLS
+    # Some with slow steps of the commit, so that death comes between two of them.
+    slow = ["sleep@ledger.before_write:*:100ms", "sleep@ledger.after_write:*:150ms", "sleep@commit.durable:*:100ms"]
+    kills += [("random", r.choice(slow) if n % 3 == 0 else None) for n in range(RANDOM_KILLS)]
     r.shuffle(kills)
     return kills
 
 
 class Killer:
-    def __init__(self, collector, kafka, topics, r, power):
-        self.collector, self.kafka, self.topics, self.r, self.power = collector, kafka, topics, r, power
+    def __init__(self, collector, traffic, r, power):
+        self.collector, self.topics, self.r, self.power = collector, traffic.topics, r, power
+        self.traffic_keys = traffic.keys
         self.keys = 0
         self.counts = collections.Counter()
 
@@ -73,8 +76,8 @@ class Killer:
     def kill(self, kind, faults):
         self.prepare(kind)
         self.collector.start(faults, wait=False)
-        if faults is None:
-            time.sleep(self.r.choice((0.02, 0.1, 0.3, 0.6, 1.0)) * self.r.random() * 2)
+        if kind == "random":
+            time.sleep(self.r.choice((0.05, 0.2, 0.6, 1.2, 1.8)) * (0.5 + self.r.random()))
             code = self.collector.kill()
         else:
             try:
@@ -84,25 +87,13 @@ class Killer:
             code = self.collector.daemon.wait()
         assert code == -signal.SIGKILL, f"{kind}: ended with {code}:\n{self.collector.text()[-2000:]}"
         self.counts[kind] += 1
-        cut = self.r.random()
-        if cut < 0.25:
+        # Where something is written and not synced, a power cut is the interesting end.
+        if self.r.random() < (0.8 if "write" in kind or "sleep" in (faults or "") else 0.4):
             self.counts["power cuts"] += 1
-            self.counts["bytes lost"] += self.power.cut()
-        elif cut < 0.5:
-            self.counts["power cuts"] += 1
-            self.counts["bytes lost"] += self.power.cut(self.r)
+            self.counts["bytes lost"] += self.power.cut(self.r.choice((None, self.r)))
         else:
             self.power.survive()
-        self.check_hint()
-
-    def check_hint(self):
-        """What Kafka was told is in the log."""
-        ends = log_ends(self.collector.data) if (self.collector.data / "log").exists() else {}
-        for topic, partitions in self.topics.items():
-            for partition in range(partitions):
-                told = self.kafka.committed(self.collector.group, topic, partition)
-                have = ends.get((topic, partition), 0)
-                assert told <= have, f"Kafka was told {told} of {topic} [{partition}], the log has {have}"
+        check_hint(self.collector, self.topics)
 
 
 def main():
@@ -114,8 +105,7 @@ def main():
         journal = Journal(folder / "journal")
         power = PowerCut(folder, folder / "c" / "data")
         collector = Collector(folder / "c", kafka, f"{LIMITS}\n{traffic.keys}", env=power.env)
-        killer = Killer(collector, kafka, traffic.topics, r, power)
-        killer.traffic_keys = traffic.keys
+        killer = Killer(collector, traffic, r, power)
         kills = plan(r)
         step(f"Kafka started; {len(kills)} kills planned")
         with collector:

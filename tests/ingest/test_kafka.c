@@ -403,7 +403,8 @@ static void test_retention_past_us_is_a_lost_range(void **state)
 
 static void find_state(void *self, const struct kafka_partition_stats *p)
 {
-    *(enum kafka_state *)self = p->state;
+    enum kafka_state *found = self;
+    *found = p->state;
 }
 
 static void test_a_truncated_partition_stops(void **state)

@@ -28,7 +28,7 @@ OPEN = {"base", "event"}
 THIRD_PARTY = {
     "base": {"yaml.h", "xxhash.h", "sodium.h"},
     "event": {"hs/hs.h", "pcre2.h"},
-    "ingest": {"librdkafka/rdkafka.h", "maxminddb.h", "libpsl.h"},
+    "ingest": {"librdkafka/rdkafka_mock.h", "librdkafka/rdkafka.h", "maxminddb.h", "libpsl.h"},
     "detect": {"yaml.h", "xxhash.h", "jansson.h"},
     "store": {"zstd.h", "sodium.h", "openssl/evp.h", "xxhash.h"},
     "console": {"microhttpd.h", "sqlite3.h", "jansson.h", "liboath/oath.h", "curl/curl.h", "sodium.h"},

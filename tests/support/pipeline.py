@@ -113,6 +113,16 @@ def log_ends(data):
     return {(topic.decode(), partition): end for (topic, partition), (_, end) in log.ends.items()}
 
 
+def check_hint(collector, topics):
+    """No offset that Kafka was told lies behind what the log holds. topics: {name: partitions}"""
+    ends = log_ends(collector.data) if (collector.data / "log").exists() else {}
+    for topic, partitions in topics.items():
+        for partition in range(partitions):
+            told = collector.kafka.committed(collector.group, topic, partition)
+            have = ends.get((topic, partition), 0)
+            assert told <= have, f"Kafka was told {told} of {topic} [{partition}], the log has {have}"
+
+
 class Journal:
     """What was sent: JSON lines in a file, and the records in memory by (topic, partition)."""
 

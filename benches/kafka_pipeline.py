@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""What the collector costs behind a real Kafka: 180 municipalities in 360 partitions, Zipf, lz4.
+
+    benches/kafka_pipeline.py [--sekisho build/release/sekisho] [--produce build/release/benches/bench_produce]
+                              [--lines N] [--repeat N] [--json FILE] [CASE...]
+
+    backlog      records of one line in batches of 20, all there before the collector starts
+    backlog50    the same with 50 lines a record
+    steady10k    10,000 lines a second while they are collected, sender's linger 100 ms
+    steady30k    the same with 30,000
+
+CPU seconds per million events are the collector's alone (user and system); p99 is from the broker's
+time stamp (LogAppendTime) to the fdatasync. A run that lost, doubled or did not parse a line shows
+no figure and ends with 1.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "kafka")]
+from kafka_harness import Broker  # noqa: E402
+
+TENANTS, PARTITIONS = 180, 2
+TICK = os.sysconf("SC_CLK_TCK")
+CASES = {
+    "backlog": {"per_record": 1, "batch": 20},
+    "backlog50": {"per_record": 50, "batch": 1},
+    "steady10k": {"per_record": 1, "rate": 10000},
+    "steady30k": {"per_record": 1, "rate": 30000},
+}
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def resident_peak(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def metrics(path):
+    """{name: sum over labels} of the collector's page."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(str(path))
+        s.sendall(b"GET /metrics HTTP/1.0\r\nHost: local\r\n\r\n")
+        data = b""
+        while chunk := s.recv(65536):
+            data += chunk
+    found = {}
+    for line in data.decode().split("\r\n\r\n", 1)[-1].splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            name = name.split("{", 1)[0].removesuffix("_total")
+            found[name] = found.get(name, 0.0) + float(value)
+    return found
+
+
+class Collector:
+    def __init__(self, options, folder, kafka, support):
+        self.folder = pathlib.Path(folder)
+        self.socket = self.folder / "metrics.sock"
+        config = support / f"collector-{os.getpid()}.yaml"
+        config.write_text(f"data: {self.folder}/data\nkafka: {{brokers: \"{kafka.bootstrap}\"}}\n"
+                          f"metrics: unix:{self.socket}\n" + (support / "config.yaml").read_text())
+        self.log = open(self.folder / "collect.log", "wb")
+        self.process = subprocess.Popen([options.sekisho, "collect", "-c", config], stderr=self.log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.log.close()
+
+    def wait(self, condition, timeout):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the collector ended: {(self.folder / 'collect.log').read_text()[-2000:]}")
+            try:
+                found = metrics(self.socket)
+                if condition(found):
+                    return found
+            except (OSError, ValueError):
+                pass
+            time.sleep(0.2)
+        raise TimeoutError(f"not collected in {timeout} s: {(self.folder / 'collect.log').read_text()[-2000:]}")
+
+
+def produce(options, kafka, case, lines, wait=True):
+    command = [options.produce, "--brokers", kafka.bootstrap, "--tenants", str(TENANTS), "--events", str(lines),
+               "--format", "fortigate", "--per-record", str(case["per_record"]), "--seed", str(options.seed)]
+    command += ["--batch", str(case["batch"]), "--linger-ms", "2000"] if "batch" in case else []
+    command += ["--rate", str(case["rate"]), "--linger-ms", "100"] if "rate" in case else []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    return process if not wait else finish(process)
+
+
+def finish(process):
+    out, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError("the producer failed")
+    return json.loads(out)
+
+
+def make_topics(options, kafka):
+    names = subprocess.run([options.produce, "--list", "--tenants", str(TENANTS), "--format", "fortigate"],
+                           check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    kafka.create_topics({n: {"partitions": PARTITIONS, "configs": {"message.timestamp.type": "LogAppendTime"}}
+                         for n in names})
+    return names
+
+
+def check(found, lines):
+    got, unparsed = int(found.get("sekisho_events", 0)), int(found.get("sekisho_unparsed", 0))
+    if got != lines or unparsed:
+        sys.exit(f"{lines} lines were sent, {got} collected, {unparsed} not parsed: no figure is shown")
+
+
+def run_backlog(options, kafka, case, support, lines):
+    produce(options, kafka, case, lines)
+    samples = []
+    for _ in range(options.repeat):
+        with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder:
+            start = time.monotonic()
+            with Collector(options, folder, kafka, support) as c:
+                found = c.wait(lambda m: m.get("sekisho_events", 0) >= lines, 600)
+                cpu = cpu_seconds(c.process.pid)
+                samples.append({"cpu": cpu / lines * 1e6, "resident_mb": resident_peak(c.process.pid) / 1e6,
+                                "wall": time.monotonic() - start,
+                                "bytes": found["sekisho_log_bytes"] / lines})
+                check(found, lines)
+    return samples
+
+
+def run_steady(options, kafka, case, support, lines):
+    lines = case["rate"] * options.seconds
+    samples = []
+    for _ in range(options.repeat):
+        with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder:
+            with Collector(options, folder, kafka, support) as c:
+                before = c.wait(lambda m: m.get("sekisho_kafka_partitions", 0) >= TENANTS * PARTITIONS, 60)
+                base = before.get("sekisho_events", 0)
+                cpu = cpu_seconds(c.process.pid)
+                sent = finish(produce(options, kafka, case, lines, wait=False))
+                found = c.wait(lambda m: m.get("sekisho_events", 0) >= base + lines, 60)
+                cpu = cpu_seconds(c.process.pid) - cpu
+                check({**found, "sekisho_events": found["sekisho_events"] - base}, lines)
+                samples.append({"cpu": cpu / lines * 1e6, "resident_mb": resident_peak(c.process.pid) / 1e6,
+                                "rate": lines / sent["seconds"], "p99_ms": found["sekisho_latency_p99_seconds"] * 1e3,
+                                "p50_ms": found["sekisho_latency_p50_seconds"] * 1e3,
+                                "bytes": found["sekisho_log_bytes"] / lines})
+    return samples
+
+
+def tell(name, samples):
+    print(f"{name}:")
+    for key in samples[0]:
+        values = sorted(s[key] for s in samples)
+        print(f"  {key:12s} {statistics.median(values):10.3f}   ({values[0]:.3f}..{values[-1]:.3f}, {len(values)} runs)",
+              flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE")
+    parser.add_argument("--sekisho", default=str(ROOT / "build" / "release" / "sekisho"))
+    parser.add_argument("--produce", default=str(ROOT / "build" / "release" / "benches" / "bench_produce"))
+    parser.add_argument("--lines", type=int, default=1_000_000, help="of a backlog")
+    parser.add_argument("--seconds", type=int, default=30, help="of a steady rate")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", default=None, help="where stores and the broker's data go")
+    parser.add_argument("--json", default=None)
+    options = parser.parse_args()
+    results = {}
+    support = pathlib.Path(tempfile.mkdtemp(prefix="sekisho-bench-support-", dir=options.folder)) / "gen"
+    try:
+        subprocess.run([options.sekisho, "gen", "--seed", str(options.seed), "--tenants", str(TENANTS), "--events", "1000",
+                        "--format", "fortigate", "--out", support], check=True)
+        for name in options.cases or CASES:
+            with Broker(heap_mb=768) as kafka:
+                make_topics(options, kafka)
+                case = CASES[name]
+                run = run_steady if "rate" in case else run_backlog
+                results[name] = run(options, kafka, case, support, options.lines)
+            tell(name, results[name])
+    finally:
+        shutil.rmtree(support.parent, ignore_errors=True)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

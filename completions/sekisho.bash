@@ -1,0 +1,50 @@
+# bash completion for sekisho(1); tests/style/check_man.py compares it with each command's --help
+
+_sekisho_options() {
+    case $1 in
+    collect) echo -c --config --brokers ;;
+    replay) echo --data --tenant --format --manifest --config --zone --reference-time --workers --batch-rows ;;
+    demo) echo --tenants --seconds --seed --keep ;;
+    parse) echo --format --zone --reference-time -0 --raw ;;
+    gen) echo --seed --tenants --events --days --start --pcs --format --inject --mess --mess-huge --out --brokers ;;
+    send) echo --brokers --topic --per-message -0 -X ;;
+    search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads ;;
+    export) echo --data --tenant --topic --partition --raw -0 --threads ;;
+    tail) echo --data --tenant --from-start --raw ;;
+    verify) echo --data --json ;;
+    check) echo --example --man ;;
+    status) echo --data --metrics --json --interval ;;
+    esac
+}
+
+_sekisho() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+    COMPREPLY=()
+    if [ "$COMP_CWORD" = 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail verify check status
+            --help --version" -- "$word")
+        return
+    fi
+    case $before in
+    --data | --out)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    --format)
+        if [ "$command" != gen ]; then
+            mapfile -t COMPREPLY < <(compgen -W "auto template: $(sekisho parse --help | sed -n 's/^Formats: //p')" -- "$word")
+            return
+        fi
+        ;;
+    --stats)
+        mapfile -t COMPREPLY < <(compgen -W json -- "$word")
+        return
+        ;;
+    esac
+    case $word in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$(_sekisho_options "$command") --help" -- "$word") ;;
+    *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    esac
+}
+
+complete -o filenames -F _sekisho sekisho
