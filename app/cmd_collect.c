@@ -15,6 +15,8 @@ static const char USAGE[] =
     "Collect log lines from Kafka into a store until SIGTERM or SIGINT.\n"
     "  -c, --config CONF  configuration; sekisho check --example prints one\n"
     "  --brokers LIST     in place of kafka.brokers\n"
+    "SIGHUP reads the configuration and the databases again, between two batches; a faulty\n"
+    "configuration leaves the running one in force.\n"
     "Exit status: 0 ended on request, 3 configuration, 5 the store is damaged, 6 disk or lock.\n";
 
 enum {
@@ -76,16 +78,23 @@ static int open_store(struct store **store, const struct config *config, struct 
     return 0;
 }
 
-static int serve_metrics(struct metric_server **server, const struct config *config,
-                         struct collector *c, struct diag *diag)
+/* What a reload replaces; the store stays. */
+struct session {
+    struct config *config;
+    struct environment environment;
+    struct collector *collector;
+    struct metric_server *server;
+};
+
+static int serve_metrics(struct session *s, struct diag *diag)
 {
-    const char *address = conf_text(config_root(config), "metrics");
+    const char *address = conf_text(config_root(s->config), "metrics");
     struct buf own = {0};
     if (address == NULL || address[0] == '\0') {
-        buf_printf(&own, "unix:%s/status.sock", config_path(config, "data"));
+        buf_printf(&own, "unix:%s/status.sock", config_path(s->config, "data"));
         address = buf_string(&own);
     }
-    int status = metric_server_open(server, collector_metrics(c), address);
+    int status = metric_server_open(&s->server, collector_metrics(s->collector), address);
     if (status != 0)
         diag_add(diag, NULL, 0, 0, "metrics cannot listen on %s: %s; give another address", address,
                  err_name(status));
@@ -93,43 +102,103 @@ static int serve_metrics(struct metric_server **server, const struct config *con
     return status;
 }
 
-static int run(const struct collect_command *o, const struct config *config, struct diag *diag)
+/* Read the configuration and the databases; nothing runs yet. */
+static int session_load(struct session *s, const char *path, struct diag *diag)
 {
-    struct environment environment = {0};
-    struct store *store = NULL;
-    struct collector *collector = NULL;
-    struct metric_server *server = NULL;
-    int status = environment_open(&environment, config, diag);
+    *s = (struct session){0};
+    int status = config_load(&s->config, path, diag);
     if (status == 0)
-        status = open_store(&store, config, diag);
+        status = environment_open(&s->environment, s->config, diag);
+    return status;
+}
+
+static int session_start(struct session *s, struct store *store, const char *brokers,
+                         struct diag *diag)
+{
     struct collector_options options = {
-        .config = config, .environment = &environment, .store = store, .brokers = o->brokers};
+        .config = s->config, .environment = &s->environment, .store = store, .brokers = brokers};
+    int status = collector_open(&s->collector, &options, diag);
+    return status == 0 ? serve_metrics(s, diag) : status;
+}
+
+/* Commit what was read and end; 0, or why it could not all be committed. */
+static int session_stop(struct session *s)
+{
+    metric_server_close(s->server);
+    s->server = NULL;
+    int status = s->collector == NULL ? 0 : collector_stop(s->collector);
+    collector_free(s->collector);
+    s->collector = NULL;
+    return status;
+}
+
+static void session_free(struct session *s)
+{
+    (void)session_stop(s);
+    environment_close(&s->environment);
+    config_free(s->config);
+    *s = (struct session){0};
+}
+
+/* Replace the session by one of the file as it is now, or keep it where that cannot be. */
+static int reload(struct session *s, struct store *store, const struct collect_command *o)
+{
+    struct diag diag = {0};
+    struct session next;
+    int status = session_load(&next, o->config, &diag);
+    if (status == 0) {
+        status = session_stop(s);
+        if (status == 0)
+            status = session_start(&next, store, o->brokers, &diag);
+        if (status == 0) {
+            session_free(s);
+            *s = next;
+            log_info("collect", "reloaded", "config=%s", o->config);
+            diag_release(&diag);
+            return 0;
+        }
+        (void)session_stop(&next);
+        if (s->collector == NULL && status == ERR_CONF)
+            status = session_start(s, store, o->brokers, &diag);
+    } else {
+        log_error("collect", "not reloaded: the running configuration stays in force",
+                  "config=%s why=%s", o->config, diag_text(&diag));
+        status = 0;
+    }
+    session_free(&next);
+    diag_release(&diag);
+    return status;
+}
+
+static int run(const struct collect_command *o, struct session *s, struct store *store,
+               struct diag *diag)
+{
+    int status = session_start(s, store, o->brokers, diag);
     if (status == 0)
-        status = collector_open(&collector, &options, diag);
-    if (status == 0)
-        status = serve_metrics(&server, config, collector, diag);
-    if (status == 0)
-        log_info("collect", "started", "data=%s seq=%llu", config_path(config, "data"),
+        log_info("collect", "started", "data=%s seq=%llu", config_path(s->config, "data"),
                  (unsigned long long)store_last_seq(store));
-    while (status == 0 && !signals_wait(OBSERVE_MS)) {
-        collector_observe(collector);
-        status = collector_error(collector);
+    while (status == 0) {
+        enum signals_event event = signals_wait(OBSERVE_MS);
+        if (event == SIGNALS_END)
+            break;
+        if (event == SIGNALS_RELOAD)
+            status = reload(s, store, o);
+        if (status == 0) {
+            collector_observe(s->collector);
+            status = collector_error(s->collector);
+        }
     }
-    metric_server_close(server);
-    if (collector != NULL) {
-        int64_t start = clock_monotonic_ns();
-        int ended = collector_stop(collector);
-        /* What a full disk kept out of the log is still with Kafka. */
-        if (status == 0 && ended != ERR_AGAIN)
-            status = ended;
-        struct tally_row total = tally_total(collector_tally(collector));
-        log_info("collect", "ended", "events=%llu unparsed=%llu took_ms=%lld",
-                 (unsigned long long)total.rows, (unsigned long long)total.unparsed,
-                 (long long)((clock_monotonic_ns() - start) / 1000000));
-    }
-    collector_free(collector);
-    store_close(store);
-    environment_close(&environment);
+    int64_t start = clock_monotonic_ns();
+    struct tally_row total = {0};
+    if (s->collector != NULL)
+        total = tally_total(collector_tally(s->collector));
+    int ended = session_stop(s);
+    /* What a full disk kept out of the log is still with Kafka. */
+    if (status == 0 && ended != ERR_AGAIN)
+        status = ended;
+    log_info("collect", "ended", "events=%llu unparsed=%llu took_ms=%lld",
+             (unsigned long long)total.rows, (unsigned long long)total.unparsed,
+             (long long)((clock_monotonic_ns() - start) / 1000000));
     return status;
 }
 
@@ -141,16 +210,20 @@ int cmd_collect(int argc, char **argv)
         return refused < 0 ? EXIT_CODE_OK : refused;
     signals_block();
     struct diag diag = {0};
-    struct config *config = NULL;
-    int status = config_load(&config, o.config, &diag);
+    struct session session;
+    struct store *store = NULL;
+    int status = session_load(&session, o.config, &diag);
     if (status == 0)
-        status = run(&o, config, &diag);
+        status = open_store(&store, session.config, &diag);
+    if (status == 0)
+        status = run(&o, &session, store, &diag);
     if (status != 0 && diag.count == 0)
         diag_add(&diag, "sekisho collect", 0, 0,
                  "%s; what is not in the log is read from Kafka again after a restart",
                  err_name(status));
     option_say(&diag);
-    config_free(config);
+    session_free(&session);
+    store_close(store);
     diag_release(&diag);
     return status == ERR_CONF ? EXIT_CODE_CONFIG : option_exit_code(status);
 }

@@ -148,7 +148,7 @@ static int watch(struct demo *d, struct screen *s, const struct demo_command *o)
             next += CLOCK_NS_PER_SECOND;
             show(s, d, false);
         }
-        if (signals_wait(STEP_MS))
+        if (signals_wait(STEP_MS) == SIGNALS_END)
             break;
     }
     return 0;

@@ -72,11 +72,12 @@ def metrics(path):
 
 class Collector:
     def __init__(self, options, folder, kafka, support):
-        self.folder = pathlib.Path(folder)
+        self.folder = pathlib.Path(folder).resolve()
         self.socket = self.folder / "metrics.sock"
         config = support / f"collector-{os.getpid()}.yaml"
+        world = [line for line in (support / "config.yaml").read_text().splitlines() if not line.startswith("data:")]
         config.write_text(f"data: {self.folder}/data\nkafka: {{brokers: \"{kafka.bootstrap}\"}}\n"
-                          f"metrics: unix:{self.socket}\n" + (support / "config.yaml").read_text())
+                          f"metrics: unix:{self.socket}\n" + "\n".join(world) + "\n")
         self.log = open(self.folder / "collect.log", "wb")
         self.process = subprocess.Popen([options.sekisho, "collect", "-c", config], stderr=self.log)
 

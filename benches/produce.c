@@ -20,6 +20,7 @@ enum {
     TOPIC_BYTES = 64,
     PARTITIONS = 2,
     PACE_LINES = 64, /* lines between two looks at the clock */
+    POLL_MS = 50,
     FLUSH_MS = 120000,
 };
 
@@ -96,9 +97,13 @@ static bool send_record(struct producer *p, struct topic *t)
     /* A whole batch to one partition, then one to the other. */
     uint64_t turn = p->batch == 0 ? t->records : t->records / p->batch;
     int32_t partition = (int32_t)(turn % PARTITIONS);
-    int status = rd_kafka_produce(t->handle, partition, RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK,
-                                  t->record.data, t->record.len, NULL, 0, NULL);
-    if (status != 0) {
+    while (rd_kafka_produce(t->handle, partition, RD_KAFKA_MSG_F_COPY, t->record.data,
+                            t->record.len, NULL, 0, NULL) != 0) {
+        /* What was delivered counts until its report is taken. */
+        if (rd_kafka_last_error() == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            (void)rd_kafka_poll(p->kafka, POLL_MS);
+            continue;
+        }
         (void)fprintf(stderr, "produce: %s\n", rd_kafka_err2str(rd_kafka_last_error()));
         return false;
     }

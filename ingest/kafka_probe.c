@@ -129,11 +129,12 @@ static bool fetch_is_over(struct kafka_probe *probe)
 {
     int64_t low = 0;
     int64_t high = 0;
-    for (int i = 0; i < ANSWER_TRIES && !atomic_load(probe->stop); i++)
+    for (int i = 0; i < ANSWER_TRIES && !atomic_load(probe->stop); i++) {
         if (rd_kafka_query_watermark_offsets(probe->rk, probe->partition->topic,
                                              probe->partition->partition, &low, &high,
                                              ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
             return true;
+    }
     return false;
 }
 
