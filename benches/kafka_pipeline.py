@@ -77,7 +77,7 @@ class Collector:
         config = support / f"collector-{os.getpid()}.yaml"
         world = [line for line in (support / "config.yaml").read_text().splitlines() if not line.startswith("data:")]
         config.write_text(f"data: {self.folder}/data\nkafka: {{brokers: \"{kafka.bootstrap}\"}}\n"
-                          f"metrics: unix:{self.socket}\n" + "\n".join(world) + "\n")
+                          f"metrics: unix:{self.socket}\nlimits: {{{options.limits}}}\n" + "\n".join(world) + "\n")
         self.log = open(self.folder / "collect.log", "wb")
         self.process = subprocess.Popen([options.sekisho, "collect", "-c", config], stderr=self.log)
 
@@ -192,6 +192,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", default=None, help="where stores and the broker's data go")
+    parser.add_argument("--limits", default="", help="of the collector, as in 'batch_age: 200ms'")
     parser.add_argument("--json", default=None)
     options = parser.parse_args()
     results = {}

@@ -137,8 +137,11 @@ static bool add_line(struct producer *p, const struct gen_line *line)
 static void pace(struct producer *p, uint64_t n, uint64_t rate, int64_t start_ns)
 {
     int64_t due_ns = start_ns + (int64_t)((double)n / (double)rate * 1e9);
-    int64_t left_ns = due_ns - clock_monotonic_ns();
-    (void)rd_kafka_poll(p->kafka, left_ns > 0 ? (int)(left_ns / 1000000) : 0);
+    int64_t left_ns = 0;
+    /* Polling returns with the first report: go on until the time has come. */
+    while ((left_ns = due_ns - clock_monotonic_ns()) >= 1000000)
+        (void)rd_kafka_poll(p->kafka, (int)(left_ns / 1000000));
+    (void)rd_kafka_poll(p->kafka, 0);
 }
 
 static bool produce(struct producer *p, struct gen *gen, const struct produce_options *o)
