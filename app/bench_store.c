@@ -207,7 +207,8 @@ static int measure_frames(struct bench_report *r, const struct bench_options *o)
     struct bench_lines lines;
     struct bench_mix mix = {.formats = "fortigate",
                             .tenants = FRAME_TENANTS,
-                            .events = o->events == 0 ? FRAME_EVENTS * FRAME_SECONDS : o->events};
+                            .events = o->events == 0 ? (uint64_t)FRAME_EVENTS * FRAME_SECONDS
+                                                     : o->events};
     int status = bench_lines_generate(&lines, &mix, o);
     struct bench_row *size = NULL;
     struct bench_row *cpu = NULL;

@@ -31,18 +31,19 @@ class Collector:
     keys    lines of YAML to add, as "limits: {batch_age: 200ms}"
     """
 
-    def __init__(self, folder, kafka, keys="", group="sekisho", brokers=None, binary=None, env=None):
+    def __init__(self, folder, kafka, keys="", group="sekisho", brokers=None, binary=None, env=None,
+                 prefix="seclog.raw."):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data, self.log = self.folder / "data", self.folder / "collect.log"
         self.conf, self.kafka, self.group = self.folder / "collector.yaml", kafka, group
         self.brokers, self.binary, self.env = brokers or kafka.bootstrap, binary, env or {}
-        self.daemon = None
+        self.daemon, self.prefix = None, prefix
         self.configure(keys)
 
     def configure(self, keys):
         self.conf.write_text(f"data: {self.data}\nkafka: {{brokers: \"{self.brokers}\", group: {self.group}, "
-                             f"discover: 200ms, fetch_wait: 50ms}}\n{keys}\n")
+                             f"prefix: {self.prefix}, discover: 200ms, fetch_wait: 50ms}}\n{keys}\n")
 
     def __enter__(self):
         return self.start()
@@ -111,6 +112,18 @@ def log_ends(data):
     log = sekisho_check.Log(pathlib.Path(data), sekisho_check.Findings(), None)
     log.walk()
     return {(topic.decode(), partition): end for (topic, partition), (_, end) in log.ends.items()}
+
+
+def log_ranges(data):
+    """[(kind, topic, partition, start, end, reason)] of the log, in its order."""
+    found = []
+
+    def note(frame):
+        for topic, partition, _, _, ranges in frame.partitions:
+            found.extend((sekisho_check.KINDS[kind], topic.decode(), partition, start, end, reason.decode())
+                         for kind, start, end, reason in ranges)
+    sekisho_check.Log(pathlib.Path(data), sekisho_check.Findings(), note).walk()
+    return found
 
 
 def check_hint(collector, topics):
