@@ -120,6 +120,10 @@ int bench_desk_open(struct bench_desk **out, const struct bench_desk_options *op
             .emit = desk_emit,
             .self = d};
         d->frame_age_ns = scripted ? conf_int(root, "limits.frame_age") : INT64_MAX;
+        if (options->batch_age_ns != 0)
+            intake.batch_age_ns = options->batch_age_ns;
+        if (options->frame_age_ns != 0)
+            d->frame_age_ns = options->frame_age_ns;
         d->frame_ns = d->frame_age_ns;
         status = intake_open(&d->intake, &intake);
     }

@@ -23,6 +23,8 @@ struct bench_desk_options {
     const struct config *config;           /* networks of the tenants; NULL = defaults */
     const struct environment *environment; /* NULL = nothing is looked up */
     uint32_t events_per_second;            /* 0 = full batches and frames, as replay makes them */
+    int64_t batch_age_ns;                  /* 0 = the configuration's */
+    int64_t frame_age_ns;
     struct diag *diag;
 };
 

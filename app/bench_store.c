@@ -179,11 +179,27 @@ static void measure_zstd(struct bench_report *r, const struct bench_lines *lines
                (double)bench_zstd(text, 3, BLOCK_BYTES) / events, lines);
 }
 
+/* How long batches and frames stay open; 0 = as the default configuration says. */
+struct frame_ages {
+    const char *name;
+    int64_t batch_ns;
+    int64_t frame_ns;
+};
+
+static const struct frame_ages FRAME_AGES[] = {
+    {"store.frames.42x2", 0, 0},
+    {"store.frames.42x2.batch_1s", CLOCK_NS_PER_SECOND, 0},
+    {"store.frames.42x2.frame_250ms", 0, CLOCK_NS_PER_SECOND / 4},
+};
+
 static int frames_once(struct bench_row *size, struct bench_row *cpu, const struct bench_options *o,
-                       const struct bench_lines *lines)
+                       const struct bench_lines *lines, const struct frame_ages *ages)
 {
     struct bench_desk *desk = NULL;
-    struct bench_desk_options options = {.events_per_second = FRAME_EVENTS, .diag = o->diag};
+    struct bench_desk_options options = {.events_per_second = FRAME_EVENTS,
+                                         .batch_age_ns = ages->batch_ns,
+                                         .frame_age_ns = ages->frame_ns,
+                                         .diag = o->diag};
     int64_t before = clock_cpu_ns();
     int status = bench_desk_open(&desk, &options);
     for (size_t i = 0; i < lines->count && status == 0; i++) {
@@ -201,7 +217,18 @@ static int frames_once(struct bench_row *size, struct bench_row *cpu, const stru
     return status;
 }
 
-/* Log frames of many small sources: one-second batches of a scripted clock. */
+static int measure_ages(struct bench_report *r, const struct bench_options *o,
+                        const struct bench_lines *lines, const struct frame_ages *ages)
+{
+    struct bench_row *size = bench_row_add(r, BENCH_UNIT_BYTES, "%s", ages->name);
+    struct bench_row *cpu = bench_row_add(r, BENCH_UNIT_CPU, "%s.cpu", ages->name);
+    int status = size == NULL || cpu == NULL ? ERR_RANGE : 0;
+    for (unsigned i = 0; i < o->repeat && status == 0; i++)
+        status = frames_once(size, cpu, o, lines, ages);
+    return status;
+}
+
+/* Log frames of many small sources, by a scripted clock. */
 static int measure_frames(struct bench_report *r, const struct bench_options *o)
 {
     struct bench_lines lines;
@@ -210,19 +237,12 @@ static int measure_frames(struct bench_report *r, const struct bench_options *o)
                             .events = o->events == 0 ? (uint64_t)FRAME_EVENTS * FRAME_SECONDS
                                                      : o->events};
     int status = bench_lines_generate(&lines, &mix, o);
-    struct bench_row *size = NULL;
-    struct bench_row *cpu = NULL;
     if (status == 0)
         status = bench_lines_two_sources(&lines);
-    if (status != 0)
-        goto out;
-    size = bench_row_add(r, BENCH_UNIT_BYTES, "store.frames.42x2");
-    cpu = bench_row_add(r, BENCH_UNIT_CPU, "store.frames.42x2.cpu");
-    for (unsigned i = 0; i < o->repeat && size != NULL && cpu != NULL && status == 0; i++)
-        status = frames_once(size, cpu, o, &lines);
+    for (size_t i = 0; i < sizeof(FRAME_AGES) / sizeof(FRAME_AGES[0]) && status == 0; i++)
+        status = measure_ages(r, o, &lines, &FRAME_AGES[i]);
     if (status == 0)
         measure_zstd(r, &lines, "store.frames.42x2");
-out:
     bench_lines_release(&lines);
     return status;
 }

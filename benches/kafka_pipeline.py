@@ -108,20 +108,12 @@ class Collector:
         raise TimeoutError(f"not collected in {timeout} s: {(self.folder / 'collect.log').read_text()[-2000:]}")
 
 
-def produce(options, kafka, case, lines, wait=True):
+def produce(options, kafka, case, lines):
     command = [options.produce, "--brokers", kafka.bootstrap, "--tenants", str(TENANTS), "--events", str(lines),
                "--format", "fortigate", "--per-record", str(case["per_record"]), "--seed", str(options.seed)]
     command += ["--batch", str(case["batch"]), "--linger-ms", "2000"] if "batch" in case else []
     command += ["--rate", str(case["rate"]), "--linger-ms", "100"] if "rate" in case else []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    return process if not wait else finish(process)
-
-
-def finish(process):
-    out, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError("the producer failed")
-    return json.loads(out)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def make_topics(options, kafka):
@@ -154,23 +146,34 @@ def run_backlog(options, kafka, case, support, lines):
     return samples
 
 
-def run_steady(options, kafka, case, support, lines):
+def run_steady(options, kafka, case, support):
+    """One run; the topics are empty before it."""
     lines = case["rate"] * options.seconds
+    with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder:
+        with Collector(options, folder, kafka, support) as c:
+            c.wait(lambda m: m.get("sekisho_kafka_partitions", 0) >= TENANTS * PARTITIONS, 60)
+            cpu = cpu_seconds(c.process.pid)
+            sent = produce(options, kafka, case, lines)
+            found = c.wait(lambda m: m.get("sekisho_events", 0) >= lines, 60)
+            cpu = cpu_seconds(c.process.pid) - cpu
+            check(found, lines)
+            return {"cpu": cpu / lines * 1e6, "resident_mb": resident_peak(c.process.pid) / 1e6,
+                    "rate": lines / sent["seconds"], "p99_ms": found["sekisho_latency_p99_seconds"] * 1e3,
+                    "p50_ms": found["sekisho_latency_p50_seconds"] * 1e3,
+                    "bytes": found["sekisho_log_bytes"] / lines}
+
+
+def measure(options, name, support):
+    case = CASES[name]
+    if "rate" not in case:
+        with Broker(heap_mb=768) as kafka:
+            make_topics(options, kafka)
+            return run_backlog(options, kafka, case, support, options.lines)
     samples = []
     for _ in range(options.repeat):
-        with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder:
-            with Collector(options, folder, kafka, support) as c:
-                before = c.wait(lambda m: m.get("sekisho_kafka_partitions", 0) >= TENANTS * PARTITIONS, 60)
-                base = before.get("sekisho_events", 0)
-                cpu = cpu_seconds(c.process.pid)
-                sent = finish(produce(options, kafka, case, lines, wait=False))
-                found = c.wait(lambda m: m.get("sekisho_events", 0) >= base + lines, 60)
-                cpu = cpu_seconds(c.process.pid) - cpu
-                check({**found, "sekisho_events": found["sekisho_events"] - base}, lines)
-                samples.append({"cpu": cpu / lines * 1e6, "resident_mb": resident_peak(c.process.pid) / 1e6,
-                                "rate": lines / sent["seconds"], "p99_ms": found["sekisho_latency_p99_seconds"] * 1e3,
-                                "p50_ms": found["sekisho_latency_p50_seconds"] * 1e3,
-                                "bytes": found["sekisho_log_bytes"] / lines})
+        with Broker(heap_mb=768) as kafka:
+            make_topics(options, kafka)
+            samples.append(run_steady(options, kafka, case, support))
     return samples
 
 
@@ -201,11 +204,7 @@ def main():
         subprocess.run([options.sekisho, "gen", "--seed", str(options.seed), "--tenants", str(TENANTS), "--events", "1000",
                         "--format", "fortigate", "--out", support], check=True)
         for name in options.cases or CASES:
-            with Broker(heap_mb=768) as kafka:
-                make_topics(options, kafka)
-                case = CASES[name]
-                run = run_steady if "rate" in case else run_backlog
-                results[name] = run(options, kafka, case, support, options.lines)
+            results[name] = measure(options, name, support)
             tell(name, results[name])
     finally:
         shutil.rmtree(support.parent, ignore_errors=True)

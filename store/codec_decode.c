@@ -80,7 +80,8 @@ static int read_shapes(struct batch *b, struct reader *in, struct text_walk *wal
     if (in->failed || count == 0)
         return ERR_CORRUPT;
     b->shapes = arena_array(&b->arena, count, sizeof(*b->shapes));
-    if (b->shapes == NULL)
+    /* Even a skeleton without bytes has an address. */
+    if (b->shapes == NULL || buf_reserve(&b->skeleton, 1) == NULL)
         return ERR_NOMEM;
     b->shape_count = count;
     b->shape_cap = count;
@@ -532,6 +533,13 @@ static int place_verbatim(struct batch *b, uint32_t verbatim)
     return 0;
 }
 
+/* The event times are those of a column. */
+static void take_epochs(struct batch *b, const struct column *epoch)
+{
+    for (uint32_t row = 0; row < b->row_count; row++)
+        b->time_ns[row] = value_epoch_ns(epoch->numbers[row], epoch->epoch_form);
+}
+
 static int read_rows(struct codec *c, struct reader *in, const struct batch_head *head,
                      struct batch *b)
 {
@@ -557,9 +565,8 @@ static int read_rows(struct codec *c, struct reader *in, const struct batch_head
         status = read_column_rows(c, in, b, &bound, i);
     if (status != 0)
         return status;
-    const struct column *epoch = &b->columns[plan.column];
-    for (uint32_t row = 0; plan.mode == CODEC_TIME_EPOCH && row < b->row_count; row++)
-        b->time_ns[row] = value_epoch_ns(epoch->numbers[row], epoch->epoch_form);
+    if (plan.mode == CODEC_TIME_EPOCH)
+        take_epochs(b, &b->columns[plan.column]);
     return in->failed || reader_left(in) != 0 ? ERR_CORRUPT : 0;
 }
 

@@ -20,7 +20,7 @@ struct reader {
 
 static inline struct reader reader_of(struct slice s)
 {
-    return (struct reader){.at = s.data, .end = s.data + s.len};
+    return (struct reader){.at = s.data, .end = s.len == 0 ? s.data : s.data + s.len};
 }
 
 static inline size_t reader_left(const struct reader *r)
