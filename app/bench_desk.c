@@ -203,7 +203,7 @@ int bench_desk_line(struct bench_desk *d, size_t index, const struct bench_strea
     arrival_ns -= arrival_ns % ARRIVAL_UNIT_NS;
     d->lines++;
     struct record record = bench_record(line, stream->next++, arrival_ns);
-    int status = intake_record(stream->part, &record, now_ns);
+    int status = intake_record(stream->part, &record);
     if (status == 0 && d->o.events_per_second != 0)
         status = advance(d, now_ns);
     return status;

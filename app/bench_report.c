@@ -35,9 +35,9 @@ void bench_sample(struct bench_row *row, double value)
 
 static int compare_samples(const void *a, const void *b)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    const double *x = a;
+    const double *y = b;
+    return *x < *y ? -1 : *x > *y;
 }
 
 double bench_median(const struct bench_row *row)

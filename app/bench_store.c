@@ -41,7 +41,7 @@ static int decode_blob(struct codec_pass *p)
         batch_reset(p->decoded);
         status = codec_texts(p->codec, &head, p->decoded);
         if (status == 0)
-            status = codec_rows(p->codec, &head, p->decoded);
+            status = codec_rows(p->codec, &head, p->decoded, NULL);
         if (status == 0 && p->proof != NULL)
             status = bench_prove_batch(p->proof, p->decoded);
     }

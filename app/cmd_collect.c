@@ -217,10 +217,11 @@ int cmd_collect(int argc, char **argv)
         status = open_store(&store, session.config, &diag);
     if (status == 0)
         status = run(&o, &session, store, &diag);
-    if (status != 0 && diag.count == 0)
+    if (status != 0 && diag.count == 0) {
         diag_add(&diag, "sekisho collect", 0, 0,
                  "%s; what is not in the log is read from Kafka again after a restart",
                  err_name(status));
+    }
     option_say(&diag);
     session_free(&session);
     store_close(store);

@@ -123,13 +123,14 @@ static void show(struct screen *s, struct demo *d, bool last)
         (void)printf("\033[H\033[J");
     if (s->terminal || last)
         print_rows(s, d, last ? (double)(now - s->start_ns) / 1e9 : seconds);
-    if (!last)
+    if (!last) {
         (void)printf("%4.0f s  %8.1f lines/s  %9llu lines  %6.1f B/event  unparsed %5.2f%%  lag "
                      "%lld  to log p99 %.0f ms\n",
                      (double)(now - s->start_ns) / 1e9, (double)(total.rows - before) / seconds,
                      (unsigned long long)total.rows, per(total.stored_bytes, total.rows),
                      100.0 * per(total.unparsed, total.rows), (long long)total.lag_records,
                      (double)tally_latency_share(collector_tally(c), 0.99) / 1e6);
+    }
     (void)fflush(stdout);
     memcpy(s->before, s->now, s->now_count * sizeof(s->now[0]));
     s->before_count = s->now_count;

@@ -1,4 +1,5 @@
 /* app/cmd_replay.c - `sekisho replay`: log files into a new store, through the collector's path. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,21 +155,22 @@ static int open_store(struct store **store, const struct replay_command *o,
 }
 
 static int run(const struct replay_command *o, struct config *config,
-               struct replay_options *options, struct diag *diag)
+               const struct replay_options *wanted, struct diag *diag)
 {
     struct environment environment = {0};
+    struct replay_options options = *wanted;
+    options.environment = &environment;
     struct store *store = NULL;
     struct tally *tally = NULL;
     struct committer *committer = NULL;
     struct frame_env envs[ENVIRONMENT_BLOBS];
-    struct committer_options commit = {.workers = options->workers,
-                                       .zstd_level = options->zstd_level,
+    struct committer_options commit = {.workers = options.workers,
+                                       .zstd_level = options.zstd_level,
                                        .frame_bytes = 4 << 20,
                                        .frame_age_ns = INT64_MAX,
                                        .give_up_when_full = true,
                                        .envs = envs};
     int status = environment_open(&environment, config, diag);
-    options->environment = &environment;
     if (status == 0)
         status = open_store(&store, o, config, diag);
     if (status == 0)
@@ -180,7 +182,7 @@ static int run(const struct replay_command *o, struct config *config,
     if (status == 0)
         status = committer_open(&committer, &commit);
     if (status == 0)
-        status = replay_run(options, committer, diag);
+        status = replay_run(&options, committer, diag);
     if (committer != NULL) {
         int finished = committer_finish(committer, 0);
         if (status == 0 || finished == ERR_IO || finished == ERR_AGAIN)
@@ -212,6 +214,7 @@ int cmd_replay(int argc, char **argv)
     int refused = read_options(argc, argv, &o);
     if (refused != 0)
         return refused < 0 ? EXIT_CODE_OK : refused;
+    assert(o.manifest != NULL || (o.file_count > 0 && o.format != NULL));
     struct diag diag = {0};
     struct config *config = NULL;
     struct manifest *manifest = NULL;

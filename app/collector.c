@@ -141,7 +141,7 @@ static int partition_open(struct collector_worker *w, struct kafka_partition *p)
     return status;
 }
 
-static int take_message(struct collector_worker *w, const struct kafka_item *item, int64_t now_ns)
+static int take_message(struct collector_worker *w, const struct kafka_item *item)
 {
     buf_reset(&w->copy);
     if (buf_reserve(&w->copy, item->value.len + 1) == NULL)
@@ -156,7 +156,7 @@ static int take_message(struct collector_worker *w, const struct kafka_item *ite
                             .has_key = item->has_key,
                             .key = item->key,
                             .headers = item->headers};
-    return intake_record(item->partition->user, &record, now_ns);
+    return intake_record(item->partition->user, &record);
 }
 
 static int take_range(const struct kafka_item *item)
@@ -175,7 +175,7 @@ static int take_range(const struct kafka_item *item)
     return intake_range(item->partition->user, &range);
 }
 
-static int take_item(struct collector_worker *w, const struct kafka_item *item, int64_t now_ns)
+static int take_item(struct collector_worker *w, const struct kafka_item *item)
 {
     if (item->partition->user == NULL) {
         int status = partition_open(w, item->partition);
@@ -184,7 +184,7 @@ static int take_item(struct collector_worker *w, const struct kafka_item *item, 
     }
     switch (item->kind) {
     case KAFKA_MESSAGE:
-        return take_message(w, item, now_ns);
+        return take_message(w, item);
     case KAFKA_LOST:
     case KAFKA_QUARANTINED:
         return take_range(item);
@@ -214,7 +214,7 @@ static int worker_turn(struct collector_worker *w)
         return status;
     int64_t now = clock_monotonic_ns();
     for (size_t i = 0; i < batch.count && status == 0; i++)
-        status = take_item(w, &batch.items[i], now);
+        status = take_item(w, &batch.items[i]);
     kafka_release(w->c->kafka, w->index);
     if (status == 0)
         status = intake_tick(w->intake, now);

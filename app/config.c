@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -193,8 +194,10 @@ static int load_networks(struct config *c, struct config_tenant *t, struct diag 
     int status = zone_table_new(&t->networks, items, count, &bad);
     if (status == ERR_CONF) {
         const struct conf_node *n = networks->first;
-        for (size_t i = 0; i < bad; i++)
+        for (size_t i = 0; i < bad; i++) {
+            assert(n != NULL);
             n = n->next;
+        }
         conf_error(c->conf, n, diag, "the network %s is listed twice; keep one",
                    conf_text(n, "cidr"));
         return 0;
@@ -272,10 +275,11 @@ static int load_files(struct config *c, struct diag *diag)
         if (c->files[i] == NULL)
             return ERR_NOMEM;
         struct file_info info;
-        if (i != CONFIG_DATA && file_stat(&info, c->files[i]) != 0)
+        if (i != CONFIG_DATA && file_stat(&info, c->files[i]) != 0) {
             conf_error(c->conf, conf_find(conf_root(c->conf), FILE_KEYS[i]), diag,
                        "cannot read %s; give the path of a file, relative to this one",
                        c->files[i]);
+        }
     }
     return 0;
 }

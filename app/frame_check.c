@@ -239,7 +239,7 @@ static int check_batch(struct frame_checker *c, const struct batch_head *head, s
     batch_reset(c->batch);
     int err = codec_texts(c->codec, head, c->batch);
     if (err == 0)
-        err = codec_rows(c->codec, head, c->batch);
+        err = codec_rows(c->codec, head, c->batch, NULL);
     if (err == ERR_CORRUPT)
         return batch_differs(c, blob, "a value of the batch cannot be read");
     if (err == 0)

@@ -38,7 +38,6 @@ struct stream {
     struct parcel *parcel;          /* closed batches that wait for the record's end; NULL = none */
     struct stream *younger, *older; /* in the list of open streams */
     bool listed;
-    int64_t open_since_ns;
 };
 
 struct intake {
@@ -47,7 +46,7 @@ struct intake {
     struct codec *codec;
     struct stream *streams;
     struct stream *oldest, *youngest; /* open streams by the time of their first row */
-    struct buf blob;
+    int64_t turn;                     /* of the clock that closes batches */
 };
 
 int intake_open(struct intake **out, const struct intake_options *options)
@@ -91,7 +90,6 @@ void intake_close(struct intake *in)
     }
     feed_bench_free(in->bench);
     codec_free(in->codec);
-    buf_release(&in->blob);
     free(in);
 }
 
@@ -113,12 +111,11 @@ static void list_remove(struct stream *s)
     s->listed = false;
 }
 
-static void list_add(struct stream *s, int64_t now_ns)
+static void list_add(struct stream *s)
 {
     struct intake *in = s->in;
     if (s->listed)
         return;
-    s->open_since_ns = now_ns;
     s->older = in->youngest;
     s->younger = NULL;
     if (in->youngest != NULL)
@@ -387,7 +384,7 @@ static int relieve(struct intake *in)
     return 0;
 }
 
-int intake_record(struct part *part, const struct record *record, int64_t now_ns)
+int intake_record(struct part *part, const struct record *record)
 {
     struct stream *s = part->stream;
     if (part->next >= 0 && record->offset < part->next)
@@ -413,13 +410,17 @@ int intake_record(struct part *part, const struct record *record, int64_t now_ns
         status = intake_range(part, &data);
     if (status != 0)
         return status;
-    list_add(s, now_ns);
+    list_add(s);
     return result.closed ? stream_seal(s) : relieve(s->in);
 }
 
 int intake_tick(struct intake *in, int64_t now_ns)
 {
-    while (in->oldest != NULL && now_ns - in->oldest->open_since_ns >= in->o.batch_age_ns) {
+    int64_t turn = now_ns / in->o.batch_age_ns;
+    if (turn == in->turn)
+        return 0;
+    in->turn = turn;
+    while (in->oldest != NULL) {
         int status = stream_seal(in->oldest);
         if (status != 0)
             return status;

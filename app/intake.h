@@ -24,7 +24,7 @@ struct part;   /* one partition of a stream */
 struct intake_options {
     const struct feed_environment *environment;
     uint32_t batch_rows;   /* a batch closes at so many rows, 1..BATCH_ROWS_MAX */
-    int64_t batch_age_ns;  /* and so long after its first row; INT64_MAX = never */
+    int64_t batch_age_ns;  /* and at every multiple of this on the clock; INT64_MAX = never */
     size_t open_bytes_max; /* of open batches: past it the oldest stream is closed */
     int zstd_level;
     int (*emit)(void *self, struct parcel *parcel); /* takes the parcel, also on failure */
@@ -43,15 +43,17 @@ int intake_part(struct part **out, struct stream *stream, int32_t partition, int
 
 /*
  * One record; offsets only grow. A jump ahead is a GAP range (compaction, transaction marks). A
- * record over BATCH_RECORD_BYTES_MAX becomes a QUARANTINE range. now_ns is a clock that only goes
- * forward.
+ * record over BATCH_RECORD_BYTES_MAX becomes a QUARANTINE range.
  */
-int intake_record(struct part *part, const struct record *record, int64_t now_ns);
+int intake_record(struct part *part, const struct record *record);
 
 /* Offsets [start, end) that gave no record. */
 int intake_range(struct part *part, const struct frame_range *range);
 
-/* Close streams older than batch_age_ns. */
+/*
+ * Close every open batch when the clock has passed another multiple of batch_age_ns: all workers of
+ * a process do so at the same moment, so one frame takes what they closed.
+ */
 int intake_tick(struct intake *in, int64_t now_ns);
 
 /* Close every stream and emit everything. */

@@ -33,6 +33,7 @@ static const struct command COMMANDS[] = {
     {"tail", cmd_tail, "print events as they are stored"},
     {"verify", cmd_verify, "read and hash everything in a store again"},
     {"check", cmd_check, "find all errors of a configuration"},
+    {"bench", cmd_bench, "measure speed, size and memory; compare measurements"},
     {"status", cmd_status, "show what a running collector does"},
 };
 

@@ -123,7 +123,7 @@ static int input_record(struct worker *w, struct input *in, int64_t *arrival_ns)
                             .value = in->line};
     if (record.arrival_ns == CLOCK_NONE)
         record.arrival_ns = record.reference_ns;
-    int status = intake_record(in->part, &record, 0);
+    int status = intake_record(in->part, &record);
     int64_t time = feed_last_time(stream_feed(in->stream));
     if (status == 0 && w->o->reference_ns == CLOCK_NONE && time < REPLAY_EARLIEST_NS && time != 0) {
         diag_add(&w->diag, in->file->path, (uint32_t)in->offset, 0,

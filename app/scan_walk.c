@@ -64,6 +64,8 @@ static int sieve_again(struct scan *scan, struct sieve **s, uint32_t blob, uint3
 {
     int err = *s == NULL ? sieve_new(s, scan->query) : 0;
     if (err == 0)
+        (*s)->whole = true;
+    if (err == 0)
         err = sieve_at(*s, log_index_blob(scan->index, blob), number);
     if (err == 0)
         sieve_places(*s);

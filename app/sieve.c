@@ -146,6 +146,7 @@ static int match_rows(struct sieve *s)
 
 static int unpack_and_match(struct sieve *s)
 {
+    struct column_mask wanted = {0};
     batch_reset(s->batch);
     int err = codec_texts(s->codec, &s->head, s->batch);
     if (err != 0)
@@ -156,8 +157,9 @@ static int unpack_and_match(struct sieve *s)
             s->counters.pruned_texts++;
             return 0;
         }
+        pred_columns(s->query->pred, s->scratch, s->batch, &wanted);
     }
-    err = codec_rows(s->codec, &s->head, s->batch);
+    err = codec_rows(s->codec, &s->head, s->batch, s->whole ? NULL : &wanted);
     if (err == 0)
         err = match_rows(s);
     if (err != 0)

@@ -7,6 +7,9 @@
  *        --> rows --> predicate --> rows[0, row_count)
  *   Each step may end it; counters say which did.
  *
+ *   Of the rows only the columns that the predicate asks for are decoded, unless `whole` is set: then
+ *   a batch's rows may be printed.
+ *
  * Ownership: the sieve borrows the blob until the next sieve_open() and owns the decoded batch, which
  *            is valid until the next call and borrows the blob's names (topic, source, format).
  * Threads:   one owner per sieve; the query is shared and immutable.
@@ -50,6 +53,7 @@ struct sieve {
     struct hits hits;
     struct pack_view view;
     struct batch_head head;
+    bool whole;      /* decode batches with hits as a whole, so that rows can be printed */
     uint32_t number; /* of the batch in its blob, from 0 */
     uint32_t row_count;
     uint16_t rows[BATCH_ROWS_MAX];   /* that match, ascending */

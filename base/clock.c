@@ -65,8 +65,8 @@ static bool leap_year(int32_t year)
 
 static int32_t month_days(int32_t year, int32_t month)
 {
-    static const int8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return month == 2 && leap_year(year) ? 29 : days[month - 1];
+    static const int8_t DAYS[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return month == 2 && leap_year(year) ? 29 : DAYS[month - 1];
 }
 
 bool clock_civil_valid(const struct clock_civil *c)
@@ -280,7 +280,7 @@ int clock_parse_duration(int64_t *out, struct slice text)
     static const struct {
         struct slice name;
         int64_t ns;
-    } units[] = {
+    } UNITS[] = {
         {{"ns", 2}, 1},
         {{"us", 2}, 1000},
         {{"ms", 2}, 1000000},
@@ -299,11 +299,11 @@ int clock_parse_duration(int64_t *out, struct slice text)
     if (at == 0)
         return ERR_FORMAT;
     struct slice unit = slice_from_offset(text, at);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    for (size_t i = 0; i < sizeof(UNITS) / sizeof(UNITS[0]); i++) {
         int64_t ns = 0;
-        if (!slice_equal(unit, units[i].name))
+        if (!slice_equal(unit, UNITS[i].name))
             continue;
-        if (__builtin_mul_overflow(value, units[i].ns, &ns))
+        if (__builtin_mul_overflow(value, UNITS[i].ns, &ns))
             return ERR_FORMAT;
         *out = ns;
         return 0;

@@ -52,13 +52,13 @@ enum conf_type {
 struct conf_key {
     const char *path;
     enum conf_type type;
+    bool required;
     const char *initial; /* the default as written in a file; NULL = none */
     int64_t min;
     int64_t max;
     const char *const *choices; /* CONF_ENUM: names, NULL at the end */
-    bool required;
-    const char *unit; /* of a CONF_INT, for people: "rows", "threads"; NULL = none */
-    const char *help; /* a sentence */
+    const char *unit;           /* of a CONF_INT, for people: "rows", "threads"; NULL = none */
+    const char *help;           /* a sentence */
 };
 
 enum conf_kind {

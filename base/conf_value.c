@@ -16,7 +16,7 @@ struct conf_unit {
 };
 
 /* Largest first, so that the first that divides a number is the shortest way to write it. */
-static const struct conf_unit size_units[] = {
+static const struct conf_unit SIZE_UNITS[] = {
     {{"TiB", 3}, INT64_C(1) << 40},
     {{"TB", 2}, INT64_C(1000000000000)},
     {{"GiB", 3}, INT64_C(1) << 30},
@@ -29,7 +29,7 @@ static const struct conf_unit size_units[] = {
     {{"", 0}, 1},
 };
 
-static const struct conf_unit duration_units[] = {
+static const struct conf_unit DURATION_UNITS[] = {
     {{"d", 1}, INT64_C(24) * 60 * CLOCK_NS_PER_MINUTE},
     {{"h", 1}, 60 * CLOCK_NS_PER_MINUTE},
     {{"m", 1}, CLOCK_NS_PER_MINUTE},
@@ -39,7 +39,7 @@ static const struct conf_unit duration_units[] = {
     {{"ns", 2}, 1},
 };
 
-static const char *const type_names[] = {
+static const char *const TYPE_NAMES[] = {
     [CONF_SECTION] = "section",    [CONF_STRING] = "string",     [CONF_INT] = "integer",
     [CONF_BOOL] = "true or false", [CONF_DURATION] = "duration", [CONF_SIZE] = "size in bytes",
     [CONF_ENUM] = "one of",        [CONF_PATH] = "path",         [CONF_ZONE] = "zone offset",
@@ -69,10 +69,10 @@ int conf_parse_size(int64_t *out, struct slice text)
         return ERR_FORMAT;
     if (unit.len > 1 && unit.data[0] == ' ')
         unit = slice_from_offset(unit, 1);
-    for (size_t i = 0; i < sizeof(size_units) / sizeof(size_units[0]); i++) {
-        if (!slice_equal(unit, size_units[i].name))
+    for (size_t i = 0; i < sizeof(SIZE_UNITS) / sizeof(SIZE_UNITS[0]); i++) {
+        if (!slice_equal(unit, SIZE_UNITS[i].name))
             continue;
-        if (__builtin_mul_overflow(number, size_units[i].factor, &number))
+        if (__builtin_mul_overflow(number, SIZE_UNITS[i].factor, &number))
             return ERR_RANGE;
         *out = number;
         return 0;
@@ -93,9 +93,9 @@ static int parse_int(int64_t *out, struct slice text)
 
 static int parse_bool(int64_t *out, struct slice text)
 {
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (slice_equal(text, slice_from(words[i]))) {
+    static const char *const WORDS[] = {"false", "true", "no", "yes", "off", "on"};
+    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+        if (slice_equal(text, slice_from(WORDS[i]))) {
             *out = (int64_t)(i & 1);
             return 0;
         }
@@ -258,7 +258,7 @@ int conf_value_parse(int64_t *out, const struct conf_key *row, struct slice text
         conf_value_describe(why, row);
     } else {
         buf_printf(why, " is not a valid %s; ",
-                   row->type == CONF_ENUM ? "choice" : type_names[row->type]);
+                   row->type == CONF_ENUM ? "choice" : TYPE_NAMES[row->type]);
         put_remedy(why, row, text);
     }
     return ERR_CONF;
@@ -266,9 +266,9 @@ int conf_value_parse(int64_t *out, const struct conf_key *row, struct slice text
 
 void conf_value_print(struct buf *out, enum conf_type type, int64_t number)
 {
-    const struct conf_unit *units = type == CONF_SIZE ? size_units : duration_units;
-    size_t count = type == CONF_SIZE ? sizeof(size_units) / sizeof(size_units[0])
-                                     : sizeof(duration_units) / sizeof(duration_units[0]);
+    const struct conf_unit *units = type == CONF_SIZE ? SIZE_UNITS : DURATION_UNITS;
+    size_t count = type == CONF_SIZE ? sizeof(SIZE_UNITS) / sizeof(SIZE_UNITS[0])
+                                     : sizeof(DURATION_UNITS) / sizeof(DURATION_UNITS[0]);
     size_t i = 0;
     if (type != CONF_SIZE && type != CONF_DURATION) {
         buf_decimal(out, number);
@@ -286,7 +286,7 @@ void conf_value_print(struct buf *out, enum conf_type type, int64_t number)
 
 void conf_value_describe(struct buf *out, const struct conf_key *row)
 {
-    buf_text(out, type_names[row->type]);
+    buf_text(out, TYPE_NAMES[row->type]);
     if (row->type == CONF_ENUM) {
         for (size_t i = 0; i < choice_count(row); i++)
             buf_printf(out, "%s %s", i == 0 ? "" : ",", row->choices[i]);

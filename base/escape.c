@@ -2,7 +2,7 @@
 
 size_t escape_utf8(uint32_t *out, struct slice s)
 {
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
+    static const uint32_t SMALLEST[5] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t first = (uint8_t)s.data[0];
     if (first < 0x80) {
         *out = first;
@@ -18,7 +18,7 @@ size_t escape_utf8(uint32_t *out, struct slice s)
             return 0;
         point = point << 6 | (byte & 0x3fU);
     }
-    if (point < smallest[len] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+    if (point < SMALLEST[len] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
         return 0;
     *out = point;
     return len;
@@ -30,7 +30,7 @@ static bool harmful(uint32_t point)
     static const struct {
         uint32_t from;
         uint32_t to;
-    } ranges[] = {
+    } RANGES[] = {
         {0x00, 0x1f},       {0x22, 0x22},     {0x5c, 0x5c},     {0x7f, 0x9f},
         {0xad, 0xad},       {0x34f, 0x34f},   {0x600, 0x605},   {0x61c, 0x61c},
         {0x115f, 0x1160},   {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},
@@ -38,8 +38,8 @@ static bool harmful(uint32_t point)
         {0xfeff, 0xfeff},   {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
         {0xe0000, 0xe0fff},
     };
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-        if (point >= ranges[i].from && point <= ranges[i].to)
+    for (size_t i = 0; i < sizeof(RANGES) / sizeof(RANGES[0]); i++) {
+        if (point >= RANGES[i].from && point <= RANGES[i].to)
             return true;
     }
     return false;
@@ -67,7 +67,7 @@ bool escape_needed(struct slice s)
 /* Escape one character of s; returns how many bytes it took. */
 static size_t escape_one(struct buf *out, struct slice s)
 {
-    static const char hex[] = "0123456789abcdef";
+    static const char HEX[] = "0123456789abcdef";
     uint32_t point = 0;
     size_t len = escape_utf8(&point, s);
     uint8_t first = (uint8_t)s.data[0];
@@ -78,8 +78,8 @@ static size_t escape_one(struct buf *out, struct slice s)
         buf_text(out, first == '\n' ? "\\n" : first == '\r' ? "\\r" : "\\t");
     } else if (len <= 1) {
         buf_text(out, "\\x");
-        buf_byte(out, hex[first >> 4]);
-        buf_byte(out, hex[first & 15]);
+        buf_byte(out, HEX[first >> 4]);
+        buf_byte(out, HEX[first & 15]);
     } else {
         buf_printf(out, "\\u{%04x}", point);
     }

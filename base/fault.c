@@ -41,7 +41,7 @@ static struct {
     _Atomic int64_t bytes[FAULT_RULES_MAX];
 } faults;
 
-static const char *const op_names[FAULT_OP_COUNT] = {
+static const char *const OP_NAMES[FAULT_OP_COUNT] = {
     [FAULT_OPEN] = "open",     [FAULT_READ] = "read",         [FAULT_WRITE] = "write",
     [FAULT_SYNC] = "sync",     [FAULT_TRUNCATE] = "truncate", [FAULT_RENAME] = "rename",
     [FAULT_UNLINK] = "unlink", [FAULT_MKDIR] = "mkdir",       [FAULT_DIRSYNC] = "dirsync",
@@ -53,7 +53,7 @@ static const struct {
     const char *name;
     enum fault_action action;
     int error;
-} actions[] = {
+} ACTIONS[] = {
     {"crash", FAULT_CRASH, 0},       {"stop", FAULT_STOP, 0},
     {"sleep", FAULT_SLEEP, 0},       {"short", FAULT_SHORT, 0},
     {"full", FAULT_FULL, 0},         {"EIO", FAULT_ERRNO, EIO},
@@ -87,11 +87,11 @@ static bool read_number(int64_t *out, struct slice text)
 
 static bool read_action(struct fault_rule *rule, struct slice name)
 {
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (!slice_equal(name, slice_from(actions[i].name)))
+    for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
+        if (!slice_equal(name, slice_from(ACTIONS[i].name)))
             continue;
-        rule->action = actions[i].action;
-        rule->error = actions[i].error;
+        rule->action = ACTIONS[i].action;
+        rule->error = ACTIONS[i].error;
         return true;
     }
     return false;
@@ -104,7 +104,7 @@ static bool read_target(struct fault_rule *rule, struct slice target)
     if (target.len != 0 && memchr(target.data, '=', target.len) != NULL) {
         struct slice op = take_part(&text, '=');
         int i = 0;
-        while (i < FAULT_OP_COUNT && !slice_equal(op, slice_from(op_names[i])))
+        while (i < FAULT_OP_COUNT && !slice_equal(op, slice_from(OP_NAMES[i])))
             i++;
         if (i == FAULT_OP_COUNT)
             return false;

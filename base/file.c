@@ -75,7 +75,7 @@ static void close_fd(int fd)
 
 int file_open(struct file **out, const char *path, enum file_mode mode)
 {
-    static const int flags[] = {
+    static const int FLAGS[] = {
         [FILE_READ] = O_RDONLY,
         [FILE_APPEND] = O_RDWR | O_CREAT,
         [FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL,
@@ -86,7 +86,7 @@ int file_open(struct file **out, const char *path, enum file_mode mode)
     if (f == NULL)
         return ERR_NOMEM;
     memcpy(f->path, path, path_len + 1);
-    f->fd = open_fd(path, flags[mode]);
+    f->fd = open_fd(path, FLAGS[mode]);
     if (f->fd < 0) {
         int err = mode == FILE_CREATE && errno == EEXIST ? ERR_BUSY : errno_err();
         free(f);

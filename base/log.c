@@ -43,7 +43,7 @@ struct log_conversion {
     char letter;
 };
 
-static const char *const severity_names[LOG_SEVERITY_COUNT] = {
+static const char *const SEVERITY_NAMES[LOG_SEVERITY_COUNT] = {
     [LOG_SEVERITY_DEBUG] = "debug",
     [LOG_SEVERITY_INFO] = "info",
     [LOG_SEVERITY_WARN] = "warn",
@@ -60,7 +60,7 @@ void log_set_severity(enum log_severity severity)
 int log_severity_parse(enum log_severity *out, struct slice text)
 {
     for (int i = 0; i < LOG_SEVERITY_COUNT; i++) {
-        if (slice_equal(text, slice_from(severity_names[i]))) {
+        if (slice_equal(text, slice_from(SEVERITY_NAMES[i]))) {
             *out = (enum log_severity)i;
             return 0;
         }
@@ -187,13 +187,13 @@ static void put_string(struct buf *value, const struct log_conversion *c, const 
 static void put_number(struct buf *value, const struct log_conversion *c, bool negative,
                        uint64_t number)
 {
-    static const char digits[] = "0123456789abcdef";
+    static const char DIGITS[] = "0123456789abcdef";
     unsigned base = c->letter == 'x' || c->letter == 'p' ? 16 : 10;
     char text[LOG_WIDTH_MAX + 1];
     int width = c->width < LOG_WIDTH_MAX ? c->width : LOG_WIDTH_MAX;
     size_t at = sizeof(text);
     do {
-        text[--at] = digits[number % base];
+        text[--at] = DIGITS[number % base];
         number /= base;
     } while (number != 0);
     while (c->zero && (int)(sizeof(text) - at) + (negative ? 1 : 0) < width)
@@ -331,7 +331,7 @@ void log_write(struct log_site *site, enum log_severity severity, const char *co
     line.limit = sizeof(bytes) - LOG_TAIL_BYTES;
     buf_text(&line, "ts=");
     clock_print_ms(&line, clock_now_ns());
-    buf_printf(&line, " level=%s component=", severity_names[severity]);
+    buf_printf(&line, " level=%s component=", SEVERITY_NAMES[severity]);
     put_value(&line, slice_from(component));
     buf_text(&line, " msg=");
     escape_quoted(&line, slice_from(message), LOG_VALUE_BYTES_MAX);

@@ -385,14 +385,14 @@ static bool word_in(struct slice text, const char *const *words)
 
 bool yaml_null(const struct yaml_node *node)
 {
-    static const char *const words[] = {"", "~", "null", "Null", "NULL", NULL};
-    return node->kind == YAML_TEXT && !node->quoted && word_in(node->text, words);
+    static const char *const WORDS[] = {"", "~", "null", "Null", "NULL", NULL};
+    return node->kind == YAML_TEXT && !node->quoted && word_in(node->text, WORDS);
 }
 
 /* Whether any YAML reader takes the plain text as this very text, and not as a number or a flag. */
 static bool plain_safe(struct slice text)
 {
-    static const char *const words[] = {"null", "true", "false", "yes", "no",
+    static const char *const WORDS[] = {"null", "true", "false", "yes", "no",
                                         "on",   "off",  "y",     "n",   NULL};
     char low[8] = {0};
     bool letter = false;
@@ -405,7 +405,7 @@ static bool plain_safe(struct slice text)
         if (i < sizeof(low))
             low[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
-    if (text.len < sizeof(low) && word_in(slice_of(low, text.len), words))
+    if (text.len < sizeof(low) && word_in(slice_of(low, text.len), WORDS))
         return false;
     return letter;
 }

@@ -14,6 +14,7 @@ _sekisho_options() {
     verify) echo --data --json ;;
     check) echo --example --man ;;
     status) echo --data --metrics --json --interval ;;
+    bench) echo --seed --events --repeat --lines --format --json --threshold ;;
     esac
 }
 
@@ -21,7 +22,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail verify check status
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail verify check status bench
             --help --version" -- "$word")
         return
     fi
@@ -41,6 +42,10 @@ _sekisho() {
         return
         ;;
     esac
+    if [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline compare" -- "$word")
+        return
+    fi
     case $word in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(_sekisho_options "$command") --help" -- "$word") ;;
     *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;

@@ -44,23 +44,23 @@ static bool shape_matches(const struct batch *b, const struct shape *shape, stru
 }
 
 /*
- * What tells most shapes apart without reading the line: fields and the distances between values.
- * Shapes that differ in bytes alone share a hash; there are BATCH_SHAPES_MAX of them at most.
+ * What tells most shapes apart without reading the line: how many values, the sum of their fields
+ * and kinds, and the length of the skeleton. Sums, because they do not wait for each other; shapes
+ * that share all three are compared, BATCH_SHAPES_MAX of them at most.
  */
-static uint64_t shape_hash(const struct batch *b, const struct slots *slots)
+static uint64_t shape_hash(const struct batch *b, size_t line_len, const struct slots *slots)
 {
-    uint64_t hash = b->hash_seed;
-    uint32_t at = 0;
+    uint64_t fields = 0;
+    uint64_t lengths = 0;
+    uint64_t values = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
-        if (slot->kind == SLOT_KEY)
-            continue;
-        hash ^= (slot->offset - at) | (uint64_t)slot->field << 32 | (uint64_t)slot->kind << 48;
-        hash *= UINT64_C(0x9E3779B97F4A7C15);
-        hash ^= hash >> 32;
-        at = slot->offset + slot->length;
+        bool is_value = slot->kind != SLOT_KEY;
+        fields += is_value ? (uint64_t)slot->field * 8 + slot->kind : 0;
+        lengths += is_value ? slot->length : 0;
+        values += is_value;
     }
-    return hash;
+    return b->hash_seed ^ fields ^ (line_len - lengths) << 24 ^ values << 48;
 }
 
 /* Slots in order, inside the line, of known kinds, a KEY before every unnamed value? */
@@ -230,7 +230,7 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     b->shapes = shapes;
     struct shape *shape = &shapes[count];
     *shape = (struct shape){.slots = places};
-    shape->hash = shape_hash(b, slots);
+    shape->hash = shape_hash(b, line_len, slots);
     struct binder binder = {0};
     uint32_t at = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
@@ -261,7 +261,7 @@ static uint32_t shape_find(const struct batch *b, struct slice line, const struc
         return b->last_shape;
     if (b->shape_count <= 1)
         return 0;
-    uint64_t hash = shape_hash(b, slots);
+    uint64_t hash = shape_hash(b, line.len, slots);
     for (uint32_t i = 1; i < b->shape_count; i++) {
         if (b->shapes[i].hash == hash && shape_matches(b, &b->shapes[i], line, slots))
             return i;

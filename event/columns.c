@@ -140,6 +140,11 @@ int batch_column_add(struct batch *b, const struct column *like)
     return (int)b->column_count++;
 }
 
+int column_reserve(struct batch *b, struct column *c)
+{
+    return c->row_cap < b->row_cap ? column_grow(b, c, b->row_cap) : 0;
+}
+
 int column_widen(struct batch *b, struct column *c)
 {
     struct ip *ips = arena_array(&b->arena, c->row_cap, sizeof(*ips));

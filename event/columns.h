@@ -21,6 +21,24 @@ int batch_reserve_rows(struct batch *b, uint32_t rows);
  */
 int batch_column_add(struct batch *b, const struct column *like);
 
+/* Some columns of a batch, by index. */
+struct column_mask {
+    uint64_t words[BATCH_COLUMNS_MAX / 64];
+};
+
+static inline void column_mask_add(struct column_mask *m, uint32_t column)
+{
+    m->words[column / 64] |= UINT64_C(1) << (column % 64);
+}
+
+static inline bool column_mask_has(const struct column_mask *m, uint32_t column)
+{
+    return (m->words[column / 64] >> (column % 64) & 1) != 0;
+}
+
+/* Room for the batch's row_cap in a column that has less; new rows are absent. 0 or ERR_NOMEM. */
+int column_reserve(struct batch *b, struct column *c);
+
 /*
  * A place for `need` elements of `size` bytes: `items` itself where *cap suffices, else a larger
  * copy and a new *cap. NULL on ERR_NOMEM, with *cap unchanged.

@@ -46,7 +46,7 @@ static void decode_percent(struct buf *out, struct slice text, bool form)
                 continue;
             }
         }
-        buf_byte(out, form && c == '+' ? ' ' : c);
+        buf_byte(out, (char)(form && c == '+' ? ' ' : c));
     }
 }
 
@@ -113,9 +113,9 @@ static char escaped_byte(char c, bool json)
     case '\\':
         return c;
     case '\'':
-        return json ? '\0' : c;
+        return (char)(json ? '\0' : c);
     case '/':
-        return json ? c : '\0';
+        return (char)(json ? c : '\0');
     case 'b':
         return json ? '\b' : '\0';
     case 'f':

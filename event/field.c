@@ -1,16 +1,18 @@
 #include "event/field.h"
 
+#include <assert.h>
 #include <strings.h>
 
+/* By id; ids that were never given have id 0. */
 static const struct field_info FIELDS[] = {
 #define FIELD(id_, name_, ecs_, aliases_, type_, index_, sensitivity_, help_) \
-    {.id = (id_),                                                             \
-     .type = FIELD_TYPE_##type_,                                              \
-     .index = FIELD_INDEX_##index_,                                           \
-     .sensitivity = FIELD_SENSITIVITY_##sensitivity_,                         \
-     .name = {.data = (ecs_), .len = sizeof(ecs_) - 1},                       \
-     .aliases = {.data = (aliases_), .len = sizeof(aliases_) - 1},            \
-     .help = (help_)},
+    [id_] = {.id = (id_),                                                     \
+             .type = FIELD_TYPE_##type_,                                      \
+             .index = FIELD_INDEX_##index_,                                   \
+             .sensitivity = FIELD_SENSITIVITY_##sensitivity_,                 \
+             .name = {.data = (ecs_), .len = sizeof(ecs_) - 1},               \
+             .aliases = {.data = (aliases_), .len = sizeof(aliases_) - 1},    \
+             .help = (help_)},
 #include "event/fields.def"
 #undef FIELD
 };
@@ -19,18 +21,12 @@ enum {
     FIELDS_COUNT = sizeof(FIELDS) / sizeof(FIELDS[0]),
 };
 
+static_assert((int)FIELDS_COUNT <= (int)FIELD_LOCAL_FIRST,
+              "ids of the dictionary end where local ones begin");
+
 const struct field_info *field_info(uint16_t id)
 {
-    size_t low = 0;
-    size_t high = FIELDS_COUNT;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (FIELDS[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < FIELDS_COUNT && FIELDS[low].id == id ? &FIELDS[low] : NULL;
+    return id < FIELDS_COUNT && FIELDS[id].id != 0 ? &FIELDS[id] : NULL;
 }
 
 static bool alias_in(struct slice aliases, struct slice name)
@@ -52,11 +48,11 @@ uint16_t field_find(struct slice name)
     if (name.len == 0)
         return FIELD_NONE;
     for (size_t i = 0; i < FIELDS_COUNT; i++) {
-        if (slice_equal(FIELDS[i].name, name))
+        if (FIELDS[i].id != 0 && slice_equal(FIELDS[i].name, name))
             return FIELDS[i].id;
     }
     for (size_t i = 0; i < FIELDS_COUNT; i++) {
-        if (alias_in(FIELDS[i].aliases, name))
+        if (FIELDS[i].id != 0 && alias_in(FIELDS[i].aliases, name))
             return FIELDS[i].id;
     }
     return FIELD_NONE;
@@ -64,5 +60,7 @@ uint16_t field_find(struct slice name)
 
 const struct field_info *field_next(size_t *at)
 {
+    while (*at < FIELDS_COUNT && FIELDS[*at].id == 0)
+        (*at)++;
     return *at < FIELDS_COUNT ? &FIELDS[(*at)++] : NULL;
 }

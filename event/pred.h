@@ -25,7 +25,7 @@
 #pragma once
 
 #include "event/ast.h"
-#include "event/batch.h"
+#include "event/columns.h"
 
 struct pred;
 struct pred_scratch;
@@ -35,7 +35,7 @@ struct column_set {
     const struct batch *batch;
     uint32_t first_row;
     uint32_t end_row;
-    bool rows_known; /* false: only texts and dictionaries are decoded; pred_possible() alone */
+    bool rows_known; /* false: only texts and dictionaries are there; for pred_possible() alone */
 };
 
 /* One (expression, row) that holds. */
@@ -70,10 +70,15 @@ int pred_eval(const struct pred *p, struct pred_scratch *s, const struct column_
 void hits_release(struct hits *h);
 
 /*
- * Could any row of the batch hit? False only when certainly none does. With set->rows_known false
- * it looks at dictionaries, texts and skeletons alone.
+ * Could any row of the batch hit? False only when certainly none does. It looks at dictionaries,
+ * texts and skeletons alone; the range of rows and rows_known are ignored. A batch with row_count 0
+ * has the values of a COLUMN_TEXT in its entries (store/codec.h).
  */
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set);
+
+/* The columns whose rows pred_eval() will look at; the batch may be one without rows as yet. */
+void pred_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
+                  struct column_mask *out);
 
 /*
  * Values that any matching row must have in the stored filter (addresses, names): calls `each`

@@ -3,6 +3,7 @@
 #include "event/pred_form.h"
 #include "event/pred_group.h"
 #include "event/pred_plan.h"
+#include "event/pred_url.h"
 
 enum {
     WHOLE_SHARE = 4, /* more than 1/4 of the rows asked for: find the leaf's rows for all */
@@ -136,6 +137,15 @@ static int encoded_holds(struct pred_scratch *s, const struct leaf *leaf,
     return holds;
 }
 
+/* Could percent-decoding make a value satisfy a leaf that it does not satisfy as written? */
+static bool decoding_matters(const struct leaf *leaf, struct slice written)
+{
+    if (!value_is_encoded(written, SLOT_PERCENT))
+        return false;
+    return leaf->op > LEAF_OP_GLOB || needle_in(&leaf->needle, written) ||
+           needle_escaped(&leaf->needle, written);
+}
+
 /* One leaf on a column of text, without a list of forms. */
 static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
                      const struct form_way *way, const struct rows *mask, struct rows *out)
@@ -147,7 +157,7 @@ static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const stru
             continue;
         struct slice written = batch_span(s->batch, spans[i]);
         int holds = as_is ? leaf_text(leaf, s->regex, written) : 0;
-        if (holds == 0 && (!as_is || (way->is_url && value_is_encoded(written, SLOT_PERCENT))))
+        if (holds == 0 && (!as_is || (way->is_url && decoding_matters(leaf, written))))
             holds = encoded_holds(s, leaf, way, written);
         if (holds < 0)
             return holds;
@@ -177,6 +187,24 @@ static bool is_block(const struct pred_scratch *s, const struct column *c, struc
     return any;
 }
 
+bool column_block(const struct batch *b, const struct column *c, struct slice *out)
+{
+    uint32_t count = column_text_count(b, c);
+    const char *first = NULL;
+    const char *end = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice text;
+        if (!column_text(b, c, i, &text))
+            continue;
+        if (first != NULL && text.data != end)
+            return false;
+        first = first == NULL ? text.data : first;
+        end = text.data + text.len;
+    }
+    *out = slice_of(first, first == NULL ? 0 : (size_t)(end - first));
+    return first != NULL;
+}
+
 /* The row whose value holds the byte at `offset` of the text, at or after `row`. */
 static uint32_t block_row(const struct pred_scratch *s, const struct column *c, uint32_t row,
                           size_t offset)
@@ -198,7 +226,8 @@ static int block_encoded(struct pred_scratch *s, const struct leaf *leaf, const 
     for (const char *at = memchr(block.data, '%', block.len); at != NULL;) {
         row = block_row(s, c, row, (size_t)(at - text));
         struct span span = c->spans[s->first_row + row];
-        int holds = encoded_holds(s, leaf, &way, batch_span(s->batch, span));
+        struct slice written = batch_span(s->batch, span);
+        int holds = decoding_matters(leaf, written) ? encoded_holds(s, leaf, &way, written) : 0;
         if (holds < 0)
             return holds;
         if (holds != 0)
@@ -227,6 +256,59 @@ static int block_rows(struct pred_scratch *s, const struct leaf *leaf, const str
         at = value.data + value.len;
     }
     return is_url ? block_encoded(s, leaf, c, block, out) : 0;
+}
+
+static bool is_literal(const struct needle *n, struct slice value)
+{
+    return needle_in(n, value) || needle_escaped(n, value);
+}
+
+/* Rows of a column of codes whose entry is marked in s->entry_bits. */
+static void marked_rows(const struct pred_scratch *s, const struct column *c, struct rows *out)
+{
+    const uint16_t *codes = c->codes + s->first_row;
+    for (uint32_t i = 0; i < s->row_count; i++) {
+        uint16_t code = codes[i];
+        if (code != CODE_NONE && (s->entry_bits[code / 64] >> (code % 64) & 1) != 0)
+            rows_set(out, i);
+    }
+}
+
+void column_literal_rows(struct pred_scratch *s, const struct needle *n, uint32_t column,
+                         struct rows *out)
+{
+    const struct batch *b = s->batch;
+    const struct column *c = &b->columns[column];
+    struct slice block;
+    if (c->storage == COLUMN_CODES) {
+        memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
+        for (uint32_t i = 0; i < c->entry_count; i++) {
+            if (is_literal(n, batch_span(b, c->entries[i])))
+                s->entry_bits[i / 64] |= UINT64_C(1) << (i % 64);
+        }
+        marked_rows(s, c, out);
+        return;
+    }
+    if (!is_block(s, c, &block) || needle_escaped(n, block)) {
+        for (uint32_t i = 0; i < s->row_count; i++) {
+            struct span span = c->spans[s->first_row + i];
+            if (span.len != SPAN_NONE && is_literal(n, batch_span(b, span)))
+                rows_set(out, i);
+        }
+        return;
+    }
+    const char *end = block.data + block.len;
+    uint32_t row = 0;
+    for (const char *at = block.data; at < end;) {
+        at = needle_find(n, at, end);
+        if (at == NULL)
+            break;
+        row = block_row(s, c, row, (size_t)(at - b->text.data));
+        struct slice value = batch_span(b, c->spans[s->first_row + row]);
+        if (needle_in(n, value))
+            rows_set(out, row);
+        at = value.data + value.len;
+    }
 }
 
 static int text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t column, bool is_url,
@@ -346,10 +428,13 @@ static int leaf_find(struct pred_scratch *s, const struct plan_leaf *leaf, const
             return err;
     }
     const struct forms *forms = NULL;
+    struct rows candidates;
     if (target->kind != TARGET_URL)
         return 0;
-    int err = forms_url(s, mask, &forms);
-    return err != 0 ? err : forms_rows(s, &leaf->leaf, forms, out);
+    int err = url_candidates(s, &leaf->leaf, mask, &candidates);
+    if (err == 0 && !rows_empty(&candidates))
+        err = forms_url(s, &candidates, &forms);
+    return err != 0 || forms == NULL ? err : forms_rows(s, &leaf->leaf, forms, out);
 }
 
 int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **out)

@@ -14,11 +14,41 @@ struct needle needle_of(struct slice text, bool cased)
     struct needle n = {.text = text, .cased = cased};
     if (text.len == 0)
         return n;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = find_fold((unsigned char)text.data[i]);
+        n.bytes[c / 64] |= UINT64_C(1) << (c % 64);
+    }
     n.first = (unsigned char)text.data[0];
     n.last = (unsigned char)text.data[text.len - 1];
     n.first_fold = !cased && letter(n.first) ? 0x20 : 0;
     n.last_fold = !cased && letter(n.last) ? 0x20 : 0;
     return n;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)find_fold((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool needle_escaped(const struct needle *n, struct slice text)
+{
+    const char *end = text.data + text.len;
+    const char *at = text.len < 3 ? NULL : memchr(text.data, '%', text.len - 2);
+    while (at != NULL) {
+        int high = hex_digit(at[1]);
+        int low = hex_digit(at[2]);
+        if (high >= 0 && low >= 0) {
+            unsigned char c = find_fold((unsigned char)(high * 16 + low));
+            if ((n->bytes[c / 64] >> (c % 64) & 1) != 0)
+                return true;
+        }
+        at++;
+        at = end - at < 3 ? NULL : memchr(at, '%', (size_t)(end - at) - 2);
+    }
+    return false;
 }
 
 struct slice find_folded(struct arena *arena, struct slice text)

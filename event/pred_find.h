@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/arena.h"
 
 struct needle {
@@ -18,6 +20,7 @@ struct needle {
     unsigned char last;
     unsigned char first_fold; /* 0x20 where the byte is a letter and case is folded */
     unsigned char last_fold;
+    uint64_t bytes[4]; /* which bytes, folded, it is made of: one bit each */
 };
 
 static inline unsigned char find_fold(unsigned char c)
@@ -36,6 +39,12 @@ static inline bool needle_in(const struct needle *n, struct slice text)
     return text.len >= n->text.len &&
            (n->text.len == 0 || needle_find(n, text.data, text.data + text.len) != NULL);
 }
+
+/*
+ * Could a part of the needle be written as %XX in the text? Where neither this nor needle_in() is
+ * true, the percent-decoded text does not hold it either.
+ */
+bool needle_escaped(const struct needle *n, struct slice text);
 
 /* True when `len` bytes of a, folded unless cased, are those of b, which is folded already. */
 bool find_equal(const char *a, const char *b, size_t len, bool cased);

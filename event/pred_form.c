@@ -191,7 +191,7 @@ int forms_column(struct pred_scratch *s, uint32_t column, bool is_url, const str
     return 0;
 }
 
-static int url_plans(struct pred_scratch *s)
+int url_plans(struct pred_scratch *s)
 {
     const struct batch *b = s->batch;
     if (s->url_plans != NULL)

@@ -48,5 +48,8 @@ int forms_url(struct pred_scratch *s, const struct rows *mask, const struct form
 /* The lines; owners are rows. */
 int forms_raw(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
 
+/* How the URLs of each shape are made, in s->url_plans. 0 or ERR_NOMEM. */
+int url_plans(struct pred_scratch *s);
+
 /* Append the printed text of a number. */
 void form_print_number(struct buf *out, unsigned type, unsigned epoch_form, int64_t value);

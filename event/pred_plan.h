@@ -219,6 +219,33 @@ int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **
 /* Add to *out the rows of `mask` where a column satisfies the leaf. */
 int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t column,
                 const struct rows *mask, struct rows *out);
+/*
+ * The texts of a column of text as written, where they stand: entries of COLUMN_CODES; of COLUMN_TEXT
+ * the rows' values, or before the rows are read the entries. Some places are empty.
+ */
+static inline uint32_t column_text_count(const struct batch *b, const struct column *c)
+{
+    return c->storage == COLUMN_CODES || b->row_count == 0 ? c->entry_count : b->row_count;
+}
+
+static inline bool column_text(const struct batch *b, const struct column *c, uint32_t i,
+                               struct slice *out)
+{
+    struct span span =
+        c->storage == COLUMN_CODES || b->row_count == 0 ? c->entries[i] : c->spans[i];
+    if (span.len == SPAN_NONE)
+        return false;
+    *out = batch_span(b, span);
+    return true;
+}
+
+/* All texts of a column in one piece, where they stand one behind the other. */
+bool column_block(const struct batch *b, const struct column *c, struct slice *out);
+
+/* Add the rows whose value in a column of text holds the needle, or hides it in percent escapes. */
+void column_literal_rows(struct pred_scratch *s, const struct needle *n, uint32_t column,
+                         struct rows *out);
+
 /* Add the owners of the forms that satisfy the leaf. */
 int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct forms *forms,
                struct rows *out);

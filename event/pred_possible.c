@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "event/pred_form.h"
 #include "event/pred_plan.h"
+#include "event/pred_url.h"
 
 /* Two bits: some row may make it true, some row may make it false. */
 enum can {
@@ -10,25 +11,27 @@ enum can {
     CAN_BOTH = 3,
 };
 
-/* Could decoding bring text to light that the block does not show? */
-static bool hides(const struct form_way *way, struct slice block)
+/* Could decoding bring the needle to light where the text does not show it? */
+static bool hides(const struct form_way *way, const struct needle *n, struct slice text)
 {
-    static const uint8_t KINDS[] = {SLOT_C_ESCAPED, SLOT_CSV_DOUBLED, SLOT_FORM};
-    if (way->kind == SLOT_PLAIN)
-        return way->is_url && value_is_encoded(block, SLOT_PERCENT);
-    for (size_t i = 0; i < sizeof(KINDS); i++) {
-        if (value_is_encoded(block, KINDS[i]))
-            return true;
-    }
-    return false;
+    bool percent = way->is_url || way->kind == SLOT_PERCENT || way->kind == SLOT_FORM;
+    if (percent && needle_escaped(n, text))
+        return true;
+    if (way->kind == SLOT_PERCENT || way->kind == SLOT_PLAIN)
+        return false;
+    return value_is_encoded(text, way->kind);
 }
 
-static bool entries_can(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
-                        const struct form_way *way)
+static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                      const struct form_way *way)
 {
     struct slice texts[FORM_TEXTS_MAX];
-    for (uint32_t i = 0; i < c->entry_count; i++) {
-        unsigned count = form_texts(way, batch_span(s->batch, c->entries[i]), &s->forms, texts);
+    uint32_t total = column_text_count(s->batch, c);
+    for (uint32_t i = 0; i < total; i++) {
+        struct slice written;
+        if (!column_text(s->batch, c, i, &written))
+            continue;
+        unsigned count = form_texts(way, written, &s->forms, texts);
         for (unsigned k = 0; k < count; k++) {
             if (leaf_text(leaf, s->regex, texts[k]) != 0)
                 return true;
@@ -47,21 +50,12 @@ static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, const 
     if (look != LEAF_TEXT || c->type != FIELD_TYPE_TEXT)
         return true;
     struct form_way way = {.kind = c->kind, .is_url = s->pred->targets[l->target].is_url};
-    if (c->storage == COLUMN_CODES)
-        return entries_can(s, &l->leaf, c, &way);
-    struct slice block = buf_content(&s->batch->text);
-    return needle_in(&l->leaf.needle, block) || hides(&way, block);
-}
-
-static bool has_url_parts(const struct batch *b)
-{
-    for (uint32_t i = 0; i < b->column_count; i++) {
-        uint16_t field = b->columns[i].field;
-        if (!b->columns[i].derived && field >= FIELD_URL_SCHEME && field <= FIELD_URL_FRAGMENT &&
-            field != FIELD_URL_ORIGINAL)
-            return true;
-    }
-    return false;
+    const struct needle *n = &l->leaf.needle;
+    struct slice block;
+    if (l->leaf.op <= LEAF_OP_GLOB && n->text.len != 0 && column_block(s->batch, c, &block) &&
+        !needle_in(n, block) && !hides(&way, n, block))
+        return false;
+    return texts_can(s, &l->leaf, c, &way);
 }
 
 static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
@@ -78,7 +72,7 @@ static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
             return CAN_BOTH;
         return rows_empty(&found) ? CAN_FALSE : CAN_TRUE;
     }
-    if (t->kind == TARGET_URL && has_url_parts(s->batch))
+    if (t->kind == TARGET_URL && url_possible(s, &l->leaf))
         return CAN_BOTH;
     for (uint32_t c = s->target_column[l->target]; c != 0; c = s->column_next[c - 1]) {
         if (column_can(s, l, &s->batch->columns[c - 1]))
@@ -110,7 +104,9 @@ static uint8_t node_can(struct pred_scratch *s, const struct node *n)
 
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set)
 {
-    if (p != s->pred || scratch_bind(s, set) != 0)
+    const struct column_set no_rows = {.batch = set->batch};
+    s->batch = NULL;
+    if (p != s->pred || scratch_bind(s, &no_rows) != 0)
         return true;
     for (uint32_t i = p->node_count; i > 0; i--)
         s->node_can[i - 1] = node_can(s, &p->nodes[i - 1]);
@@ -119,6 +115,31 @@ bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct co
             return true;
     }
     return false;
+}
+
+static void add_parts(const struct batch *b, struct column_mask *out)
+{
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        if (!b->columns[i].derived && url_is_part(b->columns[i].field))
+            column_mask_add(out, i);
+    }
+}
+
+void pred_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
+                  struct column_mask *out)
+{
+    const struct column_set set = {.batch = b};
+    *out = (struct column_mask){0};
+    bool all = p != s->pred || (s->batch != b && scratch_bind(s, &set) != 0);
+    for (uint32_t i = 0; i < p->target_count && !all; i++) {
+        all = p->targets[i].kind == TARGET_RAW;
+        if (p->targets[i].kind == TARGET_URL)
+            add_parts(b, out);
+        for (uint32_t c = s->target_column[i]; c != 0; c = s->column_next[c - 1])
+            column_mask_add(out, c - 1);
+    }
+    if (all)
+        memset(out, 0xff, sizeof(*out));
 }
 
 static bool is_necessary(const struct pred *p, uint32_t node)

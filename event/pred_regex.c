@@ -45,8 +45,9 @@ int regex_compile(struct regex **out, struct slice pattern, bool cased,
     if (re->code == NULL) {
         PCRE2_UCHAR text[REGEX_MESSAGE_BYTES - 32];
         (void)pcre2_get_error_message(code, text, sizeof(text));
-        const void *shown = text;
-        (void)snprintf(message, REGEX_MESSAGE_BYTES, "%s at byte %zu", (const char *)shown, at);
+        const void *raw = text;
+        const char *shown = raw;
+        (void)snprintf(message, REGEX_MESSAGE_BYTES, "%s at byte %zu", shown, at);
         free(re);
         return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_CONF;
     }

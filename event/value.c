@@ -167,7 +167,8 @@ static void ip6_print(struct buf *out, const uint8_t *bytes)
     int best_len = 1;
     int run = 0;
     for (int i = 0; i < 8; i++) {
-        groups[i] = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
+        size_t at = 2 * (size_t)i;
+        groups[i] = (unsigned)bytes[at] << 8 | bytes[at + 1];
         run = groups[i] == 0 ? run + 1 : 0;
         if (run > best_len) {
             best_len = run;

@@ -131,17 +131,20 @@ static int put_name(struct batch *b, uint32_t column, uint32_t row, const struct
     return 0;
 }
 
-static int enrich_row_side(struct enrich *e, struct batch *b, const struct feed_options *source,
-                           const struct side *side, const struct side_columns *to, uint32_t row,
-                           const struct ip *ip)
+static int put_place(struct enrich *e, struct batch *b, const struct side *side,
+                     const struct side_columns *to, uint32_t row, const struct ip *ip)
 {
-    if (e->geo != NULL) {
-        struct geo_place place = geo_lookup(e->geo, ip);
-        if (place.asn != 0)
-            b->columns[to->asn].numbers[row] = place.asn;
-        if (put_country(e, b, side, to->country, row, place.country) != 0)
-            return ERR_NOMEM;
-    }
+    if (e->geo == NULL)
+        return 0;
+    struct geo_place place = geo_lookup(e->geo, ip);
+    if (place.asn != 0)
+        b->columns[to->asn].numbers[row] = place.asn;
+    return put_country(e, b, side, to->country, row, place.country);
+}
+
+static int put_network(struct batch *b, const struct feed_options *source,
+                       const struct side_columns *to, uint32_t row, const struct ip *ip)
+{
     if (source->networks == NULL)
         return 0;
     struct zone_match match = zone_find(source->networks, ip);
@@ -183,7 +186,9 @@ static int enrich_side(struct enrich *e, struct batch *b, const struct feed_opti
              c = column_of(b, side->ip, &at)) {
             if (!row_ip(c, row, &ip))
                 continue;
-            status = enrich_row_side(e, b, source, side, &to, row, &ip);
+            status = put_place(e, b, side, &to, row, &ip);
+            if (status == 0)
+                status = put_network(b, source, &to, row, &ip);
             break;
         }
     }

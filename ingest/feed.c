@@ -112,7 +112,7 @@ static void batch_give(struct feed_bench *bench, struct batch *b)
     }
     if (s->count == s->cap) {
         size_t cap = s->cap == 0 ? 64 : s->cap * 2;
-        struct batch **items = realloc(s->items, cap * sizeof(*items));
+        struct batch **items = realloc(s->items, cap * sizeof(struct batch *));
         if (items == NULL) {
             batch_free(b);
             return;

@@ -16,6 +16,19 @@ int bound_init(struct bound *out, struct batch *scratch_owner, const struct batc
     return 0;
 }
 
+uint32_t bound_count(const struct bound *bound, uint32_t column)
+{
+    const struct batch *b = bound->batch;
+    uint32_t n = 0;
+    if (b->columns[column].derived)
+        return b->row_count;
+    for (uint32_t s = 1; s < b->shape_count; s++) {
+        if (bound->binds[(size_t)s * b->column_count + column] != 0)
+            n += b->shapes[s].row_count;
+    }
+    return n;
+}
+
 uint32_t bound_rows(const struct bound *bound, uint32_t column, uint16_t *rows)
 {
     const struct batch *b = bound->batch;

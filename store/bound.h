@@ -17,5 +17,8 @@ struct bound {
 /* Needs the batch's shapes and columns; 0 or ERR_NOMEM. */
 int bound_init(struct bound *out, struct batch *scratch_owner, const struct batch *b);
 
+/* How many rows the column has; needs the row counts of the shapes. */
+uint32_t bound_count(const struct bound *bound, uint32_t column);
+
 /* Write the rows of the column, ascending, to rows[]; returns how many. A derived column has all. */
 uint32_t bound_rows(const struct bound *bound, uint32_t column, uint16_t *rows);

@@ -126,11 +126,12 @@ static void get_min_max(struct reader *in, int64_t *least, int64_t *most)
 
 int pack_next(struct pack_view *v, struct batch_head *out)
 {
-    if (v->left == 0)
+    if (v->left == 0) {
         return v->heads.len == 0 && v->shared.texts_at == v->shared.texts_total &&
                        v->shared.rows_at == v->shared.rows_total
                    ? ERR_NOTFOUND
                    : ERR_CORRUPT;
+    }
     struct reader in = reader_of(v->heads);
     struct batch_head head = v->shared;
     head.format = reader_get16(&in);

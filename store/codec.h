@@ -19,7 +19,7 @@
  */
 #pragma once
 
-#include "event/batch.h"
+#include "event/columns.h"
 
 enum codec_limits {
     CODEC_VERSION = 1,
@@ -107,8 +107,17 @@ bool codec_head_may_hold_ip(const struct batch_head *head, const struct ip *ip);
 bool codec_head_may_hold_text(const struct batch_head *head, struct slice text);
 
 /*
- * Fill a reset batch: first the texts (columns exist, rows are absent), then, if wanted, the rows.
- * After an error the batch must be reset.
+ * Fill a reset batch: first the texts, then, if wanted, the rows. After an error the batch must be
+ * reset.
+ *
+ * Between the two row_count is 0, columns have no rows, and the values of a COLUMN_TEXT stand in its
+ * entries, in the order of their rows, one behind the other in the text; so do the entries of a
+ * dictionary.
+ *
+ * `only` names the columns (indexes in the batch) whose rows are wanted; NULL: all. The others
+ * have none (`rows` NULL, row_cap 0) and must not be asked for, nor lines rendered; what is no
+ * column (times, runs, verdicts) is there in any case.
  */
 int codec_texts(struct codec *c, const struct batch_head *head, struct batch *out);
-int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out);
+int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out,
+               const struct column_mask *only);

@@ -199,6 +199,9 @@ static int read_verbatim(struct batch *b, struct reader *in, struct text_walk *w
                          uint32_t row_count, uint32_t *verbatim)
 {
     uint32_t count = read_count(in, row_count, 1);
+    b->line = arena_array(&b->arena, count + 1, sizeof(*b->line));
+    if (b->line == NULL)
+        return ERR_NOMEM;
     for (uint32_t i = 0; i < count; i++)
         b->line[i] = walk_text(walk, in);
     *verbatim = count;
@@ -301,9 +304,7 @@ int codec_texts(struct codec *c, const struct batch_head *head, struct batch *ou
                          .len = head->texts_len,
                          .cache = &c->texts_cache,
                          .cached = &c->texts_cached};
-    int status = batch_reserve_rows(out, head->row_count);
-    if (status == 0)
-        status = unpack_piece(c, &texts, head->pack_checksum, &out->text);
+    int status = unpack_piece(c, &texts, head->pack_checksum, &out->text);
     if (status != 0)
         return status;
     struct reader in = reader_of(buf_content(&out->text));
@@ -462,10 +463,10 @@ static void apply_exceptions(struct batch *b, struct column *col)
             else
                 continue;
             column_set_present(col, row);
-        } else if (col->type == FIELD_TYPE_INT && value_int(text, &number) != VALUE_INVALID) {
-            col->numbers[row] = number;
-        } else if (col->type == FIELD_TYPE_EPOCH &&
-                   value_epoch(text, &number, &form) != VALUE_INVALID && form == col->epoch_form) {
+        } else if ((col->type == FIELD_TYPE_INT && value_int(text, &number) != VALUE_INVALID) ||
+                   (col->type == FIELD_TYPE_EPOCH &&
+                    value_epoch(text, &number, &form) != VALUE_INVALID &&
+                    form == col->epoch_form)) {
             col->numbers[row] = number;
         }
     }
@@ -482,13 +483,57 @@ static uint32_t keep_canonical(struct codec *c, const struct column *col, uint32
     return kept;
 }
 
+static int skip_addresses(struct reader *in, const struct column *col, uint32_t n)
+{
+    size_t width = col->storage == COLUMN_IP4 ? 4 : 16;
+    uint8_t mode = reader_get8(in);
+    if (mode == CODEC_IP_PLAIN) {
+        (void)reader_bytes(in, n * width);
+    } else if (mode == CODEC_IP_DICTIONARY) {
+        uint32_t distinct = read_count(in, n, width);
+        (void)reader_bytes(in, distinct * width);
+        skip_codes(in, n, distinct);
+    } else {
+        return ERR_CORRUPT;
+    }
+    return in->failed ? ERR_CORRUPT : 0;
+}
+
+/* Walk over the rows of a column that nobody asked for. */
+static int skip_column(struct reader *in, const struct batch *b, const struct bound *bound,
+                       uint32_t column)
+{
+    const struct column *col = &b->columns[column];
+    uint32_t n = bound_count(bound, column);
+    if (col->exception_count > n)
+        return ERR_CORRUPT;
+    n -= col->exception_count;
+    switch ((enum column_storage)col->storage) {
+    case COLUMN_CODES:
+        if (n != 0)
+            skip_codes(in, n, col->entry_count + col->derived);
+        break;
+    case COLUMN_TEXT:
+        return n == col->entry_count ? 0 : ERR_CORRUPT;
+    case COLUMN_INT:
+        skip_numbers(in, n);
+        break;
+    case COLUMN_IP4:
+    case COLUMN_IP:
+        return skip_addresses(in, col, n);
+    }
+    return in->failed ? ERR_CORRUPT : 0;
+}
+
 static int read_column_rows(struct codec *c, struct reader *in, struct batch *b,
                             const struct bound *bound, uint32_t column)
 {
     struct column *col = &b->columns[column];
     uint32_t n = bound_rows(bound, column, c->rows);
     col->value_count = col->derived ? 0 : n;
-    int status = 0;
+    int status = column_reserve(b, col);
+    if (status != 0)
+        return status;
     if (col->exception_count != 0)
         n = keep_canonical(c, col, n);
     switch ((enum column_storage)col->storage) {
@@ -517,7 +562,7 @@ static int read_column_rows(struct codec *c, struct reader *in, struct batch *b,
 }
 
 /* Give each verbatim row its line. */
-static int place_verbatim(struct batch *b, uint32_t verbatim)
+static int place_verbatim(struct batch *b, const struct span *lines, uint32_t verbatim)
 {
     uint32_t count = 0;
     for (uint32_t row = 0; row < b->row_count; row++)
@@ -526,9 +571,7 @@ static int place_verbatim(struct batch *b, uint32_t verbatim)
         return ERR_CORRUPT;
     for (uint32_t row = b->row_count; row-- > 0;) {
         if (b->shape[row] == 0)
-            b->line[row] = b->line[--count];
-        else
-            b->line[row] = (struct span){0};
+            b->line[row] = lines[--count];
     }
     return 0;
 }
@@ -540,9 +583,41 @@ static void take_epochs(struct batch *b, const struct column *epoch)
         b->time_ns[row] = value_epoch_ns(epoch->numbers[row], epoch->epoch_form);
 }
 
-static int read_rows(struct codec *c, struct reader *in, const struct batch_head *head,
-                     struct batch *b)
+/* Rows of all columns, or of those wanted and of the one that gives the time. */
+static int read_columns(struct codec *c, struct reader *in, struct batch *b,
+                        const struct time_plan *plan, const struct column_mask *only)
 {
+    struct bound bound;
+    int status = bound_init(&bound, b, b);
+    for (uint32_t i = 0; i < b->column_count && status == 0; i++) {
+        bool is_time = plan->mode == CODEC_TIME_EPOCH && plan->column == i;
+        if (only == NULL || is_time || column_mask_has(only, i))
+            status = read_column_rows(c, in, b, &bound, i);
+        else
+            status = skip_column(in, b, &bound, i);
+    }
+    return status;
+}
+
+/* Arrays for the rows, none yet for those of columns; the verbatim lines are kept in *lines. */
+static int reserve_rows(struct batch *b, uint32_t row_count, const struct span **lines)
+{
+    uint32_t columns = b->column_count;
+    *lines = b->line;
+    b->column_count = 0;
+    int status = batch_reserve_rows(b, row_count);
+    b->column_count = columns;
+    b->row_count = row_count;
+    return status;
+}
+
+static int read_rows(struct codec *c, struct reader *in, const struct batch_head *head,
+                     struct batch *b, const struct column_mask *only)
+{
+    const struct span *lines = NULL;
+    int status = reserve_rows(b, head->row_count, &lines);
+    if (status != 0)
+        return status;
     if (unpack_codes(in, c->codes, b->row_count, b->shape_count) != 0)
         return ERR_CORRUPT;
     for (uint32_t row = 0; row < b->row_count; row++) {
@@ -550,19 +625,16 @@ static int read_rows(struct codec *c, struct reader *in, const struct batch_head
         b->shapes[c->codes[row]].row_count++;
     }
     struct time_plan plan = {0};
-    if (place_verbatim(b, b->last_shape) != 0 ||
+    if (place_verbatim(b, lines, b->last_shape) != 0 ||
         read_small(c, in, b->reason, b->row_count, UINT8_MAX + 1) != 0 ||
         read_small(c, in, b->time_source, b->row_count, TIME_SOURCE_COUNT) != 0 ||
         read_small(c, in, b->verdict, b->row_count, UINT8_MAX + 1) != 0)
         return ERR_CORRUPT;
-    int status = read_runs(in, head, b);
+    status = read_runs(in, head, b);
     if (status == 0)
         status = read_times(c, in, b, &plan);
-    struct bound bound;
     if (status == 0)
-        status = bound_init(&bound, b, b);
-    for (uint32_t i = 0; i < b->column_count && status == 0; i++)
-        status = read_column_rows(c, in, b, &bound, i);
+        status = read_columns(c, in, b, &plan, only);
     if (status != 0)
         return status;
     if (plan.mode == CODEC_TIME_EPOCH)
@@ -570,7 +642,8 @@ static int read_rows(struct codec *c, struct reader *in, const struct batch_head
     return in->failed || reader_left(in) != 0 ? ERR_CORRUPT : 0;
 }
 
-int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out)
+int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out,
+               const struct column_mask *only)
 {
     buf_reset(&c->plain);
     struct part rows = {.packed = head->rows,
@@ -582,7 +655,6 @@ int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out
     int status = unpack_piece(c, &rows, head->pack_checksum, &c->plain);
     if (status != 0)
         return status;
-    out->row_count = head->row_count;
     struct reader in = reader_of(buf_content(&c->plain));
-    return read_rows(c, &in, head, out);
+    return read_rows(c, &in, head, out, only);
 }

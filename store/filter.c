@@ -18,7 +18,7 @@ uint64_t filter_key_text(struct slice text, struct buf *scratch)
         return 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        to[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        to[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
     }
     return hash_bytes(0, to, text.len);
 }

@@ -2,7 +2,7 @@
  * store/filter.h - private to store/: which addresses and names a stored batch may hold.
  *
  * A Bloom filter (Bloom 1970; double hashing after Kirsch and Mitzenmacher 2006) of FILTER_BITS a
- * key and FILTER_HASHES probes: about 1 wrong "maybe" in 100, never a wrong "no". Keys are XXH3-64
+ * key and FILTER_HASHES probes: about 1 wrong "maybe" in 500, never a wrong "no". Keys are XXH3-64
  * with seed 0 of the 16 bytes of an address, or of a decoded text in lower-case ASCII.
  */
 #pragma once
@@ -14,8 +14,8 @@
 #include "event/batch.h"
 
 enum filter_limits {
-    FILTER_BITS = 10,
-    FILTER_HASHES = 5,
+    FILTER_BITS = 14,
+    FILTER_HASHES = 6,
     FILTER_KEYS_MAX = 1 << 16, /* distinct; with more the filter is left out */
 };
 

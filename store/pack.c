@@ -89,6 +89,18 @@ void pack_numbers(struct buf *out, const int64_t *values, uint32_t n, uint64_t *
     planes_put(out, scratch, n, width);
 }
 
+void skip_numbers(struct reader *in, uint32_t n)
+{
+    if (n == 0)
+        return;
+    (void)reader_get16(in); /* mode and scale */
+    unsigned width = reader_get8(in);
+    (void)reader_varint(in, UINT64_MAX);
+    if (width > 8)
+        in->failed = true;
+    (void)reader_bytes(in, (uint64_t)n * width);
+}
+
 int unpack_numbers(struct reader *in, int64_t *values, uint32_t n)
 {
     if (n == 0)
@@ -149,4 +161,12 @@ int unpack_codes(struct reader *in, uint16_t *codes, uint32_t n, uint32_t limit)
         return ERR_CORRUPT;
     }
     return 0;
+}
+
+void skip_codes(struct reader *in, uint32_t n, uint32_t limit)
+{
+    unsigned width = limit <= 1 ? 0 : limit <= 256 ? 1 : 2;
+    (void)reader_bytes(in, (uint64_t)n * width);
+    if (limit == 0)
+        in->failed = true;
 }

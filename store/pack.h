@@ -23,7 +23,11 @@ void pack_numbers(struct buf *out, const int64_t *values, uint32_t n, uint64_t *
 /* Read what pack_numbers() wrote. ERR_CORRUPT marks the reader as failed too. */
 int unpack_numbers(struct reader *in, int64_t *values, uint32_t n);
 
+/* Walk over them; the reader fails where they cannot be. */
+void skip_numbers(struct reader *in, uint32_t n);
+
 /* n values below `limit` (1..65536) in 0, 1 or 2 bytes each, low bytes first as a plane. */
 void pack_codes(struct buf *out, const uint16_t *codes, uint32_t n, uint32_t limit);
 /* ERR_CORRUPT when a code is not below `limit`. */
 int unpack_codes(struct reader *in, uint16_t *codes, uint32_t n, uint32_t limit);
+void skip_codes(struct reader *in, uint32_t n, uint32_t limit);

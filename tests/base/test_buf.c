@@ -37,20 +37,20 @@ static void appends_text_and_numbers(void **state)
 static void writes_fixed_widths_low_byte_first(void **state)
 {
     (void)state;
-    static const uint8_t expected[] = {2, 1, 6, 5, 4, 3, 14, 13, 12, 11, 10, 9, 8, 7};
+    static const uint8_t EXPECTED[] = {2, 1, 6, 5, 4, 3, 14, 13, 12, 11, 10, 9, 8, 7};
     struct buf b = {0};
     buf_put16(&b, 0x0102);
     buf_put32(&b, 0x03040506);
     buf_put64(&b, UINT64_C(0x0708090a0b0c0d0e));
-    assert_int_equal(b.len, sizeof(expected));
-    assert_memory_equal(b.data, expected, sizeof(expected));
+    assert_int_equal(b.len, sizeof(EXPECTED));
+    assert_memory_equal(b.data, EXPECTED, sizeof(EXPECTED));
     buf_release(&b);
 }
 
 static void writes_varints(void **state)
 {
     (void)state;
-    static const uint8_t most[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
+    static const uint8_t MOST[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
     struct buf b = {0};
     buf_varint(&b, 0);
     buf_varint(&b, 127);
@@ -59,8 +59,8 @@ static void writes_varints(void **state)
     assert_memory_equal(b.data, "\x00\x7f\x80\x01", 4);
     buf_reset(&b);
     buf_varint(&b, UINT64_MAX);
-    assert_int_equal(b.len, sizeof(most));
-    assert_memory_equal(b.data, most, sizeof(most));
+    assert_int_equal(b.len, sizeof(MOST));
+    assert_memory_equal(b.data, MOST, sizeof(MOST));
     buf_release(&b);
 }
 

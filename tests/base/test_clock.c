@@ -36,14 +36,14 @@ static void knows_the_calendar(void **state)
 static void refuses_what_is_no_time(void **state)
 {
     (void)state;
-    static const struct clock_civil wrong[] = {
+    static const struct clock_civil WRONG[] = {
         {2026, 0, 1, 0, 0, 0, 0},  {2026, 13, 1, 0, 0, 0, 0}, {2026, 2, 29, 0, 0, 0, 0},
         {1900, 2, 29, 0, 0, 0, 0}, {2026, 4, 31, 0, 0, 0, 0}, {2026, 1, 0, 0, 0, 0, 0},
         {2026, 1, 1, 24, 0, 0, 0}, {2026, 1, 1, 0, 60, 0, 0}, {2026, 1, 1, 0, 0, 61, 0},
         {2026, 1, 1, -1, 0, 0, 0}, {2026, 1, 1, 0, 0, 0, -1}, {2026, 1, 1, 0, 0, 0, 1000000000},
     };
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_false(clock_civil_valid(&wrong[i]));
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++)
+        assert_false(clock_civil_valid(&WRONG[i]));
     struct clock_civil leap = {2000, 2, 29, 23, 59, 60, 0};
     assert_true(clock_civil_valid(&leap));
 }
@@ -82,7 +82,7 @@ static void reads_rfc3339(void **state)
     static const struct {
         const char *text;
         int64_t ns;
-    } cases[] = {
+    } CASES[] = {
         {"1970-01-01T00:00:00Z", 0},
         {"1970-01-01t09:00:00.5+09:00", 500000000},
         {"1970-01-01 00:00:01", 1000000000},
@@ -91,17 +91,17 @@ static void reads_rfc3339(void **state)
         {"1970-01-01T00:00:00-0130", INT64_C(5400000000000)},
         {"2026-11-21T01:00:00.001Z", INT64_C(1795222800001000000)},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         int64_t ns = 1;
-        assert_int_equal(clock_parse(&ns, slice_from(cases[i].text)), 0);
-        assert_int_equal(ns, cases[i].ns);
+        assert_int_equal(clock_parse(&ns, slice_from(CASES[i].text)), 0);
+        assert_int_equal(ns, CASES[i].ns);
     }
 }
 
 static void refuses_broken_times(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
+    static const char *const WRONG[] = {
         "",
         "1970",
         "1970-01-01",
@@ -118,9 +118,9 @@ static void refuses_broken_times(void **state)
         "2262-01-01T00:00:00Z",
         "+970-01-01T00:00:00Z",
     };
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         int64_t ns = 77;
-        assert_int_equal(clock_parse(&ns, slice_from(wrong[i])), ERR_FORMAT);
+        assert_int_equal(clock_parse(&ns, slice_from(WRONG[i])), ERR_FORMAT);
         assert_int_equal(ns, 77);
     }
     struct slice whole = SLICE("2026-11-21T01:00:00.001+09:00");
@@ -141,10 +141,10 @@ static void reads_durations_and_zones(void **state)
     assert_int_equal(ns, INT64_C(604800000000000));
     assert_int_equal(clock_parse_duration(&ns, SLICE("2h")), 0);
     assert_int_equal(ns, INT64_C(7200000000000));
-    static const char *const wrong[] = {
+    static const char *const WRONG[] = {
         "", "s", "10", "-1s", "1.5s", "10 s", "1x", "200000d", "99999999999999999999s"};
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(clock_parse_duration(&ns, slice_from(wrong[i])), ERR_FORMAT);
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++)
+        assert_int_equal(clock_parse_duration(&ns, slice_from(WRONG[i])), ERR_FORMAT);
     assert_int_equal(clock_parse_zone(&minutes, SLICE("-03:30")), 0);
     assert_int_equal(minutes, -210);
     assert_int_equal(clock_parse_zone(&minutes, SLICE("Z")), 0);

@@ -3,23 +3,24 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
-#include <cmocka.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/file.h"
 
-static const char *const models[] = {"alpha", "beta", "gamma", NULL};
+static const char *const MODELS[] = {"alpha", "beta", "gamma", NULL};
 
-static const struct conf_key table[] = {
+static const struct conf_key TABLE[] = {
     {.path = "data", .type = CONF_PATH, .required = true, .help = "Where the store is."},
     {.path = "kafka", .type = CONF_SECTION, .help = "The source."},
     {.path = "kafka.brokers", .type = CONF_STRING, .required = true, .initial = "192.0.2.1:9092"},
     {.path = "kafka.topics[]", .type = CONF_STRING, .help = "Topics."},
     {.path = "kafka.properties.*", .type = CONF_STRING, .help = "For the client library."},
-    {.path = "start", .type = CONF_ENUM, .choices = models, .initial = "beta"},
+    {.path = "start", .type = CONF_ENUM, .choices = MODELS, .initial = "beta"},
     {.path = "limits.log_bytes",
      .type = CONF_SIZE,
      .initial = "64MiB",
@@ -46,10 +47,10 @@ static const struct conf_key table[] = {
 };
 
 enum {
-    KEYS = sizeof(table) / sizeof(table[0]),
+    KEYS = sizeof(TABLE) / sizeof(TABLE[0]),
 };
 
-static const char good[] = "data: /srv/store\n"
+static const char GOOD[] = "data: /srv/store\n"
                            "kafka:\n"
                            "  brokers: \"192.0.2.7:9092\"\n"
                            "  topics: [one, two]\n"
@@ -74,7 +75,7 @@ struct parsed {
 static struct parsed parse(const char *text)
 {
     struct parsed p = {0};
-    p.err = conf_parse(&p.conf, table, KEYS, slice_from(text), "/etc/c.yaml", &p.diag);
+    p.err = conf_parse(&p.conf, TABLE, KEYS, slice_from(text), "/etc/c.yaml", &p.diag);
     return p;
 }
 
@@ -87,7 +88,7 @@ static void parsed_release(struct parsed *p)
 static void reads_values_and_defaults(void **state)
 {
     (void)state;
-    struct parsed p = parse(good);
+    struct parsed p = parse(GOOD);
     assert_string_equal(diag_text(&p.diag), "");
     assert_int_equal(p.err, 0);
     const struct conf_node *root = conf_root(p.conf);
@@ -143,7 +144,7 @@ static void leaves_optional_sections_out(void **state)
 static void reports_all_faults_at_once(void **state)
 {
     (void)state;
-    static const char text[] = "kafka:\n"
+    static const char TEXT[] = "kafka:\n"
                                "  broker: x\n"
                                "start: betta\n"
                                "limits:\n"
@@ -163,15 +164,15 @@ static void reports_all_faults_at_once(void **state)
                                "      - exclude: [2001:db8::/129]\n"
                                "    sources: {fw: {zone: JST}}\n"
                                "  c: 7\n";
-    static const char *const expected[] = {
+    static const char *const EXPECTED[] = {
         "c.yaml:1:1: the key \"data\" is missing; write path: Where the store is.\n",
         "c.yaml:2:3: unknown key \"broker\"; did you mean \"brokers\"?\n",
         "c.yaml:1:1: the key \"brokers\" is missing in \"kafka\"; write string\n",
-        "c.yaml:3:8: \"betta\" is not a valid choice; did you mean beta? it is one of alpha, beta, "
-        "gamma\n",
+        ("c.yaml:3:8: \"betta\" is not a valid choice; did you mean beta? it is one of alpha, beta, "
+         "gamma\n"),
         "c.yaml:5:14: \"1\" is out of range; allowed is size in bytes from 4KiB to 1TiB\n",
-        "c.yaml:6:9: \"10 seconds\" is not a valid duration; write a number with ms, s, m, h or d, "
-        "such as 10s\n",
+        ("c.yaml:6:9: \"10 seconds\" is not a valid duration; write a number with ms, s, m, h or d, "
+         "such as 10s\n"),
         "c.yaml:7:12: a list where one value is expected; write integer from 1 to 64 threads\n",
         "c.yaml:8:10: the value is missing; write true or false\n",
         "c.yaml:11:11: \"\" is out of range; allowed is string of 1 to 20 bytes\n",
@@ -184,16 +185,16 @@ static void reports_all_faults_at_once(void **state)
         "c.yaml:19:26: \"JST\" is not a valid zone offset",
         "c.yaml:20:6: a single value where a section is expected",
     };
-    struct parsed p = parse(text);
+    struct parsed p = parse(TEXT);
     assert_int_equal(p.err, ERR_CONF);
     assert_null(p.conf);
     const char *messages = diag_text(&p.diag);
-    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        if (strstr(messages, expected[i]) == NULL)
-            print_error("not found: %s\nin:\n%s", expected[i], messages);
-        assert_non_null(strstr(messages, expected[i]));
+    for (size_t i = 0; i < sizeof(EXPECTED) / sizeof(EXPECTED[0]); i++) {
+        if (strstr(messages, EXPECTED[i]) == NULL)
+            print_error("not found: %s\nin:\n%s", EXPECTED[i], messages);
+        assert_non_null(strstr(messages, EXPECTED[i]));
     }
-    assert_int_equal(p.diag.count, sizeof(expected) / sizeof(expected[0]));
+    assert_int_equal(p.diag.count, sizeof(EXPECTED) / sizeof(EXPECTED[0]));
     parsed_release(&p);
 }
 
@@ -217,7 +218,7 @@ static void reads_sizes(void **state)
         const char *text;
         int err;
         int64_t bytes;
-    } cases[] = {
+    } CASES[] = {
         {"0", 0, 0},
         {"512", 0, 512},
         {"512B", 0, 512},
@@ -234,10 +235,10 @@ static void reads_sizes(void **state)
         {"99999999999999999999", ERR_FORMAT, 0},
         {"1 ", ERR_FORMAT, 0},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         int64_t bytes = 0;
-        assert_int_equal(conf_parse_size(&bytes, slice_from(cases[i].text)), cases[i].err);
-        assert_int_equal(bytes, cases[i].bytes);
+        assert_int_equal(conf_parse_size(&bytes, slice_from(CASES[i].text)), CASES[i].err);
+        assert_int_equal(bytes, CASES[i].bytes);
     }
 }
 
@@ -274,17 +275,17 @@ static void check_equal(const struct conf_node *a, const struct conf_node *b)
 static void prints_what_reads_back(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        good,
+    static const char *const TEXTS[] = {
+        GOOD,
         "data: \"a\\nb: c\"\ntenants: {a: {name: x}}\n",
         "data: d\nlimits:\ntenants: {a: {name: \"052027\", networks: [], sources: {}}}\n",
         "data: d\nkafka: {brokers: x, properties: {a: \"\", \"b c\": \"#\", '\"': '\\'}}\n"
         "tenants:\n  'null': {name: \"true\", networks: [{cidr: 192.0.2.1}]}\n",
     };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         struct buf once = {0};
         struct buf twice = {0};
-        struct parsed p = parse(texts[i]);
+        struct parsed p = parse(TEXTS[i]);
         assert_string_equal(diag_text(&p.diag), "");
         conf_print(p.conf, &once);
         struct parsed q = parse(buf_string(&once));
@@ -303,7 +304,7 @@ static void prints_a_valid_example(void **state)
 {
     (void)state;
     struct buf b = {0};
-    conf_print_example(table, KEYS, &b);
+    conf_print_example(TABLE, KEYS, &b);
     struct parsed p = parse(buf_string(&b));
     assert_string_equal(diag_text(&p.diag), "");
     assert_int_equal(p.err, 0);
@@ -333,7 +334,7 @@ static void prints_a_manual(void **state)
 {
     (void)state;
     struct buf b = {0};
-    conf_print_man(table, KEYS, &b);
+    conf_print_man(TABLE, KEYS, &b);
     const char *text = buf_string(&b);
     assert_true(slice_starts(buf_content(&b), SLICE(".Bl -tag -width Ds\n.It Cm data\nWhere the "
                                                     "store is.\n(path, required)\n")));
@@ -349,17 +350,17 @@ static void loads_files(void **state)
     struct conf *conf = NULL;
     struct diag diag = {0};
     (void)snprintf(path, sizeof(path), "/tmp/test_conf.%d.yaml", (int)getpid());
-    assert_int_equal(conf_load(&conf, table, KEYS, path, &diag), ERR_NOTFOUND);
+    assert_int_equal(conf_load(&conf, TABLE, KEYS, path, &diag), ERR_NOTFOUND);
     assert_non_null(strstr(diag_text(&diag), "cannot be read: No such file"));
-    assert_int_equal(file_write_atomic(path, slice_from(good)), 0);
-    assert_int_equal(conf_load(&conf, table, KEYS, path, &diag), 0);
+    assert_int_equal(file_write_atomic(path, slice_from(GOOD)), 0);
+    assert_int_equal(conf_load(&conf, TABLE, KEYS, path, &diag), 0);
     assert_string_equal(conf_filename(conf), path);
     conf_free(conf);
     struct file *f = NULL;
     assert_int_equal(file_open(&f, path, FILE_APPEND), 0);
     assert_int_equal(file_truncate(f, (4 << 20) + 1), 0);
     file_close(f);
-    assert_int_equal(conf_load(&conf, table, KEYS, path, &diag), ERR_RANGE);
+    assert_int_equal(conf_load(&conf, TABLE, KEYS, path, &diag), ERR_RANGE);
     assert_int_equal(file_unlink(path), 0);
     diag_release(&diag);
 }

@@ -38,15 +38,15 @@ static void counts_past_its_bound(void **state)
 static void suggests_the_nearest(void **state)
 {
     (void)state;
-    static const char *const names[] = {"brokers", "topics", "properties", "format"};
-    assert_string_equal(diag_suggest(SLICE("broker"), names, 4), "brokers");
-    assert_string_equal(diag_suggest(SLICE("topcis"), names, 4), "topics");
-    assert_string_equal(diag_suggest(SLICE("propertys"), names, 4), "properties");
-    assert_null(diag_suggest(SLICE("zzz"), names, 4));
-    assert_null(diag_suggest(SLICE(""), names, 4));
+    static const char *const NAMES[] = {"brokers", "topics", "properties", "format"};
+    assert_string_equal(diag_suggest(SLICE("broker"), NAMES, 4), "brokers");
+    assert_string_equal(diag_suggest(SLICE("topcis"), NAMES, 4), "topics");
+    assert_string_equal(diag_suggest(SLICE("propertys"), NAMES, 4), "properties");
+    assert_null(diag_suggest(SLICE("zzz"), NAMES, 4));
+    assert_null(diag_suggest(SLICE(""), NAMES, 4));
     char longest[500];
     memset(longest, 'a', sizeof(longest));
-    assert_null(diag_suggest(slice_of(longest, sizeof(longest)), names, 4));
+    assert_null(diag_suggest(slice_of(longest, sizeof(longest)), NAMES, 4));
 }
 
 int main(void)

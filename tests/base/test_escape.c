@@ -59,11 +59,11 @@ static void decodes_every_character(void **state)
     for (uint32_t point = 0; point <= 0x10ffff; point++) {
         char bytes[4];
         size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-        static const uint8_t lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
+        static const uint8_t LEAD[5] = {0, 0, 0xc0, 0xe0, 0xf0};
         uint32_t rest = point;
         for (size_t i = len - 1; i > 0; i--, rest >>= 6)
             bytes[i] = (char)(0x80 | (rest & 0x3f));
-        bytes[0] = (char)(lead[len] | rest);
+        bytes[0] = (char)(LEAD[len] | rest);
         uint32_t got = 0;
         size_t expected = point >= 0xd800 && point <= 0xdfff ? 0 : len;
         assert_int_equal(escape_utf8(&got, slice_of(bytes, len)), expected);

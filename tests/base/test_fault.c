@@ -3,11 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
-#include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -16,7 +17,7 @@
 static void refuses_what_it_cannot_read(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
+    static const char *const WRONG[] = {
         "crash",
         "boom@x",
         "crash@",
@@ -35,8 +36,8 @@ static void refuses_what_it_cannot_read(void **state)
         "crash@x;;;boom@y",
         "crash@x:99999999999999999999",
     };
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(fault_set(wrong[i]), ERR_CONF);
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++)
+        assert_int_equal(fault_set(WRONG[i]), ERR_CONF);
     assert_int_equal(fault_set(NULL), 0);
     assert_int_equal(fault_set(""), 0);
     assert_int_equal(fault_file(FAULT_WRITE, "/x", NULL), 0);

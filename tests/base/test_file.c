@@ -3,11 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/fault.h"
 #include "base/file.h"
@@ -176,14 +177,14 @@ static void reads_whole_files_up_to_a_limit(void **state)
 static void replaces_all_or_nothing(void **state)
 {
     (void)state;
-    static const char *const faults[] = {
+    static const char *const FAULTS[] = {
         "EACCES@open=atom.tmp",  "ENOSPC@write=atom.tmp", "EIO@sync=atom.tmp",
         "EIO@truncate=atom.tmp", "EIO@rename=atom",
     };
     struct file_info info;
     assert_int_equal(file_write_atomic(in_folder("atom"), SLICE("old")), 0);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-        assert_int_equal(fault_set(faults[i]), 0);
+    for (size_t i = 0; i < sizeof(FAULTS) / sizeof(FAULTS[0]); i++) {
+        assert_int_equal(fault_set(FAULTS[i]), 0);
         assert_int_equal(file_write_atomic(in_folder("atom"), SLICE("newer")), ERR_IO);
         assert_int_equal(fault_set(NULL), 0);
         check_content(in_folder("atom"), SLICE("old"));

@@ -4,13 +4,14 @@
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -24,7 +25,7 @@ enum metric_id {
     METRIC_BYTES,
 };
 
-static const struct metric_desc table[] = {
+static const struct metric_desc TABLE[] = {
     {"test_rows", METRIC_TYPE_COUNTER, "tenant", "Rows stored."},
     {"test_lag", METRIC_TYPE_GAUGE, "", "Records \"behind\"."},
     {"test_cpu_seconds", METRIC_TYPE_COUNTER_SECONDS, "", "Time spent."},
@@ -34,7 +35,7 @@ static const struct metric_desc table[] = {
 static struct metric_set *make_set(void)
 {
     struct metric_set *set = NULL;
-    assert_int_equal(metric_new(&set, table, 4), 0);
+    assert_int_equal(metric_new(&set, TABLE, 4), 0);
     return set;
 }
 
@@ -210,13 +211,13 @@ static void serves_over_a_unix_socket(void **state)
 static void refuses_open_addresses(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
+    static const char *const WRONG[] = {
         "0.0.0.0:9188", "192.0.2.1:9188", "127.0.0.1", "127.0.0.1:",  "127.0.0.1:99999",
         "[::]:1",       "unix:",          "",          "127.0.0.1:9x"};
     struct metric_server *server = NULL;
     struct metric_set *set = make_set();
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(metric_server_open(&server, set, wrong[i]), ERR_CONF);
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++)
+        assert_int_equal(metric_server_open(&server, set, WRONG[i]), ERR_CONF);
     assert_int_equal(metric_server_open(&server, set, "unix:/nonexistent/x"), ERR_IO);
     metric_free(set);
 }

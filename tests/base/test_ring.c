@@ -3,9 +3,10 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
-#include <cmocka.h>
 #include <pthread.h>
 #include <time.h>
+
+#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -75,11 +76,11 @@ static void *produce(void *arg)
 static void carries_between_threads(void **state)
 {
     (void)state;
-    static const size_t capacities[] = {1, 2, 64, 4096};
-    for (size_t c = 0; c < sizeof(capacities) / sizeof(capacities[0]); c++) {
+    static const size_t CAPACITIES[] = {1, 2, 64, 4096};
+    for (size_t c = 0; c < sizeof(CAPACITIES) / sizeof(CAPACITIES[0]); c++) {
         struct ring *r = NULL;
         pthread_t thread;
-        assert_int_equal(ring_new(&r, capacities[c]), 0);
+        assert_int_equal(ring_new(&r, CAPACITIES[c]), 0);
         assert_int_equal(pthread_create(&thread, NULL, produce, r), 0);
         for (int i = 0; i < ITEMS; i++) {
             void *item = NULL;

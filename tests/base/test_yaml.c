@@ -69,9 +69,9 @@ static void reads_a_tree(void **state)
 static void reads_empty_texts_and_streams(void **state)
 {
     (void)state;
-    static const char *const empty[] = {"", "\n", "# only\n", "---\n", "\xef\xbb\xbf"};
-    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
-        struct read r = read_text(slice_from(empty[i]));
+    static const char *const EMPTY[] = {"", "\n", "# only\n", "---\n", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < sizeof(EMPTY) / sizeof(EMPTY[0]); i++) {
+        struct read r = read_text(slice_from(EMPTY[i]));
         assert_int_equal(r.err, 0);
         assert_true(yaml_null(r.root));
         read_release(&r);
@@ -93,7 +93,7 @@ static void refuses_with_a_place(void **state)
     static const struct {
         const char *text;
         const char *message;
-    } cases[] = {
+    } CASES[] = {
         {"a: 1\nb: 2\na: 3\n", "t.yaml:3:1: the key \"a\" is given twice, first on line 1"},
         {"a: &x 1\n", "t.yaml:1:4: anchors"},
         {"a: &x 1\nb: *x\n", "t.yaml:2:4: aliases"},
@@ -111,11 +111,11 @@ static void refuses_with_a_place(void **state)
         {"a: 1\n}\n", "not YAML"},
         {"{a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1", "nested too"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct read r = read_text(slice_from(cases[i].text));
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct read r = read_text(slice_from(CASES[i].text));
         assert_int_equal(r.err, ERR_FORMAT);
         assert_null(r.root);
-        assert_non_null(strstr(diag_text(&r.diag), cases[i].message));
+        assert_non_null(strstr(diag_text(&r.diag), CASES[i].message));
         read_release(&r);
     }
 }
@@ -147,14 +147,14 @@ static void check_flood(const char *piece, size_t bytes)
 static void bounds_hostile_texts(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {
+    static const char *const PIECES[] = {
         "[",      "{",     "- ",  "? ",    "a: ", "[]",   "{},",   "&a ",
         "*a ",    "!a ",   "\"",  "'",     "|\n", "x\n",  ":",     ",",
         "- x\n",  "---\n", "#\n", "a:\n ", "\r",  "%a\n", "\"\\n", "- - - - - - - -\n",
         "a: b\n",
     };
-    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
-        check_flood(pieces[i], 200000);
+    for (size_t i = 0; i < sizeof(PIECES) / sizeof(PIECES[0]); i++)
+        check_flood(PIECES[i], 200000);
     struct buf b = {0};
     buf_text(&b, "- [");
     while (b.len < YAML_TEXT_BYTES_MAX - 2)
@@ -173,16 +173,16 @@ static void bounds_hostile_texts(void **state)
 static void survives_every_cut_and_flip(void **state)
 {
     (void)state;
-    static const char text[] = "a: [1, \"x\\u00e9\", {b: 'c'}]\nd: |\n  e\n? f\n: >-\n  g\n- h\n";
-    char copy[sizeof(text)];
-    for (size_t len = 0; len < sizeof(text); len++) {
-        struct read r = read_text(slice_of(text, len));
+    static const char TEXT[] = "a: [1, \"x\\u00e9\", {b: 'c'}]\nd: |\n  e\n? f\n: >-\n  g\n- h\n";
+    char copy[sizeof(TEXT)];
+    for (size_t len = 0; len < sizeof(TEXT); len++) {
+        struct read r = read_text(slice_of(TEXT, len));
         assert_true(r.err == 0 || r.diag.count > 0);
         read_release(&r);
         for (int bit = 0; bit < 8; bit++) {
-            memcpy(copy, text, sizeof(text));
+            memcpy(copy, TEXT, sizeof(TEXT));
             copy[len] = (char)(copy[len] ^ (1 << bit));
-            r = read_text(slice_of(copy, sizeof(text) - 1));
+            r = read_text(slice_of(copy, sizeof(TEXT) - 1));
             assert_true(r.err == 0 || r.diag.count > 0);
             read_release(&r);
         }
@@ -208,7 +208,7 @@ static void stops_at_the_arena_budget(void **state)
 static void prints_what_reads_back(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
+    static const char *const TEXTS[] = {
         "",
         "plain",
         "a b",
@@ -243,18 +243,18 @@ static void prints_what_reads_back(void **state)
         "=",
         "<<",
     };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         struct buf b = {0};
         buf_text(&b, "key: ");
-        yaml_print_scalar(&b, slice_from(texts[i]));
+        yaml_print_scalar(&b, slice_from(TEXTS[i]));
         buf_text(&b, "\n");
-        yaml_print_scalar(&b, slice_from(texts[i]));
+        yaml_print_scalar(&b, slice_from(TEXTS[i]));
         buf_text(&b, ": 1\n");
         struct read r = read_text(buf_content(&b));
         assert_int_equal(r.err, 0);
-        assert_true(slice_equal(yaml_text(r.root, SLICE("key")), slice_from(texts[i])));
+        assert_true(slice_equal(yaml_text(r.root, SLICE("key")), slice_from(TEXTS[i])));
         assert_false(yaml_null(r.root->first));
-        assert_string_equal(r.root->last->key, texts[i]);
+        assert_string_equal(r.root->last->key, TEXTS[i]);
         read_release(&r);
         buf_release(&b);
     }

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int status = codec == NULL || b == NULL ? -1 : pack_open(&view, buf_content(&blob));
     while (status == 0 && (status = pack_next(&view, &head)) == 0) {
         batch_reset(b);
-        if (codec_texts(codec, &head, b) != 0 || codec_rows(codec, &head, b) != 0)
+        if (codec_texts(codec, &head, b) != 0 || codec_rows(codec, &head, b, NULL) != 0)
             continue;
         for (uint32_t row = 0; row < b->row_count; row++) {
             buf_reset(&line);

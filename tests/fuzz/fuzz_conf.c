@@ -9,15 +9,15 @@
 #include "base/conf.h"
 #include "base/yaml.h"
 
-static const char *const choices[] = {"a", "bb", "ccc", NULL};
+static const char *const CHOICES[] = {"a", "bb", "ccc", NULL};
 
-static const struct conf_key table[] = {
+static const struct conf_key TABLE[] = {
     {.path = "s", .type = CONF_STRING, .initial = "x"},
     {.path = "i", .type = CONF_INT, .min = -5, .max = 99},
     {.path = "b", .type = CONF_BOOL},
     {.path = "d", .type = CONF_DURATION},
     {.path = "n.z", .type = CONF_SIZE, .initial = "1MiB"},
-    {.path = "n.e", .type = CONF_ENUM, .choices = choices},
+    {.path = "n.e", .type = CONF_ENUM, .choices = CHOICES},
     {.path = "m.*", .type = CONF_STRING},
     {.path = "l[]", .type = CONF_CIDR},
     {.path = "t.*.o[].p", .type = CONF_PATH, .required = true},
@@ -25,7 +25,7 @@ static const struct conf_key table[] = {
 };
 
 enum {
-    KEYS = sizeof(table) / sizeof(table[0]),
+    KEYS = sizeof(TABLE) / sizeof(TABLE[0]),
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,7 +37,7 @@ static void check_round_trip(const struct conf *conf)
     struct diag diag = {0};
     struct conf *again = NULL;
     conf_print(conf, &once);
-    int err = conf_parse(&again, table, KEYS, buf_content(&once), "f", &diag);
+    int err = conf_parse(&again, TABLE, KEYS, buf_content(&once), "f", &diag);
     assert(err == 0);
     conf_print(again, &twice);
     assert(slice_equal(buf_content(&once), buf_content(&twice)));
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert((err == 0) == (diag.count == 0));
     arena_release(&arena);
     diag_release(&diag);
-    err = conf_parse(&conf, table, KEYS, slice_of(data, size), "f", &diag);
+    err = conf_parse(&conf, TABLE, KEYS, slice_of(data, size), "f", &diag);
     assert((err == 0) == (diag.count == 0));
     if (err == 0)
         check_round_trip(conf);

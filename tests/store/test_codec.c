@@ -31,7 +31,7 @@ static void fill(struct lines *l, struct batch *b, uint32_t rows, uint32_t layou
                           .slots = &l->slots,
                           .time_ns =
                               INT64_C(1763000000000000000) + (int64_t)lines_below(l, 1000000),
-                          .arrival_ns = INT64_C(1763000001000000000) + i * 1000000,
+                          .arrival_ns = INT64_C(1763000001000000000) + (int64_t)i * 1000000,
                           .partition = (int32_t)lines_below(l, 2),
                           .offset = offset,
                           .sub = sub};
@@ -137,7 +137,7 @@ static void round_trip(struct lines *l, struct codec *codec, uint32_t rows, uint
     assert_int_equal(head.row_count, rows);
     assert_true(slice_equal(head.topic, b->topic));
     assert_int_equal(codec_texts(codec, &head, back), 0);
-    assert_int_equal(codec_rows(codec, &head, back), 0);
+    assert_int_equal(codec_rows(codec, &head, back, NULL), 0);
     compare_rows(b, back);
     compare_columns(b, back);
     batch_free(b);
@@ -177,7 +177,7 @@ static void test_long_line(void **state)
     assert_int_equal(codec_head(&head, buf_content(&blob)), 0);
     assert_int_equal(head.raw_bytes, BATCH_ROW_BYTES_MAX);
     assert_int_equal(codec_texts(codec, &head, back), 0);
-    assert_int_equal(codec_rows(codec, &head, back), 0);
+    assert_int_equal(codec_rows(codec, &head, back, NULL), 0);
     compare_rows(b, back);
     free(line);
     batch_free(b);
@@ -207,7 +207,7 @@ static void test_flipped_bits(void **state)
         if (codec_head(&head, buf_content(&blob)) == 0) {
             batch_reset(back);
             if (codec_texts(codec, &head, back) == 0)
-                (void)codec_rows(codec, &head, back);
+                (void)codec_rows(codec, &head, back, NULL);
         }
         bytes_put64(blob.data + 8, kept);
         blob.data[bit / 8] = (char)((unsigned char)blob.data[bit / 8] ^ 1U << bit % 8);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fail when a command, or an option of one, is not in --help, manual page and completion alike, or when a key
-of the configuration is not in sekisho.conf(5). Run from the repository root with the program as the argument.
+of the configuration is not in sekisho.conf(5). Run from the repository root; the argument is the program, without it
+build/release/sekisho.
 With mandoc(1) installed, its errors and warnings about the pages count, too.
 """
 import pathlib
@@ -75,7 +76,7 @@ def check_pages(program):
 
 
 def main():
-    program = sys.argv[1]
+    program = str(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/sekisho").resolve())
     bad = list(check_commands(program)) + list(check_pages(program))
     print("\n".join(bad) or "manual pages and completion ok")
     return bool(bad)

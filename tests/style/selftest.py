@@ -13,13 +13,15 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
+PAGE = ".Dd January 1, 2026\n.Dt {title}\n.Os\n.Sh NAME\n.Nm sekisho\n.Nd words\n.Sh DESCRIPTION\n{body}"
+LIST = ".Bl -tag -width Ds\n.It {item}\nWords.\n.El\n"
 HEADER = "/*\n * {path} - {what}\n */\n#pragma once\n\n{body}\n"
 CLEAN = {
     "base/err.h": HEADER.format(path="base/err.h", what="errors.", body="int err_code(int err);"),
     "base/err.c": '#include "base/err.h"\n\n#include <stddef.h>\n\n'
-                  "static const char *const names[] = {\"ok\", \"goto back; strcpy(a, b)\"};\n\n"
+                  "static const char *const NAMES[] = {\"ok\", \"goto back; strcpy(a, b)\"};\n\n"
                   "int err_code(int err)\n{\n    if (err > 1)\n        goto out;\n"
-                  "    if (names[0] == NULL)\n        err = 2;\nout:\n    return err;\n}\n",
+                  "    if (NAMES[0] == NULL)\n        err = 2;\nout:\n    return err;\n}\n",
     "event/event.h": HEADER.format(path="event/event.h", what="words.", body='#include "base/err.h"'),
     "event/fields.def": 'FIELD(1, SOURCE_IP, "source.ip", "src_ip, c-ip", IP, NONE, NORMAL, "who")\n'
                         'FIELD(2, USER_NAME, "user.name", "user", TEXT, NONE, PERSON, "account")\n',
@@ -28,6 +30,15 @@ CLEAN = {
     "ingest/private.h": HEADER.format(path="ingest/private.h", what="inside.", body="struct part;"),
     "app/main.c": '#include "ingest/ingest.h"\n#include "store/store.h"\n\nstatic int stopping;\n\n'
                   "int main(void)\n{\n    return err_code(stopping);\n}\n",
+    # A program that has one command with one option, and one key.
+    "build/release/sekisho": "#!/bin/sh\ncase \"$*\" in\n--help) echo '  parse    words' ;;\n"
+                             "'parse --help') echo '  --raw  words' ;;\n"
+                             "'check --man') printf '" + LIST.format(item="Cm data").replace("\n", "\\n") + "' ;;\nesac\n",
+    "man/sekisho.1": PAGE.format(title="SEKISHO 1", body=LIST.format(item="Cm parse")),
+    "man/sekisho-parse.1": PAGE.format(title="SEKISHO-PARSE 1", body=LIST.format(item="Fl -raw")),
+    "man/sekisho.conf.5.in": PAGE.format(title="SEKISHO.CONF 5", body="@KEYS@\n"),
+    "man/make_conf_page.py": (ROOT / "man" / "make_conf_page.py").read_text(),
+    "completions/sekisho.bash": "_sekisho() { [ $COMP_CWORD = 1 ] && COMPREPLY=(parse) || COMPREPLY=(--raw); }\n",
     "tests/style/fields.lock": "1 SOURCE_IP source.ip IP\n2 USER_NAME user.name TEXT\n",
 }
 
@@ -82,10 +93,20 @@ PLANTED = [
     ("banned", "goes back", {"base/err.c": function("out:\n    goto out;")}),
     ("banned", "finish it", {"base/err.c": function("    /* " + "TO" + "DO */")}),
     ("banned", "must name its check", {"base/err.c": function("    err++; /* " + "NO" + "LINT */")}),
+    ("man", "man/sekisho-parse.1 lacks --raw", {
+        "man/sekisho-parse.1": PAGE.format(title="SEKISHO-PARSE 1", body="Words.\n")}),
+    ("man", "has --old, which", {
+        "man/sekisho-parse.1": PAGE.format(title="SEKISHO-PARSE 1", body=LIST.format(item="Fl -raw , Fl -old"))}),
+    ("man", "man/sekisho.1 lacks parse", {"man/sekisho.1": PAGE.format(title="SEKISHO 1", body="Words.\n")}),
+    ("man", "man/ has gen, which", {"man/sekisho-gen.1": PAGE.format(title="SEKISHO-GEN 1", body="Words.\n")}),
+    ("man", "completion of parse lacks --raw", {
+        "completions/sekisho.bash": "_sekisho() { [ $COMP_CWORD = 1 ] && COMPREPLY=(parse) || COMPREPLY=(); }\n"}),
+    ("man", "sekisho.conf(5) lacks data", {
+        "man/sekisho.conf.5.in": PAGE.format(title="SEKISHO.CONF 5", body="Words.\n")}),
     ("tidy", "readability-function-size", {
         "base/err.c": function("\n".join(f"    err += {n};" for n in range(80)))}),
     ("tidy", "readability-braces-around-statements", {
-        "base/err.c": function("    if (err)\n        for (;;)\n            err++;")}),
+        "base/err.c": function("    if (err)\n        for (;;)\n            for (;;)\n                err++;")}),
 ]
 
 
@@ -94,6 +115,8 @@ def plant(tree, texts):
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        if text.startswith("#!"):
+            path.chmod(0o755)
     for name in (".clang-format", ".clang-tidy"):
         shutil.copy(ROOT / name, tree / name)
     entries = [{"directory": str(tree), "file": str(p.relative_to(tree)),

@@ -43,7 +43,7 @@ class Collector:
 
     def configure(self, keys):
         self.conf.write_text(f"data: {self.data}\nkafka: {{brokers: \"{self.brokers}\", group: {self.group}, "
-                             f"prefix: {self.prefix}, discover: 200ms, fetch_wait: 50ms}}\n{keys}\n")
+                             f"prefix: \"{self.prefix}\", discover: 200ms, fetch_wait: 50ms}}\n{keys}\n")
 
     def __enter__(self):
         return self.start()
