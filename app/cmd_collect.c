@@ -148,6 +148,9 @@ static int reload(struct session *s, struct store *store, const struct collect_c
     int status = session_load(&next, o->config, &diag);
     if (status == 0) {
         status = session_stop(s);
+        /* What a full disk keeps out of the log is read from Kafka again. */
+        if (status == ERR_AGAIN)
+            status = 0;
         if (status == 0)
             status = session_start(&next, store, o->brokers, &diag);
         if (status == 0) {
@@ -213,6 +216,13 @@ int cmd_collect(int argc, char **argv)
     struct session session;
     struct store *store = NULL;
     int status = session_load(&session, o.config, &diag);
+    if (status == 0 && o.brokers == NULL &&
+        conf_text(config_root(session.config), "kafka.brokers") == NULL) {
+        diag_add(
+            &diag, o.config, 0, 0,
+            "kafka.brokers is missing: there is nothing to collect from; give it, or --brokers");
+        status = ERR_CONF;
+    }
     if (status == 0)
         status = open_store(&store, session.config, &diag);
     if (status == 0)

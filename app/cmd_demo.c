@@ -91,7 +91,8 @@ static double per(uint64_t part, uint64_t whole)
     return whole == 0 ? 0.0 : (double)part / (double)whole;
 }
 
-static void print_rows(const struct screen *s, struct demo *d, double seconds)
+/* Rates since the last look, or over the whole run. */
+static void print_rows(const struct screen *s, struct demo *d, double seconds, bool whole)
 {
     (void)printf("%-8s %-18s %-9s %9s %10s %8s %8s %6s\n", "code", "municipality", "source",
                  "lines/s", "lines", "B/event", "unparsed", "lag");
@@ -102,8 +103,9 @@ static void print_rows(const struct screen *s, struct demo *d, double seconds)
         int pad = (int)(18 - strlen(name) / 3 * 2);
         (void)printf("%06u   %s%*s %-9s %9.1f %10llu %8.1f %7.2f%% %6lld\n", r->tenant, name,
                      pad > 0 ? pad : 0, "", r->source,
-                     (double)(r->rows - rows_before(s, r)) / seconds, (unsigned long long)r->rows,
-                     per(r->stored_bytes, r->rows), 100.0 * per(r->unparsed, r->rows),
+                     (double)(r->rows - (whole ? 0 : rows_before(s, r))) / seconds,
+                     (unsigned long long)r->rows, per(r->stored_bytes, r->rows),
+                     100.0 * per(r->unparsed, r->rows),
                      (long long)(r->lag_records < 0 ? 0 : r->lag_records));
     }
 }
@@ -122,7 +124,7 @@ static void show(struct screen *s, struct demo *d, bool last)
     if (s->terminal)
         (void)printf("\033[H\033[J");
     if (s->terminal || last)
-        print_rows(s, d, last ? (double)(now - s->start_ns) / 1e9 : seconds);
+        print_rows(s, d, last ? (double)(now - s->start_ns) / 1e9 : seconds, last);
     if (!last) {
         (void)printf("%4.0f s  %8.1f lines/s  %9llu lines  %6.1f B/event  unparsed %5.2f%%  lag "
                      "%lld  to log p99 %.0f ms\n",

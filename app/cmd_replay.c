@@ -201,6 +201,20 @@ static int run(const struct replay_command *o, struct config *config,
     return status;
 }
 
+/* The limits of the configuration, where the command line gives none. */
+static void set_limits(struct replay_options *options, const struct replay_command *o,
+                       const struct conf_node *root)
+{
+    int64_t workers = conf_int(root, "limits.workers");
+    options->workers = o->workers != 0 ? (unsigned)o->workers
+                       : workers != 0  ? (unsigned)workers
+                                       : option_processors();
+    options->batch_rows = (uint32_t)(o->batch_rows != 0 ? (int64_t)o->batch_rows
+                                                        : conf_int(root, "limits.batch_rows"));
+    options->open_bytes_max = (size_t)conf_int(root, "limits.open_bytes") / options->workers;
+    options->zstd_level = (int)conf_int(root, "limits.zstd_level");
+}
+
 static int exit_code_of(int status)
 {
     if (status == ERR_CONF)
@@ -235,15 +249,7 @@ int cmd_replay(int argc, char **argv)
         options.file_count = (size_t)o.file_count;
     }
     if (status == 0) {
-        const struct conf_node *root = config_root(config);
-        int64_t workers = conf_int(root, "limits.workers");
-        options.workers = o.workers != 0 ? (unsigned)o.workers
-                          : workers != 0 ? (unsigned)workers
-                                         : option_processors();
-        options.batch_rows = (uint32_t)(o.batch_rows != 0 ? (int64_t)o.batch_rows
-                                                          : conf_int(root, "limits.batch_rows"));
-        options.open_bytes_max = (size_t)conf_int(root, "limits.open_bytes") / options.workers;
-        options.zstd_level = (int)conf_int(root, "limits.zstd_level");
+        set_limits(&options, &o, config_root(config));
         status = run(&o, config, &options, &diag);
     }
     if (status != 0 && diag.count == 0)

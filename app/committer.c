@@ -13,15 +13,13 @@
 enum {
     RING_PARCELS = 64,
     FRAME_PARCELS_MAX = 8192,
-    GROUPS_MAX = 64,
     GROUP_PARCELS_MAX = 1024,
     POLL_MS = 20,
     RETRY_MS = 500,
 };
 
-/* Small batches of one format on their way into a blob, and whose they are. */
+/* Small batches of one worker on their way into a blob, and whose they are. */
 struct pack_group {
-    uint16_t format;
     struct pack pack;
     struct parcel *parcels[GROUP_PARCELS_MAX];
     size_t sizes[GROUP_PARCELS_MAX]; /* unpacked bytes of each */
@@ -47,8 +45,8 @@ struct committer {
     size_t bytes;
     struct codec *codec;
     struct buf packed; /* blobs made here for the frame at hand */
-    struct pack_group groups[GROUPS_MAX];
-    size_t group_count;
+    struct pack_group
+        *groups;      /* one a worker: a tenant's batches keep the order they were made in */
     int64_t first_ns; /* monotonic, of the first of them */
     int64_t tick_ns;
     bool envs_written;
@@ -86,26 +84,13 @@ static int group_seal(struct committer *c, struct pack_group *g, struct frame_bl
     return 0;
 }
 
-/* The group of a format; with more formats than groups some share one. */
-static struct pack_group *group_of(struct committer *c, uint16_t format)
-{
-    for (size_t i = 0; i < c->group_count; i++) {
-        if (c->groups[i].format == format)
-            return &c->groups[i];
-    }
-    if (c->group_count == GROUPS_MAX)
-        return &c->groups[format % GROUPS_MAX];
-    c->groups[c->group_count].format = format;
-    return &c->groups[c->group_count++];
-}
-
 /*
- * Put a parcel's batches into the frame. A source's batches keep their order: what waits in its
+ * Put a parcel's batches into the frame. A worker's batches keep their order: what waits in its
  * group goes before the parcel's own blobs.
  */
 static int add_batches(struct committer *c, struct parcel *p, struct frame_blobs *blobs)
 {
-    struct pack_group *g = group_of(c, p->format);
+    struct pack_group *g = &c->groups[p->worker];
     int status = 0;
     if (p->blob_count != 0)
         status = group_seal(c, g, blobs);
@@ -134,7 +119,7 @@ static int make_blobs(struct committer *c, struct frame_blobs *blobs)
         c->parcels[i]->stored_bytes = c->parcels[i]->bytes.len;
         status = add_batches(c, c->parcels[i], blobs);
     }
-    for (size_t i = 0; i < c->group_count && status == 0; i++)
+    for (size_t i = 0; i < c->o.workers && status == 0; i++)
         status = group_seal(c, &c->groups[i], blobs);
     size_t at = 0;
     for (size_t i = 0; i < blobs->count; i++) {
@@ -150,7 +135,7 @@ static int make_blobs(struct committer *c, struct frame_blobs *blobs)
 static int make_parts(struct committer *c, struct arena *arena, struct frame_parts *parts)
 {
     size_t entries = 0;
-    size_t blob_count = GROUPS_MAX;
+    size_t blob_count = c->o.workers;
     for (size_t i = 0; i < c->parcel_count; i++) {
         entries += c->parcels[i]->entry_count;
         blob_count += c->parcels[i]->blob_count + 2;
@@ -282,6 +267,7 @@ static bool collect(struct committer *c)
                (p = ring_pop(c->rings[w])) != NULL) {
             if (c->parcel_count == 0)
                 c->first_ns = clock_monotonic_ns();
+            p->worker = w;
             c->parcels[c->parcel_count++] = p;
             c->bytes += p->bytes.len + pack_bytes(&p->pack) / 4;
             any = true;
@@ -356,7 +342,8 @@ int committer_open(struct committer **out, const struct committer_options *optio
     (void)pthread_mutex_init(&c->wake_lock, NULL);
     (void)pthread_cond_init(&c->wake, NULL);
     c->codec = codec_new(options->zstd_level);
-    int status = c->rings == NULL || c->codec == NULL ? ERR_NOMEM : 0;
+    c->groups = calloc(options->workers, sizeof(*c->groups));
+    int status = c->rings == NULL || c->codec == NULL || c->groups == NULL ? ERR_NOMEM : 0;
     for (unsigned w = 0; w < options->workers && status == 0; w++)
         status = ring_new(&c->rings[w], RING_PARCELS);
     if (status == 0 && pthread_create(&c->thread, NULL, committer_main, c) != 0)
@@ -422,8 +409,9 @@ void committer_free(struct committer *c)
             parcel_free(p);
         ring_free(c->rings[w]);
     }
-    for (size_t i = 0; i < c->group_count; i++)
+    for (size_t i = 0; c->groups != NULL && i < c->o.workers; i++)
         pack_release(&c->groups[i].pack);
+    free(c->groups);
     buf_release(&c->packed);
     codec_free(c->codec);
     (void)pthread_mutex_destroy(&c->wake_lock);

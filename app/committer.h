@@ -2,7 +2,7 @@
  * app/committer.h - the one thread that makes parcels durable.
  *
  *   worker 0 --ring--+
- *   worker 1 --ring--+--> frame (every second, or at 4 MiB) --> store_append() --> committed()
+ *   worker 1 --ring--+--> frame (limits.frame_age after the first, or at limits.frame_bytes) --> store_append() --> committed()
  *
  * A full ring makes its worker wait, so a slow disk slows the intake down and nothing is dropped.
  * With no room on the disk, or none within limits.log_bytes, the committer says so and tries again;

@@ -135,7 +135,6 @@ static struct parcel *stream_parcel(struct stream *s)
         return NULL;
     p->newest_arrival_ns = CLOCK_NONE;
     p->tenant = s->options.tenant;
-    p->format = s->options.format;
     p->source = s->options.source;
     s->parcel = p;
     return p;

@@ -28,7 +28,7 @@ struct parcel {
     size_t blob_cap;
     struct buf bytes; /* the blobs, one behind the other */
     struct pack pack;
-    uint16_t format;    /* sources of one format are packed together */
+    unsigned worker;    /* whose parcels keep their order in the log */
     struct arena arena; /* entries, ranges, reasons */
     uint64_t rows;
     uint64_t unparsed;

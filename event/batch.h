@@ -145,8 +145,7 @@ struct batch {
     uint32_t tenant; /* municipality code */
     uint16_t format;
     uint16_t zone_minutes; /* offset of the source's configured zone, biased by 32768 */
-    uint32_t generation;   /* of rules, lists and databases */
-    uint64_t seq;          /* orders the node's history; given when it is committed */
+    uint32_t generation;   /* of databases and configuration: the first frame under them */
     struct slice topic;    /* borrowed from the source, or inside `arena` when read back */
     struct slice source;
     struct slice format_name;

@@ -5,13 +5,15 @@
 #include "event/pred_form.h"
 
 enum {
+    URL_JOINTS_MAX = 32,  /* remembered; the others are looked at in each shape */
     URL_COLUMNS_MAX = 16, /* whose edges are known at a time; with more nothing is ruled out */
 };
 
 /* With which bytes, folded, the values of a column begin and end. */
 struct edges {
     uint32_t column;
-    bool empty; /* some value is empty */
+    bool empty;  /* some value is empty */
+    bool escape; /* some value ends in the middle of what may be an escape */
     uint64_t first[4];
     uint64_t last[4];
 };
@@ -21,12 +23,14 @@ struct url_look {
     const struct needle *needle;
     struct edges edges[URL_COLUMNS_MAX];
     uint32_t edge_count;
+    const struct url_part *joints[URL_JOINTS_MAX][2]; /* that were looked at */
+    uint32_t joint_count;
 };
 
 enum look_answer {
     LOOK_NONE,  /* in no value */
-    LOOK_SOME,  /* in some, or hidden in some */
-    LOOK_ALL, /* cannot be told */
+    LOOK_SOME, /* in some, or hidden in some */
+    LOOK_ALL,  /* cannot be told */
 };
 
 bool url_is_part(uint16_t field)
@@ -75,6 +79,8 @@ static const struct edges *edges_of(struct url_look *u, uint32_t column)
             e->empty = true;
             continue;
         }
+        e->escape |= value.data[value.len - 1] == '%' ||
+                     (value.len > 1 && value.data[value.len - 2] == '%');
         bit_add(e->first, value.data[0]);
         bit_add(e->last, value.data[value.len - 1]);
     }
@@ -101,12 +107,17 @@ static bool text_begins(const struct needle *n, struct slice text, size_t k)
     return find_equal(text.data, n->text.data + k, len, n->cased);
 }
 
+static bool text_fits(const struct needle *n, struct slice text, size_t k, bool ends)
+{
+    return ends ? text_ends(n, text, k) : text_begins(n, text, k);
+}
+
 /* A quick look at one byte; true where that does not settle it. */
 static bool edge_fits(struct url_look *u, const struct url_part *part, size_t k, bool ends)
 {
     char c = u->needle->text.data[ends ? k - 1 : k];
     if (!part->is_value)
-        return ends ? text_ends(u->needle, part->bytes, k) : text_begins(u->needle, part->bytes, k);
+        return text_fits(u->needle, part->bytes, k, ends);
     const struct column *column = &u->s->batch->columns[part->column];
     if (!is_text(column))
         return column->exception_count != 0 || is_printed(c);
@@ -123,39 +134,91 @@ static bool part_fits(const struct url_look *u, const struct url_part *part, siz
     uint32_t count = column_text_count(b, c);
     for (uint32_t i = 0; i < count; i++) {
         struct slice value;
-        if (column_text(b, c, i, &value) &&
-            (ends ? text_ends(u->needle, value, k) : text_begins(u->needle, value, k)))
+        if (column_text(b, c, i, &value) && text_fits(u->needle, value, k, ends))
             return true;
     }
     return false;
 }
 
-/* Does a value end in the middle of an escape, that the next part could complete? */
-static bool ends_in_escape(const struct batch *b, const struct url_part *part)
+/* Rows whose value of the column fits; all where it is no column of text. */
+static void part_rows(const struct url_look *u, const struct url_part *part, size_t k, bool ends,
+                      struct rows *out)
 {
+    const struct batch *b = u->s->batch;
     const struct column *c = &b->columns[part->column];
-    uint32_t count = is_text(c) ? column_text_count(b, c) : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct slice value;
-        if (column_text(b, c, i, &value) &&
-            ((value.len > 0 && value.data[value.len - 1] == '%') ||
-             (value.len > 1 && value.data[value.len - 2] == '%')))
+    *out = u->s->all;
+    if (!part->is_value || !is_text(c))
+        return;
+    struct slice value;
+    memset(u->s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*u->s->entry_bits));
+    for (uint32_t i = 0; c->storage == COLUMN_CODES && i < c->entry_count; i++) {
+        if (column_text(b, c, i, &value) && text_fits(u->needle, value, k, ends))
+            u->s->entry_bits[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+    for (uint32_t i = 0; i < u->s->row_count; i++) {
+        uint32_t row = u->s->first_row + i;
+        bool fits = false;
+        if (c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE)
+            fits = (u->s->entry_bits[c->codes[row] / 64] >> (c->codes[row] % 64) & 1) != 0;
+        else if (c->storage == COLUMN_TEXT && column_text(b, c, row, &value))
+            fits = text_fits(u->needle, value, k, ends);
+        if (!fits)
+            out->words[i / 64] &= ~(UINT64_C(1) << (i % 64));
+    }
+}
+
+static bool same_part(const struct url_part *a, const struct url_part *b)
+{
+    if (a->is_value != b->is_value)
+        return false;
+    return a->is_value ? a->column == b->column : slice_equal(a->bytes, b->bytes);
+}
+
+/* Was the joint looked at before? Shapes of one format have most in common. */
+static bool joint_known(struct url_look *u, const struct url_part *left,
+                        const struct url_part *right)
+{
+    for (uint32_t i = 0; i < u->joint_count; i++) {
+        if (same_part(u->joints[i][0], left) && same_part(u->joints[i][1], right))
             return true;
+    }
+    if (u->joint_count < URL_JOINTS_MAX) {
+        u->joints[u->joint_count][0] = left;
+        u->joints[u->joint_count++][1] = right;
     }
     return false;
 }
 
-/* Could the needle stand across two neighbouring parts? */
-static bool joint_can(struct url_look *u, const struct url_part *left, const struct url_part *right)
+/*
+ * Could the needle stand across two neighbouring parts? With `rows` the rows are added where it
+ * could; LOOK_ALL where they cannot be told.
+ */
+static enum look_answer joint_answer(struct url_look *u, const struct url_part *left,
+                                     const struct url_part *right, struct rows *rows)
 {
-    if (left->is_value && right->is_value && ends_in_escape(u->s->batch, left))
-        return true;
-    for (size_t k = 1; k < u->needle->text.len; k++) {
-        if (edge_fits(u, right, k, false) && edge_fits(u, left, k, true) &&
-            part_fits(u, right, k, false) && part_fits(u, left, k, true))
-            return true;
+    enum look_answer answer = LOOK_NONE;
+    if (joint_known(u, left, right))
+        return answer;
+    if (left->is_value && right->is_value && is_text(&u->s->batch->columns[left->column])) {
+        const struct edges *e = edges_of(u, left->column);
+        if (e == NULL || e->escape || e->empty)
+            return LOOK_ALL;
     }
-    return false;
+    for (size_t k = 1; k < u->needle->text.len; k++) {
+        if (!edge_fits(u, right, k, false) || !edge_fits(u, left, k, true) ||
+            !part_fits(u, left, k, true) || !part_fits(u, right, k, false))
+            continue;
+        answer = LOOK_SOME;
+        if (rows == NULL)
+            break;
+        struct rows both;
+        struct rows begins;
+        part_rows(u, left, k, true, &both);
+        part_rows(u, right, k, false, &begins);
+        rows_and(&both, &begins);
+        rows_or(rows, &both);
+    }
+    return answer;
 }
 
 /* Is the needle in bytes without padding? */
@@ -168,18 +231,25 @@ static bool holds(const struct needle *n, struct slice bytes)
     return false;
 }
 
-/* Could the needle stand across parts in any URL of the batch, or in what joins them? */
-static int joints_can(struct url_look *u, bool *can)
+/*
+ * Could the needle stand across parts in any URL of the batch, or in what joins them? LOOK_SOME: in
+ * the rows that are added to `rows`, where that is not NULL.
+ */
+static int joints_look(struct url_look *u, struct rows *rows, enum look_answer *out)
 {
     const struct batch *b = u->s->batch;
     int err = url_plans(u->s);
-    *can = false;
+    *out = LOOK_NONE;
     for (uint32_t shape = 1; err == 0 && shape < b->shape_count; shape++) {
         const struct url_plan *plan = &u->s->url_plans[shape];
-        for (uint32_t i = 0; i < plan->part_count && !*can; i++) {
+        for (uint32_t i = 0; i < plan->part_count && *out != LOOK_ALL; i++) {
             const struct url_part *part = &plan->parts[i];
-            *can = (!part->is_value && holds(u->needle, part->bytes)) ||
-                   (!part->is_last && i + 1 < plan->part_count && joint_can(u, part, part + 1));
+            enum look_answer answer = LOOK_NONE;
+            if (!part->is_last && i + 1 < plan->part_count)
+                answer = joint_answer(u, part, part + 1, rows);
+            if (!part->is_value && holds(u->needle, part->bytes))
+                answer = LOOK_ALL;
+            *out = answer > *out ? answer : *out;
         }
     }
     return err;
@@ -243,8 +313,8 @@ bool url_possible(struct pred_scratch *s, const struct leaf *leaf)
         if (!has_literal(leaf) || column_answer(&u, &b->columns[i]) != LOOK_NONE)
             return true;
     }
-    bool can = false;
-    return any && (joints_can(&u, &can) != 0 || can);
+    enum look_answer across = LOOK_NONE;
+    return any && (joints_look(&u, NULL, &across) != 0 || across != LOOK_NONE);
 }
 
 int url_candidates(struct pred_scratch *s, const struct leaf *leaf, const struct rows *mask,
@@ -262,9 +332,11 @@ int url_candidates(struct pred_scratch *s, const struct leaf *leaf, const struct
         if (answer == LOOK_SOME)
             column_literal_rows(s, &leaf->needle, i, &found);
     }
-    int err = all ? 0 : joints_can(&u, &all);
+    enum look_answer across = LOOK_ALL;
+    int err = all ? 0 : joints_look(&u, &found, &across);
     if (err != 0)
         return err;
+    all = all || across == LOOK_ALL;
     *out = *mask;
     if (!all)
         rows_and(out, &found);

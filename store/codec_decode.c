@@ -12,10 +12,18 @@ struct text_walk {
     uint32_t end;
 };
 
+/* As reader_varint(); most are one byte, and there are several a value and slot. */
+static inline uint64_t read_varint(struct reader *in, uint64_t max)
+{
+    if (in->at < in->end && (uint8_t)*in->at <= max && (uint8_t)*in->at < 0x80 && !in->failed)
+        return (uint8_t)*in->at++;
+    return reader_varint(in, max);
+}
+
 /* The next text of a length that stands in the descriptions. */
 static struct span walk_text(struct text_walk *walk, struct reader *in)
 {
-    uint64_t len = reader_varint(in, UINT32_MAX);
+    uint64_t len = read_varint(in, UINT32_MAX);
     if (len > walk->end - walk->at) {
         in->failed = true;
         len = 0;
@@ -28,7 +36,7 @@ static struct span walk_text(struct text_walk *walk, struct reader *in)
 /* A count that is followed by at least `each` bytes an item. */
 static uint32_t read_count(struct reader *in, uint64_t max, size_t each)
 {
-    uint64_t count = reader_varint(in, max);
+    uint64_t count = read_varint(in, max);
     if (count > reader_left(in) / each) {
         in->failed = true;
         return 0;
@@ -38,18 +46,13 @@ static uint32_t read_count(struct reader *in, uint64_t max, size_t each)
 
 enum {
     SHAPE_SLOT_BYTES = 5, /* at least: length, field, kind, column */
+    SLOT_FIXED_BYTES = 3, /* field, kind */
     COLUMN_BYTES = 7,     /* at least */
+    COLUMN_FIXED_BYTES = 6,
 };
 
-/* Copy a piece of the text block to the skeleton. */
-static uint32_t piece_keep(struct batch *b, struct span span)
-{
-    uint32_t at = (uint32_t)b->skeleton.len;
-    buf_slice(&b->skeleton, batch_span(b, span));
-    return at;
-}
-
-static int read_shape(struct batch *b, struct reader *in, struct text_walk *walk,
+/* The pieces of all shapes stand first in the text: `base` is where the skeleton begins there. */
+static int read_shape(struct batch *b, struct reader *in, struct text_walk *walk, uint32_t base,
                       struct shape *shape)
 {
     uint32_t slots = read_count(in, SLOTS_MAX, SHAPE_SLOT_BYTES);
@@ -60,18 +63,21 @@ static int read_shape(struct batch *b, struct reader *in, struct text_walk *walk
     for (uint32_t i = 0; i < slots; i++) {
         struct shape_slot *slot = &shape->slots[i];
         struct span piece = walk_text(walk, in);
-        slot->piece = piece_keep(b, piece);
+        struct slice fixed = reader_bytes(in, SLOT_FIXED_BYTES);
+        if (fixed.len != SLOT_FIXED_BYTES)
+            return ERR_CORRUPT;
+        slot->piece = piece.offset - base;
         slot->piece_len = piece.len;
-        slot->field = reader_get16(in);
-        slot->kind = reader_get8(in);
-        slot->column = (uint16_t)reader_varint(in, BATCH_COLUMNS_MAX - 1);
+        slot->field = bytes_get16(fixed.data);
+        slot->kind = (uint8_t)fixed.data[2];
+        slot->column = (uint16_t)read_varint(in, BATCH_COLUMNS_MAX - 1);
         if (slot->kind >= SLOT_KEY)
             in->failed = true;
     }
     struct span tail = walk_text(walk, in);
-    shape->tail = piece_keep(b, tail);
+    shape->tail = tail.offset - base;
     shape->tail_len = tail.len;
-    return buf_ok(&b->skeleton) ? 0 : ERR_NOMEM;
+    return 0;
 }
 
 static int read_shapes(struct batch *b, struct reader *in, struct text_walk *walk)
@@ -85,11 +91,15 @@ static int read_shapes(struct batch *b, struct reader *in, struct text_walk *wal
         return ERR_NOMEM;
     b->shape_count = count;
     b->shape_cap = count;
+    uint32_t base = walk->at;
     for (uint32_t s = 1; s < count && !in->failed; s++) {
-        int status = read_shape(b, in, walk, &b->shapes[s]);
+        int status = read_shape(b, in, walk, base, &b->shapes[s]);
         if (status != 0)
             return status;
     }
+    buf_slice(&b->skeleton, batch_span(b, (struct span){.offset = base, .len = walk->at - base}));
+    if (!buf_ok(&b->skeleton))
+        return ERR_NOMEM;
     uint32_t names = read_count(in, BATCH_NAMES_MAX, 1);
     b->names = arena_array(&b->arena, names + 1, sizeof(*b->names));
     if (b->names == NULL)
@@ -103,11 +113,14 @@ static int read_shapes(struct batch *b, struct reader *in, struct text_walk *wal
 /* A column's own line in the descriptions; false where type and storage do not go together. */
 static bool read_column_kind(struct reader *in, struct column *like)
 {
-    like->field = reader_get16(in);
-    like->ordinal = reader_get8(in);
-    like->kind = reader_get8(in);
-    uint8_t packed = reader_get8(in);
-    like->epoch_form = reader_get8(in);
+    struct slice fixed = reader_bytes(in, COLUMN_FIXED_BYTES);
+    if (fixed.len != COLUMN_FIXED_BYTES)
+        return false;
+    like->field = bytes_get16(fixed.data);
+    like->ordinal = (uint8_t)fixed.data[2];
+    like->kind = (uint8_t)fixed.data[3];
+    uint8_t packed = (uint8_t)fixed.data[4];
+    like->epoch_form = (uint8_t)fixed.data[5];
     like->storage = packed & CODEC_STORAGE_MASK;
     like->type = packed >> CODEC_TYPE_SHIFT & CODEC_TYPE_MASK;
     like->derived = (packed & CODEC_DERIVED) != 0;
@@ -130,6 +143,8 @@ static int read_exceptions(struct batch *b, struct reader *in, struct text_walk 
                            struct column *col, uint32_t row_count)
 {
     uint32_t count = read_count(in, row_count, 2);
+    if (count == 0)
+        return in->failed ? ERR_CORRUPT : 0;
     col->exceptions = arena_array(&b->arena, count + 1, sizeof(*col->exceptions));
     if (col->exceptions == NULL)
         return ERR_NOMEM;
@@ -149,16 +164,15 @@ static int read_exceptions(struct batch *b, struct reader *in, struct text_walk 
 static int read_column(struct batch *b, struct reader *in, struct text_walk *walk,
                        uint32_t row_count)
 {
-    struct column like = {0};
-    if (!read_column_kind(in, &like))
+    struct column *col = &b->columns[b->column_count];
+    if (!read_column_kind(in, col))
         return ERR_CORRUPT;
-    int at = batch_column_add(b, &like);
-    if (at < 0)
-        return ERR_NOMEM;
-    struct column *col = &b->columns[at];
+    b->column_count++;
     uint32_t count = 0;
     if (col->storage == COLUMN_CODES || col->storage == COLUMN_TEXT)
         count = read_count(in, row_count, 1);
+    if (count == 0)
+        return read_exceptions(b, in, walk, col, row_count);
     /* Dictionary entries, or the values of a text column in the order of its rows. */
     col->entries = arena_array(&b->arena, count + 1, sizeof(*col->entries));
     if (col->entries == NULL)
@@ -229,6 +243,10 @@ static int read_texts(struct batch *b, struct reader *in, struct text_walk *walk
     if (status != 0)
         return status;
     uint32_t columns = read_count(in, BATCH_COLUMNS_MAX, COLUMN_BYTES);
+    b->columns = arena_array(&b->arena, columns + 1, sizeof(*b->columns));
+    if (b->columns == NULL)
+        return ERR_NOMEM;
+    b->column_cap = columns;
     for (uint32_t i = 0; i < columns && status == 0; i++)
         status = read_column(b, in, walk, row_count);
     uint32_t verbatim = 0;

@@ -3,11 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h uses what the four above define. */
-#include <cmocka.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/err.h"

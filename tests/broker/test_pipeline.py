@@ -17,7 +17,7 @@ from pipeline import (Collector, Journal, check_store, checked_code, compare_exp
                       verify)
 from sekisho import LONG, Steps, ndjson, run, seeded_random, temp_dir  # noqa: E402
 
-EVENTS = 5_000_000 if LONG else 240_000
+EVENTS = 5_000_000 if LONG else 250_000
 TENANTS = 40 if LONG else 8
 PARTITIONS = 2
 HUGE = 10 << 20

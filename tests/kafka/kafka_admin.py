@@ -354,6 +354,7 @@ class Admin:
         r.take("i")
         row = lambda: (r.take("i"), r.take("q"), r.string(), r.take("h"))
         rows = r.array(lambda: (r.string(), r.array(row)))
+        check(r.take("h"), group)
         _, offset, _, code = rows[0][1][0]
         check(code, group)
         return offset
