@@ -254,6 +254,7 @@ static int open_kafka(struct collector *c, struct diag *diag)
     int64_t wait = conf_int(root, "kafka.fetch_wait");
     struct kafka_options options = {.brokers = brokers,
                                     .group = conf_text(root, "kafka.group"),
+                                    .topic_prefix = conf_text(root, "kafka.prefix"),
                                     .start_latest = conf_int(root, "start") == 1,
                                     .workers = c->worker_count,
                                     .properties = properties,
