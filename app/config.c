@@ -303,10 +303,11 @@ int config_load(struct config **out, const char *path, struct diag *diag)
         status = load_tenants(c, diag);
         check_sources(c, conf_find(conf_root(c->conf), "sources"), diag);
         const struct conf_node *prefix = conf_find(conf_root(c->conf), "kafka.prefix");
-        if (prefix != NULL && !slice_starts(prefix->text, SLICE("seclog.raw.")))
+        if (prefix != NULL && !slice_starts(prefix->text, SLICE("seclog.raw."))) {
             conf_error(c->conf, prefix, diag,
                        "topics are named seclog.raw.<code6>.<source>; begin "
                        "the prefix with seclog.raw.");
+        }
         if (status == 0)
             status = load_files(c, diag);
         if (status == 0 && diag->count != before)

@@ -257,3 +257,5 @@ int raw_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct 
              struct rows *out);
 /* Could the literal stand in any line? Looks at texts, dictionaries and skeletons alone. */
 bool raw_possible(struct pred_scratch *s, const struct plan_leaf *leaf);
+/* Add the columns whose rows raw_rows() needs; false when it needs all. */
+bool raw_columns(struct pred_scratch *s, const struct plan_leaf *leaf, struct column_mask *out);

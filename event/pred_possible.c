@@ -132,11 +132,15 @@ void pred_columns(const struct pred *p, struct pred_scratch *s, const struct bat
     *out = (struct column_mask){0};
     bool all = p != s->pred || (s->batch != b && scratch_bind(s, &set) != 0);
     for (uint32_t i = 0; i < p->target_count && !all; i++) {
-        all = p->targets[i].kind == TARGET_RAW;
         if (p->targets[i].kind == TARGET_URL)
             add_parts(b, out);
         for (uint32_t c = s->target_column[i]; c != 0; c = s->column_next[c - 1])
             column_mask_add(out, c - 1);
+    }
+    for (uint32_t i = 0; i < p->leaf_count && !all; i++) {
+        const struct plan_leaf *l = &p->leaves[i];
+        if (p->targets[l->target].kind == TARGET_RAW)
+            all = l->grouped || l->leaf.op != LEAF_OP_CONTAINS || !raw_columns(s, l, out);
     }
     if (all)
         memset(out, 0xff, sizeof(*out));

@@ -11,6 +11,11 @@
 #include "event/pred_form.h"
 #include "event/pred_plan.h"
 
+static bool is_typed(const struct column *c)
+{
+    return c->storage != COLUMN_CODES && c->storage != COLUMN_TEXT;
+}
+
 static bool in_piece(const struct pred_scratch *s, const struct needle *n, uint32_t piece,
                      uint32_t len)
 {
@@ -19,6 +24,9 @@ static bool in_piece(const struct pred_scratch *s, const struct needle *n, uint3
 
 static bool same(const struct needle *n, const char *a, size_t from, size_t len)
 {
+    unsigned char c = (unsigned char)a[0];
+    if (len != 0 && (n->cased ? c : find_fold(c)) != (unsigned char)n->text.data[from])
+        return false;
     return find_equal(a, n->text.data + from, len, n->cased);
 }
 
@@ -51,17 +59,60 @@ static bool crosses_left(const struct needle *n, struct slice piece, bool is_tai
     return false;
 }
 
-/* Could a printed number or address hold the needle? */
-static bool could_be_printed(const struct needle *n)
+/* Could a printed number or address of the column hold the needle? */
+static bool could_be_printed(const struct needle *n, const struct column *c)
 {
+    const char *bytes = c->storage == COLUMN_IP         ? "0123456789abcdef:."
+                        : c->storage == COLUMN_IP4      ? "0123456789."
+                        : c->epoch_form == EPOCH_DIGITS ? "0123456789-"
+                                                        : "0123456789-.";
     if (n->text.len > VALUE_IP_TEXT_MAX)
         return false;
     for (size_t i = 0; i < n->text.len; i++) {
-        char c = (char)find_fold((unsigned char)n->text.data[i]);
-        if (c == '\0' || strchr("0123456789abcdef:.-", c) == NULL)
+        char byte = (char)find_fold((unsigned char)n->text.data[i]);
+        if (byte == '\0' || strchr(bytes, byte) == NULL)
             return false;
     }
     return true;
+}
+
+/*
+ * A needle with three points can only stand in IPv4 addresses with its two middle numbers: those,
+ * or -1.
+ */
+static int32_t middle_of(const struct needle *n)
+{
+    uint32_t numbers[4] = {0};
+    uint32_t at = 0;
+    for (size_t i = 0; i < n->text.len && at < 4; i++) {
+        char c = n->text.data[i];
+        if (c == '.')
+            at++;
+        else if (c < '0' || c > '9' || numbers[at] > UINT8_MAX)
+            return -1;
+        else
+            numbers[at] = numbers[at] * 10 + (uint32_t)(c - '0');
+    }
+    if (at != 3 || numbers[1] > UINT8_MAX || numbers[2] > UINT8_MAX)
+        return -1;
+    return (int32_t)(numbers[1] << 8 | numbers[2]);
+}
+
+/* Rows of a typed column whose value as it stands in the line holds the needle. */
+static void typed_rows(struct pred_scratch *s, const struct needle *n, const struct column *c,
+                       const struct rows *mask, struct rows *out)
+{
+    int32_t middle = c->storage == COLUMN_IP4 ? middle_of(n) : -1;
+    if (!could_be_printed(n, c))
+        return;
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        uint32_t row = s->first_row + i;
+        struct slice value;
+        if (middle >= 0 && (c->ip4[row] >> 8 & 0xffff) != (uint32_t)middle)
+            continue;
+        if (batch_value(s->batch, c, row, &s->text2, &value) && needle_in(n, value))
+            rows_set(out, i);
+    }
 }
 
 /* With which bytes the values of a column begin and end. */
@@ -84,15 +135,12 @@ static void edges_note(struct edges *e, struct slice value)
 static void edges_read(const struct batch *b, const struct column *c, struct edges *e)
 {
     *e = (struct edges){0};
-    if (c->storage == COLUMN_CODES) {
-        for (uint32_t i = 0; i < c->entry_count; i++)
-            edges_note(e, batch_span(b, c->entries[i]));
-        return;
-    }
-    e->empty = c->storage != COLUMN_TEXT;
-    for (uint32_t row = 0; c->storage == COLUMN_TEXT && row < b->row_count; row++) {
-        if (c->spans[row].len != SPAN_NONE)
-            edges_note(e, batch_span(b, c->spans[row]));
+    e->empty = is_typed(c) || (c->row_cap < b->row_count && c->storage == COLUMN_TEXT);
+    uint32_t count = e->empty ? 0 : column_text_count(b, c);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice text;
+        if (column_text(b, c, i, &text))
+            edges_note(e, text);
     }
 }
 
@@ -120,25 +168,19 @@ enum shape_answer {
     SHAPE_ALL,    /* in every line */
 };
 
-static bool is_typed(const struct column *c)
-{
-    return c->storage != COLUMN_CODES && c->storage != COLUMN_TEXT;
-}
-
 static enum shape_answer shape_answer(const struct pred_scratch *s, const struct needle *n,
                                       const struct shape *shape)
 {
     const struct batch *b = s->batch;
-    bool printed = could_be_printed(n);
     bool maybe = false; /* pieces are still looked at: one that holds the needle settles it */
     for (uint32_t i = 0; i < shape->slot_count; i++) {
         const struct shape_slot *slot = &shape->slots[i];
         struct slice piece = slice_of(b->skeleton.data + slot->piece, slot->piece_len);
         if (in_piece(s, n, slot->piece, slot->piece_len))
             return SHAPE_ALL;
-        if (maybe || (printed && is_typed(&b->columns[slot->column])))
-            maybe = true;
-        else if (i != 0 && piece.len == 0)
+        if (maybe)
+            continue;
+        if (i != 0 && piece.len == 0)
             maybe = crosses_joint(b, n, shape->slots[i - 1].column, slot->column);
         else
             maybe = crosses_right(n, piece, i == 0) || (i != 0 && crosses_left(n, piece, false));
@@ -156,7 +198,7 @@ static void value_rows(struct pred_scratch *s, const struct needle *n, const str
 {
     const struct batch *b = s->batch;
     if (c->storage == COLUMN_TEXT) {
-        for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        for (uint32_t i = 0; c->row_cap != 0 && rows_next(mask, &i); i++) {
             struct span span = c->spans[s->first_row + i];
             if (span.len != SPAN_NONE && needle_in(n, batch_span(b, span)))
                 rows_set(out, i);
@@ -216,10 +258,12 @@ int raw_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct 
         const struct column *c = &b->columns[i];
         if (c->derived)
             continue;
-        if (is_typed(c))
+        if (is_typed(c)) {
+            typed_rows(s, n, c, mask, out);
             exception_rows(s, n, c, mask, out);
-        else
+        } else {
             value_rows(s, n, c, mask, out);
+        }
     }
     uint8_t answers[BATCH_SHAPES_MAX] = {0};
     for (uint32_t i = 1; i < b->shape_count; i++)
@@ -244,9 +288,42 @@ bool raw_possible(struct pred_scratch *s, const struct plan_leaf *leaf)
     const struct needle *n = &leaf->leaf.needle;
     if (needle_in(n, buf_content(&b->text)))
         return true;
+    for (uint32_t i = 0; !b->live && i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        if (!c->derived && is_typed(c) && could_be_printed(n, c))
+            return true;
+    }
     for (uint32_t i = 1; !b->live && i < b->shape_count; i++) {
         if (shape_answer(s, n, &b->shapes[i]) != SHAPE_VALUES)
             return true;
     }
     return false;
+}
+
+/* Does some value of a column of text hold the needle? */
+static bool some_text_holds(const struct batch *b, const struct needle *n, const struct column *c)
+{
+    uint32_t count = column_text_count(b, c);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice text;
+        if (column_text(b, c, i, &text) && needle_in(n, text))
+            return true;
+    }
+    return false;
+}
+
+bool raw_columns(struct pred_scratch *s, const struct plan_leaf *leaf, struct column_mask *out)
+{
+    const struct batch *b = s->batch;
+    const struct needle *n = &leaf->leaf.needle;
+    for (uint32_t i = 1; i < b->shape_count; i++) {
+        if (n->text.len != 0 && shape_answer(s, n, &b->shapes[i]) == SHAPE_MAYBE)
+            return false;
+    }
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        if (!c->derived && (is_typed(c) ? could_be_printed(n, c) : some_text_holds(b, n, c)))
+            column_mask_add(out, i);
+    }
+    return true;
 }

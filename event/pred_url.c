@@ -28,7 +28,7 @@ struct url_look {
 };
 
 enum look_answer {
-    LOOK_NONE,  /* in no value */
+    LOOK_NONE, /* in no value */
     LOOK_SOME, /* in some, or hidden in some */
     LOOK_ALL,  /* cannot be told */
 };
@@ -79,8 +79,8 @@ static const struct edges *edges_of(struct url_look *u, uint32_t column)
             e->empty = true;
             continue;
         }
-        e->escape |= value.data[value.len - 1] == '%' ||
-                     (value.len > 1 && value.data[value.len - 2] == '%');
+        e->escape |=
+            value.data[value.len - 1] == '%' || (value.len > 1 && value.data[value.len - 2] == '%');
         bit_add(e->first, value.data[0]);
         bit_add(e->last, value.data[value.len - 1]);
     }
@@ -189,6 +189,16 @@ static bool joint_known(struct url_look *u, const struct url_part *left,
     return false;
 }
 
+/* Could the needle stand across the joint with k bytes on its left? What is cheap comes first. */
+static bool joint_fits(struct url_look *u, const struct url_part *left,
+                       const struct url_part *right, size_t k)
+{
+    const struct url_part *one = right->is_value ? left : right;
+    const struct url_part *other = right->is_value ? right : left;
+    return edge_fits(u, one, k, one == left) && edge_fits(u, other, k, other == left) &&
+           part_fits(u, one, k, one == left) && part_fits(u, other, k, other == left);
+}
+
 /*
  * Could the needle stand across two neighbouring parts? With `rows` the rows are added where it
  * could; LOOK_ALL where they cannot be told.
@@ -205,8 +215,7 @@ static enum look_answer joint_answer(struct url_look *u, const struct url_part *
             return LOOK_ALL;
     }
     for (size_t k = 1; k < u->needle->text.len; k++) {
-        if (!edge_fits(u, right, k, false) || !edge_fits(u, left, k, true) ||
-            !part_fits(u, left, k, true) || !part_fits(u, right, k, false))
+        if (!joint_fits(u, left, right, k))
             continue;
         answer = LOOK_SOME;
         if (rows == NULL)
@@ -266,17 +275,23 @@ static enum look_answer typed_answer(const struct needle *n, const struct column
     return LOOK_ALL;
 }
 
+/* Is nothing but percent escapes decoded? */
+static bool stays_percent(const struct column *c)
+{
+    return c->kind == SLOT_PLAIN || c->kind == SLOT_PERCENT || c->kind == SLOT_FORM;
+}
+
 static enum look_answer column_answer(const struct url_look *u, const struct column *c)
 {
     const struct batch *b = u->s->batch;
     if (!is_text(c))
         return typed_answer(u->needle, c);
-    bool percent = c->kind == SLOT_PLAIN || c->kind == SLOT_PERCENT || c->kind == SLOT_FORM;
+    bool percent = stays_percent(c);
     enum look_answer answer = LOOK_NONE;
     struct slice block;
-    if (percent && column_block(b, c, &block) && !needle_in(u->needle, block) &&
-        !needle_escaped(u->needle, block))
-        return LOOK_NONE;
+    if (percent && column_block(b, c, &block))
+        return needle_in(u->needle, block) || needle_escaped(u->needle, block) ? LOOK_SOME
+                                                                               : LOOK_NONE;
     uint32_t count = column_text_count(b, c);
     for (uint32_t i = 0; i < count; i++) {
         struct slice value;
@@ -327,7 +342,9 @@ int url_candidates(struct pred_scratch *s, const struct leaf *leaf, const struct
     for (uint32_t i = 0; i < b->column_count && !all; i++) {
         if (!is_part_column(&b->columns[i]))
             continue;
-        enum look_answer answer = column_answer(&u, &b->columns[i]);
+        enum look_answer answer = is_text(&b->columns[i]) && stays_percent(&b->columns[i])
+                                      ? LOOK_SOME
+                                      : column_answer(&u, &b->columns[i]);
         all = answer == LOOK_ALL;
         if (answer == LOOK_SOME)
             column_literal_rows(s, &leaf->needle, i, &found);
