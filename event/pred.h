@@ -71,8 +71,8 @@ void hits_release(struct hits *h);
 
 /*
  * Could any row of the batch hit? False only when certainly none does. It looks at dictionaries,
- * texts and skeletons alone; the range of rows and rows_known are ignored. A batch with row_count 0
- * has the values of a COLUMN_TEXT in its entries (store/codec.h).
+ * texts and skeletons alone; the range of rows and rows_known are ignored. A COLUMN_TEXT without rows
+ * (row_cap 0) has its values in its entries (store/codec.h).
  */
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set);
 

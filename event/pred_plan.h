@@ -221,18 +221,22 @@ int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t c
                 const struct rows *mask, struct rows *out);
 /*
  * The texts of a column of text as written, where they stand: entries of COLUMN_CODES; of COLUMN_TEXT
- * the rows' values, or before the rows are read the entries. Some places are empty.
+ * the rows' values, or where the rows are not read the entries. Some places are empty.
  */
+static inline bool column_in_entries(const struct column *c)
+{
+    return c->storage == COLUMN_CODES || c->row_cap == 0;
+}
+
 static inline uint32_t column_text_count(const struct batch *b, const struct column *c)
 {
-    return c->storage == COLUMN_CODES || b->row_count == 0 ? c->entry_count : b->row_count;
+    return column_in_entries(c) ? c->entry_count : b->row_count;
 }
 
 static inline bool column_text(const struct batch *b, const struct column *c, uint32_t i,
                                struct slice *out)
 {
-    struct span span =
-        c->storage == COLUMN_CODES || b->row_count == 0 ? c->entries[i] : c->spans[i];
+    struct span span = column_in_entries(c) ? c->entries[i] : c->spans[i];
     if (span.len == SPAN_NONE)
         return false;
     *out = batch_span(b, span);

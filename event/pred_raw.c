@@ -135,7 +135,7 @@ static void edges_note(struct edges *e, struct slice value)
 static void edges_read(const struct batch *b, const struct column *c, struct edges *e)
 {
     *e = (struct edges){0};
-    e->empty = is_typed(c) || (c->row_cap < b->row_count && c->storage == COLUMN_TEXT);
+    e->empty = is_typed(c);
     uint32_t count = e->empty ? 0 : column_text_count(b, c);
     for (uint32_t i = 0; i < count; i++) {
         struct slice text;
