@@ -13,6 +13,7 @@
 enum {
     RING_PARCELS = 64,
     FRAME_PARCELS_MAX = 8192,
+    FRAME_ENTRIES_FULL = FRAME_ENTRIES_MAX / 2, /* the last parcel brings no more than the rest */
     GROUP_PARCELS_MAX = 1024,
     POLL_MS = 20,
     RETRY_MS = 500,
@@ -42,6 +43,7 @@ struct committer {
     _Atomic bool waiting;
     struct parcel *parcels[FRAME_PARCELS_MAX]; /* of the next frame, in order */
     size_t parcel_count;
+    size_t entry_count;
     size_t bytes;
     struct codec *codec;
     struct buf packed; /* blobs made here for the frame at hand */
@@ -57,6 +59,7 @@ static void drop_parcels(struct committer *c)
     for (size_t i = 0; i < c->parcel_count; i++)
         parcel_free(c->parcels[i]);
     c->parcel_count = 0;
+    c->entry_count = 0;
     c->bytes = 0;
 }
 
@@ -257,18 +260,24 @@ static int commit(struct committer *c)
     return status;
 }
 
+static bool frame_is_full(const struct committer *c)
+{
+    return c->bytes >= c->o.frame_bytes || c->parcel_count == FRAME_PARCELS_MAX ||
+           c->entry_count >= FRAME_ENTRIES_FULL;
+}
+
 /* Take what is in the rings; false when there was nothing. */
 static bool collect(struct committer *c)
 {
     bool any = false;
     for (unsigned w = 0; w < c->o.workers; w++) {
         struct parcel *p = NULL;
-        while (c->parcel_count < FRAME_PARCELS_MAX && c->bytes < c->o.frame_bytes &&
-               (p = ring_pop(c->rings[w])) != NULL) {
+        while (!frame_is_full(c) && (p = ring_pop(c->rings[w])) != NULL) {
             if (c->parcel_count == 0)
                 c->first_ns = clock_monotonic_ns();
             p->worker = w;
             c->parcels[c->parcel_count++] = p;
+            c->entry_count += p->entry_count;
             c->bytes += p->bytes.len + pack_bytes(&p->pack) / 4;
             any = true;
         }
@@ -278,9 +287,8 @@ static bool collect(struct committer *c)
 
 static bool frame_is_due(const struct committer *c)
 {
-    return c->parcel_count != 0 &&
-           (c->finishing || c->bytes >= c->o.frame_bytes || c->parcel_count == FRAME_PARCELS_MAX ||
-            clock_monotonic_ns() - c->first_ns >= c->o.frame_age_ns);
+    return c->parcel_count != 0 && (c->finishing || frame_is_full(c) ||
+                                    clock_monotonic_ns() - c->first_ns >= c->o.frame_age_ns);
 }
 
 static int64_t thread_cpu_ns(void)

@@ -205,6 +205,17 @@ static int load_networks(struct config *c, struct config_tenant *t, struct diag 
     return status;
 }
 
+/* Each line of the findings about a value as a finding of the file. */
+static void pass_on(const struct config *c, const struct conf_node *node, struct diag *diag,
+                    const char *findings)
+{
+    while (*findings != '\0') {
+        size_t len = strcspn(findings, "\n");
+        conf_error(c->conf, node, diag, "%.*s", (int)len, findings);
+        findings += len + (findings[len] != '\0');
+    }
+}
+
 static void check_sources(struct config *c, const struct conf_node *sources, struct diag *diag)
 {
     for (const struct conf_node *n = sources == NULL ? NULL : sources->first; n != NULL;
@@ -215,7 +226,7 @@ static void check_sources(struct config *c, const struct conf_node *sources, str
         struct diag why = {0};
         if (format != NULL && format->text.data != NULL &&
             config_format(c, format->text, &id, &layout, &why) != 0)
-            conf_error(c->conf, format, diag, "%s", diag_text(&why));
+            pass_on(c, format, diag, diag_text(&why));
         diag_release(&why);
         uint32_t tenant = 0;
         struct slice source;
@@ -254,9 +265,14 @@ static int load_tenants(struct config *c, struct diag *diag)
         if (status == 0)
             c->tenant_count++;
         check_sources(c, conf_find(n, "sources"), diag);
-        status = load_networks(c, t, diag);
-        if (status != 0)
-            return status;
+        int loaded = load_networks(c, t, diag);
+        if (status != 0) {
+            /* Its place is the next one's. */
+            zone_table_free(t->networks);
+            *t = (struct config_tenant){0};
+        }
+        if (loaded != 0)
+            return loaded;
     }
     qsort(c->tenants, c->tenant_count, sizeof(*c->tenants), tenant_compare);
     return 0;
@@ -291,8 +307,7 @@ int config_load(struct config **out, const char *path, struct diag *diag)
         return ERR_NOMEM;
     int status = 0;
     if (path == NULL) {
-        buf_text(&c->bytes, "data: .\n");
-        status = conf_parse(&c->conf, KEYS, KEYS_COUNT, buf_content(&c->bytes), "defaults", diag);
+        status = conf_parse(&c->conf, KEYS, KEYS_COUNT, SLICE("data: .\n"), "defaults", diag);
     } else {
         status = conf_load(&c->conf, KEYS, KEYS_COUNT, path, diag);
         if (status == 0)
@@ -310,6 +325,8 @@ int config_load(struct config **out, const char *path, struct diag *diag)
         }
         if (status == 0)
             status = load_files(c, diag);
+        if (path == NULL)
+            c->files[CONFIG_DATA] = NULL;
         if (status == 0 && diag->count != before)
             status = ERR_CONF;
     }

@@ -8,6 +8,7 @@
 
 enum {
     RANGES_FIRST = 4,
+    PARCEL_TEXTS_FIRST = 8192, /* most small batches fit without growing */
 };
 
 /* Offsets since the last parcel; texts of reasons lie in `reasons`. */
@@ -133,6 +134,10 @@ static struct parcel *stream_parcel(struct stream *s)
     struct parcel *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;
+    if (buf_reserve(&p->pack.texts, PARCEL_TEXTS_FIRST) == NULL) {
+        parcel_free(p);
+        return NULL;
+    }
     p->newest_arrival_ns = CLOCK_NONE;
     p->tenant = s->options.tenant;
     p->source = s->options.source;
@@ -277,6 +282,8 @@ static int part_entry(struct part *part, struct parcel *p, struct frame_entry *e
         return ERR_NOMEM;
     for (size_t i = 0; i < r->count; i++) {
         ranges[i] = r->items[i];
+        if (ranges[i].reason.len == 0)
+            continue;
         char *reason = arena_copy(
             &p->arena, slice_of(r->reasons.data + r->reason_at[i], ranges[i].reason.len));
         if (reason == NULL)

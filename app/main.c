@@ -7,6 +7,7 @@
  *
  * Each command is one file, app/cmd_<name>.c.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +64,15 @@ static int unknown(const char *word)
     return EXIT_CODE_USAGE;
 }
 
+enum {
+    KEPT_BYTES = 64 << 20, /* freed memory that stays with the process */
+};
+
 int main(int argc, char **argv)
 {
+    /* Batches come and go four times a second: their pages need not go back to the system. */
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 2);
     if (fault_set(getenv("SEKISHO_FAULTS")) != 0) {
         (void)fprintf(stderr, "sekisho: SEKISHO_FAULTS cannot be read; see base/fault.h\n");
         return EXIT_CODE_USAGE;

@@ -77,7 +77,8 @@ static int keep_stretches(struct scan_worker *w, uint32_t blob)
                                                      .sub = s->batch->sub[row],
                                                      .partition = s->partitions[row],
                                                      .blob = blob,
-                                                     .number = s->number};
+                                                     .number = s->number,
+                                                     .bytes = s->head.texts_len + s->head.rows_len};
     }
     return 0;
 }

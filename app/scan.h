@@ -7,9 +7,10 @@
  *   scan_walk()   stretches sorted by (topic, partition, offset, sub) and merged; a batch is
  *                 decoded when its turn comes and asked again which rows hit
  *
- * So memory does not grow with hits: 40 bytes a stretch (10 M hits in batches of 64 rows: 6 MB),
- * 16 bytes a newest row, and a decoded batch per thread and per open stretch. A batch with hits is
- * decoded once more per partition in the walk, and its blob unpacked for it.
+ * So memory does not grow with hits: 48 bytes a stretch (10 M hits in batches of 64 rows: 7.5 MB),
+ * 16 bytes a newest row, a decoded batch per thread and per open stretch, and what the walk has
+ * unpacked ahead (app/scan_window.h). A batch with hits is decoded once more per partition in the
+ * walk.
  *
  * Ownership: the scan borrows index and query for its life.
  * Threads:   scan_run() makes its own and ends them; everything else has one owner.

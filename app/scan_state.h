@@ -15,6 +15,7 @@ struct stretch {
     int32_t partition;
     uint32_t blob;   /* place in the index */
     uint32_t number; /* of the batch in it */
+    uint32_t bytes;  /* of the batch, unpacked */
 };
 
 /* Where a row stands in its blob: batch in the upper half, row in the lower. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "app/scan_state.h"
+#include "app/scan_window.h"
 
 /* A stretch whose turn has come, decoded. */
 struct opened {
@@ -17,6 +18,7 @@ struct scan_merge {
     void *self;
     struct opened open[SCAN_OPEN_MAX]; /* [0, open_count) are in use, the rest keep their sieves */
     size_t open_count;
+    struct scan_window window;
     uint64_t decodings;
     size_t rank;
 };
@@ -72,15 +74,23 @@ static int sieve_again(struct scan *scan, struct sieve **s, uint32_t blob, uint3
     return err;
 }
 
-static int open_stretch(struct scan_merge *m, const struct stretch *stretch)
+static int open_stretch(struct scan_merge *m, size_t at)
 {
     if (m->open_count == SCAN_OPEN_MAX)
         return ERR_CORRUPT;
     struct opened *o = &m->open[m->open_count];
-    int err = sieve_again(m->scan, &o->sieve, stretch->blob, stretch->number);
+    struct batch_head head;
+    int err = o->sieve == NULL ? sieve_new(&o->sieve, m->scan->query) : 0;
+    if (err == 0)
+        err = scan_window_head(&m->window, m->scan, at, &head);
     if (err != 0)
         return err;
-    o->stretch = stretch;
+    o->sieve->whole = true;
+    err = sieve_take(o->sieve, &head);
+    if (err != 0)
+        return err;
+    sieve_places(o->sieve);
+    o->stretch = &m->scan->found.stretches[at];
     o->decoding = ++m->decodings;
     if (opened_next(o, 0))
         m->open_count++;
@@ -139,8 +149,7 @@ static int merge(struct scan_merge *m)
         const struct stretch *next = at < found->stretch_count ? &found->stretches[at] : NULL;
         int err = 0;
         if (must_open(m, next)) {
-            at++;
-            err = open_stretch(m, next);
+            err = open_stretch(m, at++);
             if (err != 0)
                 return err;
             continue;
@@ -171,6 +180,7 @@ int scan_walk(struct scan *s, scan_visit *visit, void *self)
     int err = merge(m);
     for (size_t i = 0; i < SCAN_OPEN_MAX; i++)
         sieve_free(m->open[i].sieve);
+    scan_window_release(&m->window);
     free(m);
     return err;
 }

@@ -198,6 +198,13 @@ int sieve_next_count(struct sieve *s, uint64_t *out)
     return err;
 }
 
+int sieve_take(struct sieve *s, const struct batch_head *head)
+{
+    s->row_count = 0;
+    s->head = *head;
+    return unpack_and_match(s);
+}
+
 int sieve_at(struct sieve *s, struct slice blob, uint32_t number)
 {
     int err = sieve_open(s, blob);

@@ -76,6 +76,8 @@ int sieve_open(struct sieve *s, struct slice blob);
 int sieve_next(struct sieve *s);
 /* How many of the next batch match, counted; unpacks nothing where the head tells. */
 int sieve_next_count(struct sieve *s, uint64_t *out);
+/* The same for one batch whose head is given, whatever time and filter say; not counted. */
+int sieve_take(struct sieve *s, const struct batch_head *head);
 /* Open a blob and go to its batch of that number. */
 int sieve_at(struct sieve *s, struct slice blob, uint32_t number);
 

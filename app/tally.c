@@ -96,23 +96,22 @@ void tally_set_lag(struct tally *t, uint32_t tenant, struct slice source, int64_
     (void)pthread_mutex_unlock(&t->lock);
 }
 
-/* Two buckets per doubling: the answer is at most 41 % above the truth. */
 static unsigned bucket_of(int64_t ns)
 {
-    int64_t ms = ns / 1000000;
-    if (ms < 1)
-        return 0;
-    unsigned power = 63U - (unsigned)__builtin_clzll((uint64_t)ms);
-    /* Above 2^power * sqrt(2)? Squares compared, so that no floating point is needed. */
-    uint64_t scaled = power > 15 ? (uint64_t)ms >> (power - 15) : (uint64_t)ms << (15 - power);
-    unsigned bucket = power * 2 + (scaled >= 46341 ? 2 : 1);
+    uint64_t step = ns <= 0 ? 0 : (uint64_t)ns / 1000000 / TALLY_LATENCY_STEP_MS;
+    if (step < TALLY_LATENCY_STEPS)
+        return (unsigned)step;
+    unsigned doublings = 64U - (unsigned)__builtin_clzll(step / TALLY_LATENCY_STEPS);
+    unsigned bucket = TALLY_LATENCY_STEPS - 1 + doublings;
     return bucket < TALLY_LATENCY_BUCKETS ? bucket : TALLY_LATENCY_BUCKETS - 1;
 }
 
 static int64_t bucket_top_ns(unsigned bucket)
 {
-    int64_t whole = (INT64_C(1) << (bucket / 2)) * 1000000;
-    return bucket % 2 == 0 ? whole : whole + whole * 414 / 1000;
+    int64_t step_ns = INT64_C(1000000) * TALLY_LATENCY_STEP_MS;
+    if (bucket < TALLY_LATENCY_STEPS)
+        return (bucket + 1) * step_ns;
+    return (TALLY_LATENCY_STEPS * step_ns) << (bucket - TALLY_LATENCY_STEPS + 1);
 }
 
 void tally_latency(struct tally *t, int64_t ns, uint64_t rows)

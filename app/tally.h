@@ -16,7 +16,9 @@
 enum tally_limits {
     TALLY_ROWS_MAX = 4096,
     TALLY_SOURCE_BYTES_MAX = 32,
-    TALLY_LATENCY_BUCKETS = 64, /* bucket i: below 2^(i/2) ms */
+    TALLY_LATENCY_STEP_MS = 10,
+    TALLY_LATENCY_STEPS = 200, /* up to 2 s; above that each bucket is twice as far */
+    TALLY_LATENCY_BUCKETS = TALLY_LATENCY_STEPS + 20,
 };
 
 struct tally_row {
@@ -40,7 +42,10 @@ void tally_add(struct tally *t, const struct tally_row *add);
 void tally_set_lag(struct tally *t, uint32_t tenant, struct slice source, int64_t records);
 /* Count `rows` rows that became durable so long after they arrived. */
 void tally_latency(struct tally *t, int64_t ns, uint64_t rows);
-/* The latency that a share (0..1) of the rows did not exceed, in ns; 0 without rows. */
+/*
+ * The latency that a share (0..1) of the rows did not exceed, in ns, rounded up to 10 ms below 2 s
+ * and to a doubling above; 0 without rows.
+ */
 int64_t tally_latency_share(struct tally *t, double share);
 
 /* Copy the rows, ordered by tenant and source; returns how many. `cap` items fit. */

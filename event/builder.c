@@ -419,6 +419,22 @@ static int run_extend(struct batch *b, const struct row *row)
     return 0;
 }
 
+/* How much there was before a shape that may find no room. */
+struct undo {
+    uint32_t names;
+    uint32_t columns;
+    size_t skeleton_len;
+};
+
+/* What a shape that found no room left behind: names above all, whose text goes with the line. */
+static void shape_undo(struct batch *b, const struct undo *before, uint32_t line_end)
+{
+    b->name_count = before->names;
+    b->column_count = before->columns;
+    b->skeleton.len = before->skeleton_len;
+    b->text.len = line_end;
+}
+
 /*
  * The shape for a row, storing its values; 0 = verbatim. Sets *reason. Negative enum err: ERR_NOMEM,
  * ERR_RANGE (an empty batch would have room for what this one has not; nothing was stored).
@@ -434,9 +450,11 @@ static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint
         *reason = REASON_PARTIAL;
         return 0;
     }
+    const struct undo before = {b->name_count, b->column_count, b->skeleton.len};
     if (shape == 0)
         shape = shape_add(b, line, len, row->slots);
     if (shape == ERR_RANGE) {
+        shape_undo(b, &before, line + len);
         if (b->row_count != 0)
             return ERR_RANGE;
         *reason = b->shape_count == BATCH_SHAPES_MAX ? REASON_SHAPES_FULL : REASON_TOO_MANY_VALUES;

@@ -111,10 +111,9 @@ enum value_class value_ip4(struct slice text, uint32_t *out)
     const char *end = p + text.len;
     uint32_t v = 0;
     for (int part = 0; part < 4; part++) {
-        unsigned first = (unsigned)(unsigned char)*p - '0';
-        if (p == end || first > 9)
+        if (p == end || (unsigned)(unsigned char)*p - '0' > 9)
             return VALUE_INVALID;
-        unsigned byte = first;
+        unsigned byte = (unsigned)(unsigned char)*p - '0';
         p++;
         while (p < end && (unsigned)(unsigned char)*p - '0' <= 9) {
             if (byte == 0 || byte > 25)

@@ -84,7 +84,7 @@ void feed_bench_free(struct feed_bench *bench)
 
 size_t feed_bench_bytes(const struct feed_bench *bench)
 {
-    return bench->spare_bytes + bench->open_bytes;
+    return bench->open_bytes;
 }
 
 static struct batch *spares_pop(struct spares *s)

@@ -33,7 +33,7 @@ struct feed_bench;
 
 int feed_bench_new(struct feed_bench **out, const struct feed_environment *env);
 void feed_bench_free(struct feed_bench *bench);
-/* Heap bytes in batches, open and spare. */
+/* Heap bytes in open batches. */
 size_t feed_bench_bytes(const struct feed_bench *bench);
 
 /* Names of a tenant's zones and asset classes by id - 1, for printing; borrowed. */

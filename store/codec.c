@@ -37,6 +37,7 @@ void codec_free(struct codec *c)
     buf_release(&c->rows_cache);
     buf_release(&c->scratch);
     pack_release(&c->single);
+    arena_release(&c->desk.arena);
     filter_keys_release(&c->keys);
     free(c);
 }

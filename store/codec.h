@@ -83,6 +83,7 @@ struct batch_head {
     uint32_t texts_at, texts_len;     /* this batch's piece of them */
     uint32_t rows_at, rows_len;
     uint64_t pack_checksum; /* tells packs apart */
+    bool is_plain;          /* texts and rows are this batch's own, unpacked: codec_pieces() */
 };
 
 /* A blob being read, batch by batch. */
@@ -105,6 +106,15 @@ int32_t codec_head_partition(const struct batch_head *head, size_t i);
 /* False when certainly no row holds the address, or the text in an indexed field. */
 bool codec_head_may_hold_ip(const struct batch_head *head, const struct ip *ip);
 bool codec_head_may_hold_text(const struct batch_head *head, struct slice text);
+
+/*
+ * Append the batch's pieces, unpacked, to `out`: texts_len bytes of texts, rows_len of rows. For who
+ * wants the batches of many packs in another order than they stand: a pack is unpacked once while its
+ * batches are taken one after the other. ERR_CORRUPT, ERR_NOMEM.
+ */
+int codec_pieces(struct codec *c, const struct batch_head *head, struct buf *out);
+/* The head of a batch whose pieces stand at `pieces`, which is borrowed. */
+struct batch_head codec_plain_head(const struct batch_head *head, const char *pieces);
 
 /*
  * Fill a reset batch: first the texts, then, if wanted, the rows. After an error the batch must be

@@ -284,11 +284,16 @@ struct part {
     uint32_t at, len; /* the batch's piece */
     struct buf *cache;
     uint64_t *cached; /* the pack whose part is in the cache */
+    bool is_plain;    /* `packed` is the piece as it is */
 };
 
 /* Append the batch's piece of a part to `out`. */
 static int unpack_piece(struct codec *c, const struct part *part, uint64_t pack, struct buf *out)
 {
+    if (part->is_plain) {
+        buf_slice(out, part->packed);
+        return buf_ok(out) ? 0 : ERR_NOMEM;
+    }
     if (part->len == part->total)
         return unpack(c, part->packed, part->total, out);
     if (*part->cached != pack || part->cache->len != part->total) {
@@ -307,6 +312,45 @@ static int unpack_piece(struct codec *c, const struct part *part, uint64_t pack,
     return buf_ok(out) ? 0 : ERR_NOMEM;
 }
 
+static struct part texts_of(struct codec *c, const struct batch_head *head)
+{
+    return (struct part){.packed = head->texts,
+                         .total = head->texts_total,
+                         .at = head->texts_at,
+                         .len = head->texts_len,
+                         .cache = &c->texts_cache,
+                         .cached = &c->texts_cached,
+                         .is_plain = head->is_plain};
+}
+
+static struct part rows_of(struct codec *c, const struct batch_head *head)
+{
+    return (struct part){.packed = head->rows,
+                         .total = head->rows_total,
+                         .at = head->rows_at,
+                         .len = head->rows_len,
+                         .cache = &c->rows_cache,
+                         .cached = &c->rows_cached,
+                         .is_plain = head->is_plain};
+}
+
+int codec_pieces(struct codec *c, const struct batch_head *head, struct buf *out)
+{
+    struct part texts = texts_of(c, head);
+    struct part rows = rows_of(c, head);
+    int status = unpack_piece(c, &texts, head->pack_checksum, out);
+    return status == 0 ? unpack_piece(c, &rows, head->pack_checksum, out) : status;
+}
+
+struct batch_head codec_plain_head(const struct batch_head *head, const char *pieces)
+{
+    struct batch_head plain = *head;
+    plain.is_plain = true;
+    plain.texts = slice_of(pieces, head->texts_len);
+    plain.rows = slice_of(pieces + head->texts_len, head->rows_len);
+    return plain;
+}
+
 int codec_texts(struct codec *c, const struct batch_head *head, struct batch *out)
 {
     out->tenant = head->tenant;
@@ -316,12 +360,7 @@ int codec_texts(struct codec *c, const struct batch_head *head, struct batch *ou
     out->topic = head->topic;
     out->source = head->source;
     out->format_name = head->format_name;
-    struct part texts = {.packed = head->texts,
-                         .total = head->texts_total,
-                         .at = head->texts_at,
-                         .len = head->texts_len,
-                         .cache = &c->texts_cache,
-                         .cached = &c->texts_cached};
+    struct part texts = texts_of(c, head);
     int status = unpack_piece(c, &texts, head->pack_checksum, &out->text);
     if (status != 0)
         return status;
@@ -664,12 +703,7 @@ int codec_rows(struct codec *c, const struct batch_head *head, struct batch *out
                const struct column_mask *only)
 {
     buf_reset(&c->plain);
-    struct part rows = {.packed = head->rows,
-                        .total = head->rows_total,
-                        .at = head->rows_at,
-                        .len = head->rows_len,
-                        .cache = &c->rows_cache,
-                        .cached = &c->rows_cached};
+    struct part rows = rows_of(c, head);
     int status = unpack_piece(c, &rows, head->pack_checksum, &c->plain);
     if (status != 0)
         return status;

@@ -420,12 +420,12 @@ static void pack_cut(struct pack *p, const struct pack *before)
 
 int pack_add(struct codec *c, struct pack *p, const struct batch *b)
 {
-    struct batch scratch = {0};
     struct bound bound;
     struct pack before = *p;
     int status = ERR_NOMEM;
-    int32_t *partitions = arena_array(&scratch.arena, b->run_count, sizeof(*partitions));
-    if (partitions == NULL || bound_init(&bound, &scratch, b) != 0 ||
+    arena_reset(&c->desk.arena);
+    int32_t *partitions = arena_array(&c->desk.arena, b->run_count, sizeof(*partitions));
+    if (partitions == NULL || bound_init(&bound, &c->desk, b) != 0 ||
         filter_keys_reset(&c->keys) != 0 || pred_filter_values(b, filter_value, c) != 0)
         goto out;
     uint32_t partition_count = list_partitions(b, partitions);
@@ -445,7 +445,6 @@ int pack_add(struct codec *c, struct pack *p, const struct batch *b)
 out:
     if (status != 0)
         pack_cut(p, &before);
-    arena_release(&scratch.arena);
     return status;
 }
 

@@ -44,6 +44,7 @@ struct codec {
     /* The parts that were unpacked last: the next batch of the same pack needs them again. */
     struct buf texts_cache, rows_cache;
     uint64_t texts_cached, rows_cached; /* checksum of their pack; 0 = none */
+    struct batch desk;                  /* its arena holds what one batch's encoding needs */
     struct pack single;                 /* of codec_encode() */
     struct buf scratch;                 /* short-lived text */
     struct filter_keys keys;

@@ -32,6 +32,7 @@ static uint32_t probe(uint64_t key, uint32_t i, uint32_t bits)
 
 enum {
     KEYS_FIRST = 256,
+    KEYS_KEPT = 1024, /* a larger table is given back: clearing it would cost more */
 };
 
 static int keys_grow(struct filter_keys *k, uint32_t slots)
@@ -56,8 +57,8 @@ static int keys_grow(struct filter_keys *k, uint32_t slots)
 int filter_keys_reset(struct filter_keys *k)
 {
     k->count = 0;
-    if (k->slots != NULL && k->mask + 1 == KEYS_FIRST) {
-        memset(k->slots, 0, KEYS_FIRST * sizeof(*k->slots));
+    if (k->slots != NULL && k->mask + 1 <= KEYS_KEPT) {
+        memset(k->slots, 0, (k->mask + 1) * sizeof(*k->slots));
         return 0;
     }
     filter_keys_release(k);
