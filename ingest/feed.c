@@ -46,6 +46,7 @@ struct feed {
     struct feed_bench *bench;
     struct when_cache when;
     struct feed_format formats[FEED_FORMATS_MAX]; /* by format id; a fixed source uses one */
+    uint32_t open_rows;                           /* in all open batches */
     int64_t last_time_ns;
     size_t last_bytes; /* what the last closed batch held: busy sources get large batches */
 };
@@ -181,6 +182,7 @@ static int format_close(struct feed *f, struct feed_format *format)
     f->bench->open_bytes -= format->counted_bytes;
     format->counted_bytes = 0;
     int status = 0;
+    f->open_rows -= b->row_count;
     if (b->row_count != 0) {
         status = enrich_rows(f->bench->enrich, b, &f->o, 0, b->row_count);
         f->last_bytes = batch_held_bytes(b);
@@ -203,12 +205,7 @@ int feed_close(struct feed *f)
 
 uint32_t feed_open_rows(const struct feed *f)
 {
-    uint32_t rows = 0;
-    for (size_t i = 0; i < FEED_FORMATS_MAX; i++) {
-        if (f->formats[i].batch != NULL)
-            rows += f->formats[i].batch->row_count;
-    }
-    return rows;
+    return f->open_rows;
 }
 
 int64_t feed_last_time(const struct feed *f)
@@ -370,8 +367,10 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
     row->slots = &f->bench->slots;
     int status = put_row(f, parsed.format, record, row, result);
     struct batch *b = parsed.format->batch;
-    if (status == 0)
+    if (status == 0) {
+        f->open_rows++;
         count_bytes(f, parsed.format);
+    }
     result->rows++;
     result->unparsed += status == 0 && b->reason[b->row_count - 1] != REASON_NONE;
     return status;
