@@ -10,7 +10,7 @@
 #include "event/builder.h"
 #include "store/codec.h"
 
-int llvm_fuzzer_test_one_input(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     ROWS_MAX = 64,
@@ -81,7 +81,7 @@ static void round_trip(struct codec *codec, const struct batch *b)
     buf_release(&blob);
 }
 
-int llvm_fuzzer_test_one_input(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {.at = data, .left = size};
     struct codec *codec = codec_new(1);
