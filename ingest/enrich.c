@@ -8,6 +8,7 @@
 #include "event/columns.h"
 
 enum {
+    FIELD_COLUMNS_MAX = 64, /* of one field; further values of a line are not looked at */
     MEMO_VERDICTS = 256,
     MEMO_DOMAINS = 8192,
     MEMO_COUNTRIES = 26 * 26,
@@ -55,15 +56,31 @@ void enrich_free(struct enrich *e)
     free(e);
 }
 
-/* The columns of a field that lines fill, in order; *at starts at 0. NULL at the end. */
-static struct column *column_of(struct batch *b, uint16_t field, uint32_t *at)
+/*
+ * The columns of a field that lines fill, by ordinal: a row's values in the order of its line,
+ * whatever other lines of the batch look like. Indices, because adding a column moves the others.
+ */
+struct field_columns {
+    uint32_t index[FIELD_COLUMNS_MAX];
+    uint32_t count;
+};
+
+static struct field_columns columns_of(const struct batch *b, uint16_t field)
 {
-    while (*at < b->column_count) {
-        struct column *c = &b->columns[(*at)++];
-        if (c->field == field && !c->derived && c->value_count != 0)
-            return c;
+    struct field_columns found = {0};
+    uint32_t of_ordinal = 1;
+    for (uint32_t ordinal = 0; of_ordinal != 0; ordinal++) {
+        of_ordinal = 0;
+        for (uint32_t i = 0; i < b->column_count; i++) {
+            const struct column *c = &b->columns[i];
+            if (c->field != field || c->ordinal != ordinal || c->derived)
+                continue;
+            of_ordinal++;
+            if (c->value_count != 0 && found.count < FIELD_COLUMNS_MAX)
+                found.index[found.count++] = i;
+        }
     }
-    return NULL;
+    return found;
 }
 
 static bool row_ip(const struct column *c, uint32_t row, struct ip *ip)
@@ -174,23 +191,21 @@ static int side_open(struct enrich *e, struct batch *b, const struct feed_option
 static int enrich_side(struct enrich *e, struct batch *b, const struct feed_options *source,
                        const struct side *side, uint32_t first, uint32_t end)
 {
-    uint32_t at = 0;
-    if ((e->geo == NULL && source->networks == NULL) || column_of(b, side->ip, &at) == NULL)
+    struct field_columns addresses = columns_of(b, side->ip);
+    if ((e->geo == NULL && source->networks == NULL) || addresses.count == 0)
         return 0;
     struct side_columns to = {0};
     int status = side_open(e, b, source, side, &to);
     for (uint32_t row = first; row < end && status == 0; row++) {
         struct ip ip;
-        at = 0;
-        for (const struct column *c = column_of(b, side->ip, &at); c != NULL;
-             c = column_of(b, side->ip, &at)) {
-            if (!row_ip(c, row, &ip))
-                continue;
-            status = put_place(e, b, side, &to, row, &ip);
-            if (status == 0)
-                status = put_network(b, source, &to, row, &ip);
-            break;
-        }
+        uint32_t i = 0;
+        while (i < addresses.count && !row_ip(&b->columns[addresses.index[i]], row, &ip))
+            i++;
+        if (i == addresses.count)
+            continue;
+        status = put_place(e, b, side, &to, row, &ip);
+        if (status == 0)
+            status = put_network(b, source, &to, row, &ip);
     }
     return status;
 }
@@ -254,6 +269,19 @@ static uint8_t row_verdict(struct enrich *e, const struct batch *b, const struct
     return verdict;
 }
 
+/* The column that holds the row's dataset, NULL when it has none. */
+static const struct column *row_dataset(const struct batch *b, const struct field_columns *datasets,
+                                        uint32_t row)
+{
+    for (uint32_t i = 0; i < datasets->count; i++) {
+        const struct column *c = &b->columns[datasets->index[i]];
+        if (c->storage == COLUMN_CODES ? c->codes[row] != CODE_NONE
+                                       : c->spans[row].len != SPAN_NONE)
+            return c;
+    }
+    return NULL;
+}
+
 /* Where a line has two actions the last one that says something decides. */
 static void enrich_verdict(struct enrich *e, struct batch *b, const struct template *layout,
                            uint32_t first, uint32_t end)
@@ -261,13 +289,18 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
     struct judge judge = {.parser = parser_get(b->format), .layout = layout};
     if (layout == NULL && (judge.parser == NULL || judge.parser->verdict == NULL))
         return;
-    uint32_t at = 0;
-    const struct column *dataset = column_of(b, FIELD_EVENT_DATASET, &at);
-    at = 0;
-    for (const struct column *action = column_of(b, FIELD_EVENT_ACTION, &at); action != NULL;
-         action = column_of(b, FIELD_EVENT_ACTION, &at)) {
+    struct field_columns datasets = columns_of(b, FIELD_EVENT_DATASET);
+    struct field_columns actions = columns_of(b, FIELD_EVENT_ACTION);
+    for (uint32_t i = 0; i < actions.count; i++) {
+        const struct column *action = &b->columns[actions.index[i]];
         memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
+        const struct column *known = NULL;
         for (uint32_t row = first; row < end; row++) {
+            const struct column *dataset = row_dataset(b, &datasets, row);
+            /* The memo's codes are those of one column of datasets. */
+            if (dataset != known)
+                memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
+            known = dataset;
             uint8_t verdict = row_verdict(e, b, &judge, action, dataset, row);
             if (verdict != VERDICT_UNKNOWN)
                 b->verdict[row] = verdict;
@@ -332,15 +365,13 @@ static int enrich_domains_of(struct enrich *e, struct batch *b, uint32_t from, u
 
 static int enrich_domains(struct enrich *e, struct batch *b, uint32_t first, uint32_t end)
 {
-    uint32_t at = 0;
+    struct field_columns names = columns_of(b, FIELD_URL_DOMAIN);
     uint32_t to = 0;
-    if (e->env->domains == NULL || column_of(b, FIELD_URL_DOMAIN, &at) == NULL)
+    if (e->env->domains == NULL || names.count == 0)
         return 0;
     int status = derived_index(b, FIELD_URL_REGISTERED_DOMAIN, &to);
-    at = 0;
-    for (const struct column *c = column_of(b, FIELD_URL_DOMAIN, &at); c != NULL && status == 0;
-         c = column_of(b, FIELD_URL_DOMAIN, &at))
-        status = enrich_domains_of(e, b, (uint32_t)(c - b->columns), to, first, end);
+    for (uint32_t i = 0; i < names.count && status == 0; i++)
+        status = enrich_domains_of(e, b, names.index[i], to, first, end);
     return status;
 }
 
