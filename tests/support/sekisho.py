@@ -54,8 +54,11 @@ def need_corpus(*parts):
 
 
 def seeded_random(seed=None):
-    """A generator whose seed is printed, so that a failure can be had again with SEKISHO_SEED."""
-    seed = int(os.environ.get("SEKISHO_SEED", seed if seed is not None else random.SystemRandom().getrandbits(32)))
+    """A generator whose seed is printed, so that a failure can be had again with SEKISHO_SEED. A short run is the same
+    every time; a long one is another each time."""
+    if seed is None:
+        seed = random.SystemRandom().getrandbits(32) if LONG else 7
+    seed = int(os.environ.get("SEKISHO_SEED", seed))
     print(f"seed {seed}", flush=True)
     return random.Random(seed)
 
