@@ -1,5 +1,11 @@
 #include "event/ast.h"
 
+bool ast_bound_equal(const struct ast_bound *a, const struct ast_bound *b)
+{
+    return a->number == b->number && a->is_real == b->is_real && !(a->real < b->real) &&
+           !(a->real > b->real) && slice_equal(a->text, b->text);
+}
+
 static bool same_node(const struct ast *a, const struct ast *b)
 {
     if (a->kind != b->kind)
@@ -8,8 +14,8 @@ static bool same_node(const struct ast *a, const struct ast *b)
         return true;
     return a->op == b->op && a->cased == b->cased && a->field == b->field &&
            slice_equal(a->field_name, b->field_name) && slice_equal(a->text, b->text) &&
-           a->number == b->number && a->is_real == b->is_real && !(a->real < b->real) &&
-           !(a->real > b->real) && a->network.prefix_bits == b->network.prefix_bits &&
+           ast_bound_equal(&a->bound, &b->bound) && ast_bound_equal(&a->high, &b->high) &&
+           a->network.prefix_bits == b->network.prefix_bits &&
            memcmp(a->network.ip.bytes, b->network.ip.bytes, sizeof(a->network.ip.bytes)) == 0;
 }
 

@@ -2,7 +2,8 @@
  * event/ast.h - a condition on one event: what queries and rules are compiled from.
  *
  * A tree of AND, OR and NOT over leaves; a leaf asks one thing of one field. A field may stand
- * several times in an event: a leaf is true when any of its values is.
+ * several times in an event: a leaf is true when any of its values is. All that a leaf asks it asks
+ * of the same value, so both ends of a range.
  *
  * Ownership: nodes, names and values live in the arena that they were made in.
  * Threads:   immutable once built.
@@ -31,9 +32,18 @@ enum ast_op {
     AST_LESS_EQUAL,
     AST_GREATER,
     AST_GREATER_EQUAL,
+    AST_RANGE,   /* from `bound` to `high`, both included */
     AST_NETWORK, /* address inside */
     AST_EXISTS,  /* the field has a value */
     AST_RAW,     /* text anywhere in the raw line */
+};
+
+/* A number or a time to compare with. */
+struct ast_bound {
+    struct slice text; /* as asked; may be empty */
+    int64_t number;    /* times in ns for @timestamp */
+    double real;       /* the same where the text has a fraction */
+    bool is_real;
 };
 
 struct ast {
@@ -45,9 +55,8 @@ struct ast {
     struct slice field_name; /* as asked: ECS name, alias, or <format>.<key> */
     uint16_t field;          /* enum field, or FIELD_UNNAMED for a name outside the dictionary */
     struct slice text; /* decoded pattern; GLOB keeps backslash before literal * ? and backslash */
-    int64_t number;    /* LESS..GREATER_EQUAL; times in ns for @timestamp */
-    double real;       /* the same where the text has a fraction */
-    bool is_real;
+    struct ast_bound bound; /* LESS..GREATER_EQUAL; RANGE: the lower end */
+    struct ast_bound high;  /* RANGE: the upper end */
     struct network network;
 };
 
@@ -55,6 +64,9 @@ enum ast_limits {
     AST_DEPTH_MAX = 32,
     AST_LEAVES_MAX = 10000,
 };
+
+/* The same number, written the same way. */
+bool ast_bound_equal(const struct ast_bound *a, const struct ast_bound *b);
 
 /* The same tree, leaf by leaf. False also where one is deeper than AST_DEPTH_MAX. */
 bool ast_equal(const struct ast *a, const struct ast *b);

@@ -80,8 +80,11 @@ static uint32_t target_add(struct pred *p, const struct ast *ast)
 
 static uint64_t leaf_hash(const struct build *b, const struct ast *ast)
 {
-    uint64_t key[3] = {(uint64_t)ast->op | (uint64_t)ast->cased << 8 | (uint64_t)ast->field << 16,
-                       (uint64_t)ast->number, ast->network.prefix_bits};
+    uint64_t key[6] = {(uint64_t)ast->op | (uint64_t)ast->cased << 8 | (uint64_t)ast->field << 16,
+                       (uint64_t)ast->bound.number, (uint64_t)ast->high.number,
+                       ast->network.prefix_bits};
+    memcpy(&key[4], &ast->bound.real, sizeof(key[4]));
+    memcpy(&key[5], &ast->high.real, sizeof(key[5]));
     uint64_t hash = hash_bytes(b->seed, key, sizeof(key));
     hash = hash_bytes(hash, ast->network.ip.bytes, sizeof(ast->network.ip.bytes));
     hash = hash_slice(hash, ast->op == AST_RAW ? SLICE("") : ast->field_name);
@@ -91,8 +94,8 @@ static uint64_t leaf_hash(const struct build *b, const struct ast *ast)
 static bool same_leaf(const struct ast *a, const struct ast *b)
 {
     return a->op == b->op && a->cased == b->cased && a->field == b->field &&
-           a->number == b->number && a->is_real == b->is_real && !(a->real < b->real) &&
-           !(a->real > b->real) && a->network.prefix_bits == b->network.prefix_bits &&
+           ast_bound_equal(&a->bound, &b->bound) && ast_bound_equal(&a->high, &b->high) &&
+           a->network.prefix_bits == b->network.prefix_bits &&
            memcmp(a->network.ip.bytes, b->network.ip.bytes, sizeof(a->network.ip.bytes)) == 0 &&
            (a->op == AST_RAW || slice_equal(a->field_name, b->field_name)) &&
            slice_equal(a->text, b->text);
@@ -128,7 +131,8 @@ static uint32_t work_of(const struct plan_leaf *l, const struct target *t)
         [LEAF_OP_EQUAL] = 4,         [LEAF_OP_PREFIX] = 4,     [LEAF_OP_SUFFIX] = 4,
         [LEAF_OP_CONTAINS] = 8,      [LEAF_OP_GLOB] = 12,      [LEAF_OP_REGEX] = 60,
         [LEAF_OP_LESS] = 2,          [LEAF_OP_LESS_EQUAL] = 2, [LEAF_OP_GREATER] = 2,
-        [LEAF_OP_GREATER_EQUAL] = 2, [LEAF_OP_NETWORK] = 2,    [LEAF_OP_EXISTS] = 2,
+        [LEAF_OP_GREATER_EQUAL] = 2, [LEAF_OP_RANGE] = 2,      [LEAF_OP_NETWORK] = 2,
+        [LEAF_OP_EXISTS] = 2,
     };
     uint32_t work = WORK[l->leaf.op];
     if (t->kind == TARGET_ROW)
@@ -155,6 +159,8 @@ static uint32_t rarity_of(const struct plan_leaf *l, const struct target *t)
         return hard + (len < GROUP_LITERAL_MIN ? 300 : 20 + (uint32_t)(len > 20 ? 0 : 20 - len));
     case LEAF_OP_NETWORK:
         return 60;
+    case LEAF_OP_RANGE:
+        return 300;
     case LEAF_OP_REGEX:
         return 600;
     case LEAF_OP_EXISTS:

@@ -1,5 +1,6 @@
 #include "event/pred_leaf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -179,9 +180,18 @@ static int regex_init(struct leaf *leaf, const struct ast *ast, struct diag *dia
     return err;
 }
 
+static_assert(AST_RANGE - AST_LESS == LEAF_OP_RANGE - LEAF_OP_LESS, "the same order");
+
 static unsigned order_op(enum ast_op op)
 {
     return (unsigned)op - AST_LESS + LEAF_OP_LESS;
+}
+
+static struct number bound_number(const struct ast_bound *bound)
+{
+    return (struct number){.integer = bound->number,
+                           .real = bound->is_real ? bound->real : (double)bound->number,
+                           .is_real = bound->is_real};
 }
 
 int leaf_init(struct leaf *out, struct arena *arena, const struct ast *ast, struct diag *diag)
@@ -213,11 +223,11 @@ int leaf_init(struct leaf *out, struct arena *arena, const struct ast *ast, stru
     case AST_LESS_EQUAL:
     case AST_GREATER:
     case AST_GREATER_EQUAL:
+    case AST_RANGE:
     default:
         leaf.op = (uint8_t)order_op(ast->op);
-        leaf.bound = (struct number){.integer = ast->number,
-                                     .real = ast->is_real ? ast->real : (double)ast->number,
-                                     .is_real = ast->is_real};
+        leaf.bound = bound_number(&ast->bound);
+        leaf.high = bound_number(&ast->high);
         break;
     }
     if (err != 0)
@@ -238,7 +248,7 @@ void leaf_release(struct leaf *leaf)
 
 static bool is_order(unsigned op)
 {
-    return op >= LEAF_OP_LESS && op <= LEAF_OP_GREATER_EQUAL;
+    return op >= LEAF_OP_LESS && op <= LEAF_OP_RANGE;
 }
 
 static bool equal_is_typed(const struct leaf *leaf, unsigned type)
@@ -299,6 +309,22 @@ static bool order_real(unsigned op, double value, double bound)
     }
 }
 
+/* Exact where both are whole. */
+static bool order_holds(unsigned op, const struct number *value, const struct number *bound)
+{
+    if (value->is_real || bound->is_real)
+        return order_real(op, value->real, bound->real);
+    return order_int(op, value->integer, bound->integer);
+}
+
+static bool leaf_order(const struct leaf *leaf, const struct number *value)
+{
+    if (leaf->op != LEAF_OP_RANGE)
+        return order_holds(leaf->op, value, &leaf->bound);
+    return order_holds(LEAF_OP_GREATER_EQUAL, value, &leaf->bound) &&
+           order_holds(LEAF_OP_LESS_EQUAL, value, &leaf->high);
+}
+
 bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, int64_t value)
 {
     if (leaf->op == LEAF_OP_EQUAL) {
@@ -308,11 +334,11 @@ bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, in
             return value == leaf->equal_epoch && epoch_form == leaf->epoch_form;
         return value == leaf->equal_time_ns;
     }
-    if (type == FIELD_TYPE_EPOCH && epoch_form == EPOCH_MILLIS_POINT)
-        return order_real(leaf->op, (double)value / 1000.0, leaf->bound.real);
-    if (leaf->bound.is_real)
-        return order_real(leaf->op, (double)value, leaf->bound.real);
-    return order_int(leaf->op, value, leaf->bound.integer);
+    bool is_real = type == FIELD_TYPE_EPOCH && epoch_form == EPOCH_MILLIS_POINT;
+    struct number n = {.integer = value,
+                       .real = is_real ? (double)value / 1000.0 : (double)value,
+                       .is_real = is_real};
+    return leaf_order(leaf, &n);
 }
 
 bool leaf_ip(const struct leaf *leaf, const struct ip *ip)
@@ -363,11 +389,7 @@ static bool glob_match(const struct leaf *leaf, struct slice text)
 static bool text_order(const struct leaf *leaf, struct slice text)
 {
     struct number n;
-    if (!leaf_parse_number(text, &n))
-        return false;
-    if (n.is_real || leaf->bound.is_real)
-        return order_real(leaf->op, n.real, leaf->bound.real);
-    return order_int(leaf->op, n.integer, leaf->bound.integer);
+    return leaf_parse_number(text, &n) && leaf_order(leaf, &n);
 }
 
 int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice text)
@@ -396,6 +418,7 @@ int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice
     case LEAF_OP_LESS_EQUAL:
     case LEAF_OP_GREATER:
     case LEAF_OP_GREATER_EQUAL:
+    case LEAF_OP_RANGE:
     default:
         return text_order(leaf, text);
     }

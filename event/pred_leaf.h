@@ -28,6 +28,7 @@ enum leaf_op {
     LEAF_OP_LESS_EQUAL,
     LEAF_OP_GREATER,
     LEAF_OP_GREATER_EQUAL,
+    LEAF_OP_RANGE, /* bound <= value <= high */
     LEAF_OP_NETWORK,
     LEAF_OP_EXISTS,
 };
@@ -69,7 +70,8 @@ struct leaf {
     struct needle needle; /* a literal that every match holds; may be empty */
     const uint16_t *glob;
     size_t glob_len;
-    struct number bound; /* LESS..GREATER_EQUAL */
+    struct number bound; /* LESS..RANGE */
+    struct number high;  /* RANGE */
     int64_t equal_int;
     int64_t equal_epoch;
     int64_t equal_time_ns;

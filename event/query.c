@@ -52,11 +52,9 @@ static int operand_push(struct query *q, struct ast *node, size_t at)
 {
     if (q->operand_count == QUERY_STACK_MAX)
         return too_deep(q, at);
-    q->leaf_count += node->kind == AST_AND ? 2 : 1;
-    if (q->leaf_count > AST_LEAVES_MAX)
+    if (++q->leaf_count > AST_LEAVES_MAX)
         return lex_error(&q->lex, at, "more than %d conditions; split the query", AST_LEAVES_MAX);
-    q->operands[q->operand_count++] =
-        (struct operand){.node = node, .depth = node->kind == AST_AND ? 2 : 1, .closed = true};
+    q->operands[q->operand_count++] = (struct operand){.node = node, .depth = 1, .closed = true};
     q->want_operator = true;
     return 0;
 }

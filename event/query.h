@@ -12,8 +12,8 @@
  *   too; in a raw text they are themselves (a bare word with * is refused, as it looks like one
  *   more). A value that begins with a slash is quoted, or it is a regex. A lone word is a field's
  *   name where : < > follows and it does not begin with a digit. @timestamp and event.ingested
- *   take RFC 3339. In [a to b] both ends count; * leaves one open. It is field>=a and field<=b: of
- *   a field with several values each end may be met by another one (a known defect).
+ *   take RFC 3339. [a to b] asks for one value from a to b, both included, where field>=a and
+ *   field<=b may be met by two values; * leaves an end open.
  *
  * Ownership: the tree lives in the caller's arena.
  * Failures:  ERR_CONF with one diagnosis "query:1:column: what, and what would be right".

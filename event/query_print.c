@@ -25,12 +25,16 @@ static void print_quoted(struct buf *out, struct slice s, const char *escaped)
     buf_byte(out, '"');
 }
 
+/* As asked; rules may have the number of a field alone. */
+static struct slice leaf_name(const struct ast *leaf)
+{
+    const struct field_info *info = field_info(leaf->field);
+    return leaf->field_name.len == 0 && info != NULL ? info->name : leaf->field_name;
+}
+
 static void print_name(struct buf *out, const struct ast *leaf)
 {
-    struct slice name = leaf->field_name;
-    const struct field_info *info = field_info(leaf->field);
-    if (name.len == 0 && info != NULL)
-        name = info->name;
+    struct slice name = leaf_name(leaf);
     bool digit = name.len != 0 && name.data[0] >= '0' && name.data[0] <= '9';
     if (!digit && all_bytes(name, lex_is_name_byte))
         buf_slice(out, name);
@@ -89,17 +93,26 @@ static void print_network(struct buf *out, const struct ast *leaf)
                                                             : net->prefix_bits);
 }
 
-static void print_bound(struct buf *out, const struct ast *leaf)
+static void print_bound(struct buf *out, const struct ast *leaf, const struct ast_bound *bound)
 {
-    enum row_field row = row_field_find(leaf->field_name);
-    if (leaf->text.len != 0)
-        print_value(out, leaf->text);
+    enum row_field row = row_field_find(leaf_name(leaf));
+    if (bound->text.len != 0)
+        print_value(out, bound->text);
     else if (row == ROW_FIELD_TIMESTAMP || row == ROW_FIELD_INGESTED)
-        clock_print(out, leaf->number);
-    else if (leaf->is_real)
-        buf_printf(out, "\"%.17g\"", leaf->real);
+        clock_print(out, bound->number);
+    else if (bound->is_real)
+        buf_printf(out, "\"%.17g\"", bound->real);
     else
-        buf_decimal(out, leaf->number);
+        buf_decimal(out, bound->number);
+}
+
+static void print_range(struct buf *out, const struct ast *leaf)
+{
+    buf_byte(out, '[');
+    print_bound(out, leaf, &leaf->bound);
+    buf_text(out, " to ");
+    print_bound(out, leaf, &leaf->high);
+    buf_byte(out, ']');
 }
 
 static int print_leaf(struct buf *out, const struct ast *leaf)
@@ -108,7 +121,7 @@ static int print_leaf(struct buf *out, const struct ast *leaf)
         [AST_EQUAL] = ":",   [AST_GLOB] = ":",           [AST_CONTAINS] = ":",
         [AST_REGEX] = ":",   [AST_LESS] = "<",           [AST_LESS_EQUAL] = "<=",
         [AST_GREATER] = ">", [AST_GREATER_EQUAL] = ">=", [AST_NETWORK] = ":",
-        [AST_EXISTS] = ":*",
+        [AST_EXISTS] = ":*", [AST_RANGE] = ":",
     };
     if (leaf->cased)
         return ERR_RANGE;
@@ -138,7 +151,10 @@ static int print_leaf(struct buf *out, const struct ast *leaf)
     case AST_LESS_EQUAL:
     case AST_GREATER:
     case AST_GREATER_EQUAL:
-        print_bound(out, leaf);
+        print_bound(out, leaf, &leaf->bound);
+        break;
+    case AST_RANGE:
+        print_range(out, leaf);
         break;
     case AST_EXISTS:
     case AST_RAW:

@@ -120,12 +120,10 @@ int term_raw(struct query_lex *lex, struct ast **out)
 }
 
 /* A number or a time to compare with. */
-static int bound_leaf(struct query_lex *lex, const struct query_field *field, enum ast_op op,
-                      const struct query_word *word, struct ast **out)
+static int read_bound(struct query_lex *lex, const struct query_field *field,
+                      const struct query_word *word, struct ast_bound *out)
 {
-    struct ast *leaf = leaf_new(lex, field, op, word->plain);
-    if (leaf == NULL)
-        return ERR_NOMEM;
+    struct ast_bound bound = {.text = word->plain};
     struct number n = {0};
     if (field->type == FIELD_TYPE_IP) {
         return lex_error(lex, word->at,
@@ -133,7 +131,7 @@ static int bound_leaf(struct query_lex *lex, const struct query_field *field, en
                          SHOWN(field->name));
     }
     if (field->type == LEAF_TYPE_TIME) {
-        if (clock_parse(&leaf->number, word->plain) != 0) {
+        if (clock_parse(&bound.number, word->plain) != 0) {
             return lex_error(lex, word->at,
                              "\"%.*s\" is no time; write it like 2026-11-21T10:00:00+09:00",
                              SHOWN(word->plain));
@@ -141,11 +139,11 @@ static int bound_leaf(struct query_lex *lex, const struct query_field *field, en
     } else if (!leaf_parse_number(word->plain, &n)) {
         return lex_error(lex, word->at, "\"%.*s\" is no number", SHOWN(word->plain));
     } else {
-        leaf->number = n.integer;
-        leaf->is_real = n.is_real;
-        leaf->real = n.is_real ? n.real : 0;
+        bound.number = n.integer;
+        bound.is_real = n.is_real;
+        bound.real = n.is_real ? n.real : 0;
     }
-    *out = leaf;
+    *out = bound;
     return 0;
 }
 
@@ -156,58 +154,60 @@ static int order_value(struct query_lex *lex, const struct query_field *field, s
     lex->at += equal ? 2 : 1;
     (void)lex_blanks(lex);
     struct query_word word;
+    struct ast_bound bound;
     int err = lex_word(lex, "", &word);
+    if (err == 0)
+        err = read_bound(lex, field, &word, &bound);
     if (err != 0)
         return err;
     enum ast_op op =
         less ? (equal ? AST_LESS_EQUAL : AST_LESS) : (equal ? AST_GREATER_EQUAL : AST_GREATER);
-    return bound_leaf(lex, field, op, &word, out);
+    *out = leaf_new(lex, field, op, SLICE(""));
+    if (*out == NULL)
+        return ERR_NOMEM;
+    (*out)->bound = bound;
+    return 0;
 }
 
-/* One end of a range; *out stays NULL for an open one. */
-static int range_end(struct query_lex *lex, const struct query_field *field, enum ast_op op,
-                     struct ast **out)
+/* One end of a range; *out stays as it is for an open one. */
+static int range_end(struct query_lex *lex, const struct query_field *field, struct ast_bound *out,
+                     bool *open)
 {
     struct query_word word;
     (void)lex_blanks(lex);
     int err = lex_word(lex, "]", &word);
     if (err != 0)
         return err;
-    if (!word.quoted && slice_equal(word.plain, SLICE("*")))
-        return 0;
-    return bound_leaf(lex, field, op, &word, out);
+    *open = !word.quoted && slice_equal(word.plain, SLICE("*"));
+    return *open ? 0 : read_bound(lex, field, &word, out);
 }
 
 static int range_value(struct query_lex *lex, const struct query_field *field, struct ast **out)
 {
     size_t first = lex->at++;
-    struct ast *low = NULL;
-    struct ast *high = NULL;
-    int err = range_end(lex, field, AST_GREATER_EQUAL, &low);
+    struct ast_bound low = {0};
+    struct ast_bound high = {0};
+    bool low_open = false;
+    bool high_open = false;
+    int err = range_end(lex, field, &low, &low_open);
     if (err != 0)
         return err;
     if (!lex_blanks(lex) || !lex_keyword(lex, "to"))
         return lex_error(lex, first, "a range is written [a to b]");
-    err = range_end(lex, field, AST_LESS_EQUAL, &high);
+    err = range_end(lex, field, &high, &high_open);
     if (err != 0)
         return err;
     if (!lex_blanks(lex) || lex_peek(lex, 0) != ']')
         return lex_error(lex, first, "a range is written [a to b]");
     lex->at++;
-    if (low == NULL && high == NULL) {
-        *out = leaf_new(lex, field, AST_EXISTS, SLICE(""));
-        return *out == NULL ? ERR_NOMEM : 0;
-    }
-    if (low == NULL || high == NULL) {
-        *out = low == NULL ? high : low;
-        return 0;
-    }
-    struct ast *both = arena_alloc(lex->arena, sizeof(*both));
-    if (both == NULL)
+    enum ast_op op = low_open ? (high_open ? AST_EXISTS : AST_LESS_EQUAL)
+                              : (high_open ? AST_GREATER_EQUAL : AST_RANGE);
+    *out = leaf_new(lex, field, op, SLICE(""));
+    if (*out == NULL)
         return ERR_NOMEM;
-    *both = (struct ast){.kind = AST_AND, .first = low};
-    low->next = high;
-    *out = both;
+    (*out)->bound = op == AST_LESS_EQUAL ? high : low;
+    if (op == AST_RANGE)
+        (*out)->high = high;
     return 0;
 }
 

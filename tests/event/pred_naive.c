@@ -136,9 +136,14 @@ static bool number_of(struct slice text, double *out)
     return n > 0 && end == copy + n && isdigit((unsigned char)copy[n - 1]);
 }
 
+static double real_of(const struct ast_bound *bound)
+{
+    return bound->is_real ? bound->real : (double)bound->number;
+}
+
 static bool order(const struct ast *ast, double v)
 {
-    double bound = ast->is_real ? ast->real : (double)ast->number;
+    double bound = real_of(&ast->bound);
     switch ((int)ast->op) {
     case AST_LESS:
         return v < bound;
@@ -146,6 +151,8 @@ static bool order(const struct ast *ast, double v)
         return v <= bound;
     case AST_GREATER:
         return v > bound;
+    case AST_RANGE:
+        return bound <= v && v <= real_of(&ast->high);
     default:
         return v >= bound;
     }
@@ -178,6 +185,7 @@ static int on_text(const struct ast *ast, struct slice text)
     case AST_LESS_EQUAL:
     case AST_GREATER:
     case AST_GREATER_EQUAL:
+    case AST_RANGE:
     default:
         return number_of(text, &v) && order(ast, v);
     }
@@ -185,7 +193,7 @@ static int on_text(const struct ast *ast, struct slice text)
 
 static bool is_order(enum ast_op op)
 {
-    return op >= AST_LESS && op <= AST_GREATER_EQUAL;
+    return op >= AST_LESS && op <= AST_RANGE;
 }
 
 /* The text of an equality, NUL-terminated and padded, or false. */
@@ -202,17 +210,25 @@ static bool equality(const struct ast *ast, char out[512], struct slice *text)
     return true;
 }
 
-static bool order_exact(const struct ast *ast, int64_t v)
+/* An integer; what it shows is compared with an end that has a fraction. */
+static bool order_exact(const struct ast *ast, int64_t v, double shown)
 {
+    int64_t bound = ast->bound.number;
+    bool from = ast->bound.is_real ? shown >= ast->bound.real : v >= bound;
+    bool to = ast->high.is_real ? shown <= ast->high.real : v <= ast->high.number;
+    if (ast->op == AST_RANGE)
+        return from && to;
+    if (ast->bound.is_real)
+        return order(ast, shown);
     switch ((int)ast->op) {
     case AST_LESS:
-        return v < ast->number;
+        return v < bound;
     case AST_LESS_EQUAL:
-        return v <= ast->number;
+        return v <= bound;
     case AST_GREATER:
-        return v > ast->number;
+        return v > bound;
     default:
-        return v >= ast->number;
+        return v >= bound;
     }
 }
 
@@ -227,7 +243,7 @@ static int on_number(const struct ast *ast, int64_t v, double shown, struct slic
     if (ast->op == AST_NETWORK)
         return 0;
     if (is_order(ast->op))
-        return ast->is_real ? order(ast, shown) : order_exact(ast, v);
+        return order_exact(ast, v, shown);
     if (equality(ast, copy, &text) && text.len != 0 && value_int(text, &want) != VALUE_INVALID)
         return want == v;
     return on_text(ast, printed);

@@ -215,7 +215,7 @@ static void put_line(struct sample *s, struct line *l, struct random *r, uint32_
         put_field(l, r, FIELD_SOURCE_IP, PICK(r, IPS));
     if (random_below(r, 5) == 0)
         put_field(l, r, FIELD_SOURCE_IP, PICK(r, IPS));
-    if (random_below(r, 2) == 0)
+    for (uint32_t i = random_below(r, 4); i > 0; i--)
         put_field(l, r, FIELD_SOURCE_PORT, PICK(r, INTS));
     if (random_below(r, 4) == 0)
         put_field(l, r, FIELD_TIME_EPOCH, PICK(r, EPOCHS));
@@ -488,17 +488,37 @@ static struct slice make_glob(struct random *r, struct arena *arena, struct slic
     return glob;
 }
 
-static void random_bound(struct random *r, struct ast *leaf)
+static struct ast_bound random_bound(struct random *r, bool is_time)
 {
     static const int64_t BOUNDS[] = {0, 1, 7, 80, 443, 1003, -5, 1700000000, 1700000000123};
-    leaf->op = AST_LESS + random_below(r, 4);
-    leaf->number = PICK(r, BOUNDS);
-    if (slice_equal(leaf->field_name, SLICE("@timestamp")) ||
-        slice_equal(leaf->field_name, SLICE("event.ingested")))
-        leaf->number = CLOCK_NS_PER_SECOND * (1700000000 + random_below(r, 5));
-    leaf->is_real = random_below(r, 3) == 0;
-    if (leaf->is_real)
-        leaf->real = (double)leaf->number + (double)random_below(r, 3) / 2;
+    struct ast_bound bound = {.number = PICK(r, BOUNDS)};
+    if (is_time)
+        bound.number = CLOCK_NS_PER_SECOND * (1700000000 + random_below(r, 5));
+    bound.is_real = random_below(r, 3) == 0;
+    if (bound.is_real)
+        bound.real = (double)bound.number + (double)random_below(r, 3) / 2;
+    return bound;
+}
+
+/* An order or a range, for the most part of fields that have numbers, also several in a row. */
+static void random_order(struct random *r, struct ast *leaf)
+{
+    static const uint16_t NUMBERED[] = {FIELD_SOURCE_PORT, FIELD_SOURCE_PORT, FIELD_TIME_EPOCH,
+                                        FIELD_USER_NAME};
+    if (leaf->field_name.len == 0 && random_below(r, 3) != 0)
+        leaf->field = PICK(r, NUMBERED);
+    bool is_time = slice_equal(leaf->field_name, SLICE("@timestamp")) ||
+                   slice_equal(leaf->field_name, SLICE("event.ingested"));
+    leaf->op = random_below(r, 2) == 0 ? AST_RANGE : AST_LESS + random_below(r, 4);
+    leaf->bound = random_bound(r, is_time);
+    if (leaf->op != AST_RANGE)
+        return;
+    leaf->high = random_below(r, 4) == 0 ? leaf->bound : random_bound(r, is_time);
+    if (leaf->high.number < leaf->bound.number && random_below(r, 8) != 0) {
+        struct ast_bound low = leaf->high;
+        leaf->high = leaf->bound;
+        leaf->bound = low;
+    }
 }
 
 static void random_leaf(struct random *r, struct arena *arena, const struct batch *b,
@@ -534,7 +554,7 @@ static void random_leaf(struct random *r, struct arena *arena, const struct batc
         leaf->text = slice_from(PICK(r, REGEXES));
         return;
     case 8:
-        random_bound(r, leaf);
+        random_order(r, leaf);
         return;
     case 9:
         leaf->op = AST_NETWORK;

@@ -105,6 +105,39 @@ static void test_addresses_and_numbers(void **state)
     buf_release(&out);
 }
 
+/* Both ends of a range are about one value; two conditions may be met by two values. */
+static void test_ranges_of_repeated_fields(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    ROW(b, {"p=", "0", FIELD_SOURCE_PORT, 0}, {" p=", "55712", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"p=", "0", FIELD_SOURCE_PORT, 0}, {" p=", "49022", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"p=", "50000", FIELD_SOURCE_PORT, 0});
+    ROW(b, {"u=\"", "1", FIELD_USER_NAME, 0}, {"\" u=\"", "2.5e1", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "1", FIELD_USER_NAME, 0}, {"\" u=\"", "9.5", FIELD_USER_NAME, 0});
+    ROW(b, {"t=", "1700000000.123", FIELD_TIME_EPOCH, 0});
+    assert_string_equal(found(b, "source.port:[49022 to 49022]", &out), "1");
+    assert_string_equal(found(b, "source.port:[100 to 60000]", &out), "0 1 2");
+    assert_string_equal(found(b, "source.port:[100 to 200]", &out), "");
+    assert_string_equal(found(b, "source.port:[49022.5 to 50000]", &out), "2");
+    assert_string_equal(found(b, "source.port:[60000 to 100]", &out), "");
+    assert_string_equal(found(b, "source.port>=49022 source.port<=49022", &out), "0 1");
+    assert_string_equal(found(b, "not source.port:[49022 to 49022]", &out), "0 2 3 4 5");
+    assert_string_equal(found(b, "not source.port:[0 to 49022]", &out), "2 3 4 5");
+    assert_string_equal(found(b, "source.port:[* to 49022]", &out), "0 1");
+    assert_string_equal(found(b, "source.port:[50000 to *]", &out), "0 2");
+    assert_string_equal(found(b, "source.port:([1 to 100] or [50000 to 60000])", &out), "0 2");
+    assert_string_equal(found(b, "user:[2 to 20]", &out), "4");
+    assert_string_equal(found(b, "user:[9.5 to 9.5]", &out), "4");
+    assert_string_equal(found(b, "sekisho.time.epoch:[1700000000.1 to 1700000001]", &out), "5");
+    assert_string_equal(found(b, "sekisho.time.epoch:[1700000000 to 1700000000.1]", &out), "");
+    assert_string_equal(found(b, "kafka.offset:[2 to 3]", &out), "2 3");
+    assert_string_equal(found(b, "sekisho.source:[1 to 3]", &out), "");
+    batch_free(b);
+    buf_release(&out);
+}
+
 static void test_texts(void **state)
 {
     (void)state;
@@ -362,6 +395,11 @@ static void test_possible(void **state)
         {"sekisho.tenant:1", false},
         {"message:x", false},
         {"not sekisho.tenant:052027", false},
+        {"sekisho.tenant:[52000 to 53000]", true},
+        {"sekisho.tenant:[1 to 2]", false},
+        {"not sekisho.tenant:[52000 to 53000]", false},
+        {"user:[1 to 2]", false},
+        {"not user:[1 to 2]", true},
         {"message:* or user:*", true},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -446,16 +484,47 @@ static void test_full_scans_are_counted(void **state)
     arena_release(&arena);
 }
 
+/* Leaves are shared by what they ask, and ranges that differ in one end ask different things. */
+static void test_equal_leaves_are_one(void **state)
+{
+    (void)state;
+    enum {
+        ENDS = 1000
+    };
+    struct arena arena = {0};
+    struct diag diag = {0};
+    const struct ast *asts[2];
+    struct pred *pred = NULL;
+    struct buf query = {0};
+    buf_text(&query, "source.port:(");
+    for (int i = 0; i < ENDS; i++)
+        buf_printf(&query, "%s[1 to %d] or [1 to %d.5] or [-%d to 9]", i == 0 ? "" : " or ", i, i,
+                   i + 1);
+    buf_byte(&query, ')');
+    for (size_t i = 0; i < 2; i++) {
+        struct ast *ast = NULL;
+        assert_int_equal(query_parse(&ast, &arena, buf_content(&query), &diag), 0);
+        asts[i] = ast;
+    }
+    assert_int_equal(pred_compile(&pred, asts, 2, &diag), 0);
+    assert_int_equal(pred_info(pred).leaf_count, 3 * ENDS);
+    pred_free(pred);
+    buf_release(&query);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_and_numbers),
+        cmocka_unit_test(test_ranges_of_repeated_fields),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_urls),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_possible),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_full_scans_are_counted),
+        cmocka_unit_test(test_equal_leaves_are_one),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,9 +84,15 @@ static void test_prints_back(void **state)
     round_trip("source.port:443", "source.port:443");
     round_trip("source.port>=1024", "source.port>=1024");
     round_trip("source.port:>1024 source.port<2.5e3", "source.port>1024 and source.port<2.5e3");
-    round_trip("source.port:[1 to 10]", "source.port>=1 and source.port<=10");
-    round_trip("x source.port:[1 to 10]", "\"x\" and (source.port>=1 and source.port<=10)");
+    round_trip("source.port:[1 to 10]", "source.port:[1 to 10]");
+    round_trip("source.port:[ \"1\" TO 2.5e3 ]", "source.port:[1 to 2.5e3]");
+    round_trip("source.port:[1e+3 to -0.5]", "source.port:[1e+3 to -0.5]");
+    round_trip("x source.port:[1 to 10]", "\"x\" and source.port:[1 to 10]");
+    round_trip("not source.port:[1 to 10]", "not source.port:[1 to 10]");
+    round_trip("source.port:(22 or [1 to 10])", "source.port:22 or source.port:[1 to 10]");
+    round_trip("source.port>=1 source.port<=10", "source.port>=1 and source.port<=10");
     round_trip("source.port:[* to 10]", "source.port<=10");
+    round_trip("source.port:[10 to *]", "source.port>=10");
     round_trip("source.port:[* TO *]", "source.port:*");
     round_trip("user:*", "user:*");
     round_trip("user:\"*\"", "user:\"*\"");
@@ -99,7 +105,8 @@ static void test_prints_back(void **state)
     round_trip("fortigate.vwlid:1", "fortigate.vwlid:1");
     round_trip("\"fortigate.odd key\":1", "\"fortigate.odd key\":1");
     round_trip("@timestamp>=2026-11-21T10:00:00+09:00", "@timestamp>=2026-11-21T10:00:00+09:00");
-    round_trip("@timestamp:[2026-11-21T10:00:00Z to 2026-11-22T10:00:00Z]", NULL);
+    round_trip("@timestamp:[2026-11-21T10:00:00Z to 2026-11-22T10:00:00Z]",
+               "@timestamp:[2026-11-21T10:00:00Z to 2026-11-22T10:00:00Z]");
     round_trip("kafka.offset:5 sekisho.tenant:052027", NULL);
     round_trip("event.action:(not deny)", "not event.action:deny");
     round_trip("event.action:(a (b or c))", NULL);
@@ -128,7 +135,7 @@ static void test_meaning(void **state)
     p = parse(SLICE("@timestamp<2026-11-21T00:00:01Z"));
     assert_int_equal(p.ast->op, AST_LESS);
     assert_true(slice_equal(p.ast->field_name, SLICE("@timestamp")));
-    assert_int_equal(p.ast->number,
+    assert_int_equal(p.ast->bound.number,
                      clock_days(2026, 11, 21) * 86400 * CLOCK_NS_PER_SECOND + CLOCK_NS_PER_SECOND);
     release(&p);
 
@@ -143,7 +150,16 @@ static void test_meaning(void **state)
     release(&p);
 
     p = parse(SLICE("destination.bytes>1.5"));
-    assert_true(p.ast->is_real);
+    assert_true(p.ast->bound.is_real);
+    release(&p);
+
+    p = parse(SLICE("source.port:[22 to 1023.5]"));
+    assert_int_equal(p.ast->kind, AST_LEAF);
+    assert_int_equal(p.ast->op, AST_RANGE);
+    assert_int_equal(p.ast->bound.number, 22);
+    assert_false(p.ast->bound.is_real);
+    assert_true(p.ast->high.is_real);
+    assert_true(p.ast->high.real > 1023.4 && p.ast->high.real < 1023.6);
     release(&p);
 
     p = parse(SLICE(""));
@@ -165,6 +181,10 @@ static void test_refusals(void **state)
     refuse("source.port>=x", "is no number");
     refuse("source.port:[1 10]", "[a to b]");
     refuse("source.port:[1 to 10", "[a to b]");
+    refuse("source.port:[x to 10]", "query:1:14: \"x\" is no number");
+    refuse("source.port:[1 to x]", "query:1:19: \"x\" is no number");
+    refuse("source.ip:[192.0.2.1 to 192.0.2.9]", "network/bits");
+    refuse("@timestamp:[1 to 2]", "is no time");
     refuse("@timestamp>=yesterday", "is no time");
     refuse("a and", "at the end");
     refuse("and a", "before \"and\"");
@@ -202,7 +222,7 @@ static void test_limits(void **state)
     refuse(buf_string(&text), "nested deeper");
     buf_reset(&text);
     for (int i = 0; i < AST_LEAVES_MAX; i++)
-        buf_text(&text, "a ");
+        buf_text(&text, i % 2 == 0 ? "a " : "source.port:[1 to 2] ");
     round_trip(buf_string(&text), NULL);
     buf_text(&text, "a");
     refuse(buf_string(&text), "more than");
@@ -229,6 +249,25 @@ static void test_print_of_rules(void **state)
     assert_int_equal(network_parse(&lone.network, SLICE("192.0.2.9"), NULL), 0);
     assert_int_equal(query_print(&lone, &out), 0);
     assert_string_equal(buf_string(&out), "source.ip:192.0.2.9/32");
+    buf_reset(&out);
+    struct ast range = {.kind = AST_LEAF,
+                        .op = AST_RANGE,
+                        .field = FIELD_SOURCE_PORT,
+                        .bound = {.number = -1},
+                        .high = {.real = 2.5, .is_real = true}};
+    assert_int_equal(query_print(&range, &out), 0);
+    assert_string_equal(buf_string(&out), "source.port:[-1 to \"2.5\"]");
+    buf_reset(&out);
+    struct ast times = {.kind = AST_LEAF,
+                        .op = AST_RANGE,
+                        .field = FIELD_TIMESTAMP,
+                        .high = {.number = CLOCK_NS_PER_SECOND}};
+    assert_int_equal(query_print(&times, &out), 0);
+    struct parsed p = parse(buf_content(&out));
+    assert_int_equal(p.err, 0);
+    assert_int_equal(p.ast->bound.number, 0);
+    assert_int_equal(p.ast->high.number, CLOCK_NS_PER_SECOND);
+    release(&p);
     buf_release(&out);
 }
 

@@ -192,9 +192,7 @@ def make_range(r, events):
     numbers = lambda e: [v for v in values(e, field) if isinstance(v, int)]
     kind = r.randrange(3)
     if kind == 0:
-        # Two conditions: of several values of a field each end may be met by another one.
-        return Query(f"{field}:[{value} to {other}]",
-                     lambda e: any(value <= v for v in numbers(e)) and any(v <= other for v in numbers(e)))
+        return Query(f"{field}:[{value} to {other}]", lambda e: any(value <= v <= other for v in numbers(e)))
     if kind == 1:
         return Query(f"{field}>={value}", lambda e: any(v >= value for v in numbers(e)))
     return Query(f"{field}<{value}", lambda e: any(v < value for v in numbers(e)))
