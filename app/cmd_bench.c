@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 static const char HELP[] =
-    "usage: sekisho bench [parse|store|search|pipeline ...] [options]\n"
+    "usage: sekisho bench [parse|store|search|pipeline|indicators ...] [options]\n"
     "       sekisho bench compare A.json B.json [--threshold PERCENT]\n"
     "\n"
     "Measure CPU time, stored bytes and memory on generated lines. Each answer is checked first:\n"
@@ -18,9 +18,11 @@ static const char HELP[] =
     "  store        columns to bytes and back; log frames as a collector writes them\n"
     "  search       address and URL substring over a log, checked against a scan of the lines\n"
     "  pipeline     lines to log: parse, enrich, build, encode, commit\n"
+    "  indicators   a set of 1,500,000 indicators: memory, making, lookups\n"
     "\n"
     "  --seed N         of the generator (1)\n"
-    "  --events N       lines behind a figure (200,000; search 1,000,000)\n"
+    "  --events N       lines behind a figure (200,000; search 1,000,000;\n"
+    "                   entries of indicators 1,500,000)\n"
     "  --repeat N       samples of each row (5)\n"
     "  --lines FILE     parse and store: the lines of a file instead\n"
     "  --format NAME    their format\n"
@@ -63,6 +65,7 @@ static const struct noun NOUNS[] = {
     {"store", bench_store, true},
     {"search", bench_search, false},
     {"pipeline", bench_pipeline, false},
+    {"indicators", bench_indicators, false},
 };
 
 enum {

@@ -6,11 +6,16 @@
 #include "app/config.h"
 #include "app/environment.h"
 #include "app/options.h"
+#include "base/escape.h"
+#include "detect/detect.h"
 
 static const char USAGE[] =
-    "usage: sekisho check CONF\n"
+    "usage: sekisho check [--policy] [--tenant CODE] [--lang ja|en] CONF\n"
     "       sekisho check --example | --man\n"
     "Read a configuration and say everything that is wrong with it, as file:line:column.\n"
+    "  --policy   print what may pass between the zones of each municipality, and why\n"
+    "  --tenant   of this municipality only\n"
+    "  --lang     language of the policy; default from LANG\n"
     "  --example  print an example file with every key\n"
     "  --man      print the keys as a piece of a manual page\n"
     "Exit status: 0 right, 3 wrong.\n";
@@ -25,7 +30,70 @@ static int print_keys(void (*print)(struct buf *out))
     return code;
 }
 
-static int check_file(const char *path)
+/* What became of the lists; bad lines alone do not make a configuration wrong. */
+static void print_lists(const struct environment *environment)
+{
+    struct buf text = {0};
+    lists_print(&text, &environment->lists, environment->indicators);
+    (void)fputs(buf_string(&text), stdout);
+    buf_release(&text);
+}
+
+/* What to print beside findings. */
+struct check_options {
+    bool policy;
+    bool japanese;
+    uint32_t tenant; /* 0 = all */
+};
+
+/* Flows that are over: right, but somebody may wonder why they are refused. */
+static void print_over(uint32_t tenant, const struct policy *p, int64_t now_ns)
+{
+    const struct policy_options *l = policy_lists(p);
+    for (size_t i = 0; i < l->flow_count; i++) {
+        if (now_ns < l->flows[i].until_ns)
+            continue;
+        (void)printf("%06u: the registered flow \"%.*s\" is over\n", tenant,
+                     (int)l->flows[i].name.len, l->flows[i].name.data);
+    }
+}
+
+/* Sums over all municipalities, and each one's page when asked for. */
+static void print_policies(const struct config *config, const struct check_options *o)
+{
+    size_t models[POLICY_MODELS] = {0};
+    size_t judged = 0;
+    struct buf text = {0};
+    int64_t now_ns = clock_now_ns();
+    for (size_t i = 0; i < config_tenant_count(config); i++) {
+        struct detect_profile profile;
+        config_profile(config, config_tenant_code(config, i), &profile);
+        if (profile.policy == NULL || (o->tenant != 0 && o->tenant != profile.tenant))
+            continue;
+        models[policy_model_of(profile.policy)]++;
+        judged++;
+        print_over(profile.tenant, profile.policy, now_ns);
+        if (!o->policy)
+            continue;
+        buf_printf(&text, "\n%06u ", profile.tenant);
+        escape_text(&text, profile.name);
+        buf_printf(&text, "  %s\n",
+                   policy_model_title(policy_model_of(profile.policy), o->japanese));
+        policy_print(&text, profile.policy, now_ns, o->japanese);
+    }
+    (void)printf("zone policy: %zu of %zu municipalities", judged, config_tenant_count(config));
+    const char *before = ": ";
+    for (unsigned i = 0; i < POLICY_MODELS; i++) {
+        if (models[i] == 0)
+            continue;
+        (void)printf("%s%zu %s", before, models[i], policy_model_name(i));
+        before = ", ";
+    }
+    (void)printf("\n%s", buf_string(&text));
+    buf_release(&text);
+}
+
+static int check_file(const char *path, const struct check_options *o)
 {
     struct diag diag = {0};
     struct config *config = NULL;
@@ -33,9 +101,11 @@ static int check_file(const char *path)
     int status = config_load(&config, path, &diag);
     if (status == 0)
         status = environment_open(&environment, config, &diag);
-    if (status == 0)
+    if (status == 0) {
+        print_lists(&environment);
+        print_policies(config, o);
         (void)printf("%s: right\n", path);
-    else if (diag.count == 0)
+    } else if (diag.count == 0)
         diag_add(&diag, path, 0, 0, "%s", err_name(status));
     option_say(&diag);
     environment_close(&environment);
@@ -49,28 +119,44 @@ static int check_file(const char *path)
 int cmd_check(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
+        {"policy", no_argument, NULL, 'p'},
+        {"tenant", required_argument, NULL, 't'},
+        {"lang", required_argument, NULL, 'l'},
         {"example", no_argument, NULL, 'e'},
         {"man", no_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    struct check_options o = {0};
+    const char *language = NULL;
     opterr = 0;
     optind = 1;
-    int got = getopt_long(argc, argv, ":", OPTIONS, NULL);
-    switch (got) {
-    case 'e':
-        return print_keys(config_print_example);
-    case 'm':
-        return print_keys(config_print_man);
-    case 'h':
-        (void)fputs(USAGE, stdout);
-        return EXIT_CODE_OK;
-    case -1:
-        break;
-    default:
-        return option_refuse(argc, argv, got, OPTIONS);
+    for (int got = 0; (got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1;) {
+        switch (got) {
+        case 'p':
+            o.policy = true;
+            break;
+        case 't':
+            if (option_tenant(&o.tenant, "--tenant", optarg) != 0)
+                return EXIT_CODE_USAGE;
+            break;
+        case 'l':
+            language = optarg;
+            break;
+        case 'e':
+            return print_keys(config_print_example);
+        case 'm':
+            return print_keys(config_print_man);
+        case 'h':
+            (void)fputs(USAGE, stdout);
+            return EXIT_CODE_OK;
+        default:
+            return option_refuse(argc, argv, got, OPTIONS);
+        }
     }
+    if (option_language(&o.japanese, "--lang", language) != 0)
+        return EXIT_CODE_USAGE;
     if (argc - optind != 1)
         return option_usage("check", "give one configuration file");
-    return check_file(argv[optind]);
+    return check_file(argv[optind], &o);
 }

@@ -4,7 +4,9 @@
 
 #include "app/collector.h"
 #include "app/commands.h"
+#include "app/control_server.h"
 #include "app/options.h"
+#include "app/rebuild.h"
 #include "app/signals.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -82,8 +84,13 @@ static int open_store(struct store **store, const struct config *config, struct 
 struct session {
     struct config *config;
     struct environment environment;
+    struct watch *watch;
+    struct outputs
+        *outputs;       /* read the configuration, so they go with it; the log has their place */
+    uint64_t first_seq; /* of the log when the collector began */
     struct collector *collector;
     struct metric_server *server;
+    struct control_server *controls;
 };
 
 static int serve_metrics(struct session *s, struct diag *diag)
@@ -102,6 +109,25 @@ static int serve_metrics(struct session *s, struct diag *diag)
     return status;
 }
 
+static int take_control(void *self, struct slice json)
+{
+    return collector_control(self, json);
+}
+
+/* Collecting goes on without it: what people say can wait, lines cannot. */
+static void serve_controls(struct session *s)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/control.sock", config_path(s->config, "data"));
+    const struct control_server_options options = {
+        .path = buf_string(&path), .take = take_control, .self = s->collector};
+    int status = control_server_open(&s->controls, &options);
+    if (status != 0)
+        log_error("collect", "nobody can suppress, acknowledge or close alerts: no control socket",
+                  "path=%s why=%s", buf_string(&path), err_name(status));
+    buf_release(&path);
+}
+
 /* Read the configuration and the databases; nothing runs yet. */
 static int session_load(struct session *s, const char *path, struct diag *diag)
 {
@@ -112,23 +138,84 @@ static int session_load(struct session *s, const char *path, struct diag *diag)
     return status;
 }
 
+/* The detectors' states as of the end of the log. */
+static int session_watch(struct session *s, struct store *store, struct diag *diag)
+{
+    int64_t start = clock_monotonic_ns();
+    struct watch_options options = {.config = s->config,
+                                    .indicators = s->environment.indicators,
+                                    .seed = watch_seed(store_id(store))};
+    struct rebuild_stats stats = {0};
+    int status = watch_new(&s->watch, &options);
+    struct rebuild_options rebuild = {.dir = config_path(s->config, "data"), .watch = s->watch};
+    if (status == 0)
+        status = rebuild_run(&rebuild, &stats, diag);
+    if (status == 0 && stats.frames != 0) {
+        log_info("collect", "detection goes on where the log ends",
+                 "snapshots=%zu frames=%llu rows=%llu took_ms=%lld", stats.snapshots,
+                 (unsigned long long)stats.frames, (unsigned long long)stats.rows,
+                 (long long)((clock_monotonic_ns() - start) / 1000000));
+    }
+    return status;
+}
+
+/* Before the log grows. */
+static int session_outputs(struct session *s, struct store *store, const char *brokers,
+                           struct diag *diag)
+{
+    s->first_seq = store_last_seq(store);
+    const struct outputs_options options = {.config = s->config,
+                                            .dir = config_path(s->config, "data"),
+                                            .brokers = brokers,
+                                            .last_seq = s->first_seq};
+    return outputs_start(&s->outputs, &options, diag);
+}
+
+static void session_observe(struct session *s)
+{
+    collector_observe(s->collector);
+    const struct outputs_look look = {.tally = collector_tally(s->collector),
+                                      .metrics = collector_metrics(s->collector),
+                                      .last_seq =
+                                          s->first_seq + collector_committed(s->collector).frames};
+    outputs_observe(s->outputs, &look);
+}
+
 static int session_start(struct session *s, struct store *store, const char *brokers,
                          struct diag *diag)
 {
-    struct collector_options options = {
-        .config = s->config, .environment = &s->environment, .store = store, .brokers = brokers};
-    int status = collector_open(&s->collector, &options, diag);
-    return status == 0 ? serve_metrics(s, diag) : status;
+    int status = session_watch(s, store, diag);
+    if (status == 0)
+        status = session_outputs(s, store, brokers, diag);
+    struct collector_options options = {.config = s->config,
+                                        .environment = &s->environment,
+                                        .store = store,
+                                        .watch = s->watch,
+                                        .outputs = s->outputs,
+                                        .brokers = brokers};
+    if (status == 0)
+        status = collector_open(&s->collector, &options, diag);
+    if (status == 0)
+        status = serve_metrics(s, diag);
+    if (status == 0)
+        serve_controls(s);
+    return status;
 }
 
 /* Commit what was read and end; 0, or why it could not all be committed. */
 static int session_stop(struct session *s)
 {
+    control_server_close(s->controls);
+    s->controls = NULL;
     metric_server_close(s->server);
     s->server = NULL;
     int status = s->collector == NULL ? 0 : collector_stop(s->collector);
     collector_free(s->collector);
     s->collector = NULL;
+    outputs_stop(s->outputs);
+    s->outputs = NULL;
+    watch_free(s->watch);
+    s->watch = NULL;
     return status;
 }
 
@@ -187,7 +274,7 @@ static int run(const struct collect_command *o, struct session *s, struct store 
         if (event == SIGNALS_RELOAD)
             status = reload(s, store, o);
         if (status == 0) {
-            collector_observe(s->collector);
+            session_observe(s);
             status = collector_error(s->collector);
         }
     }

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/commands.h"
 #include "app/demo.h"
@@ -14,11 +13,13 @@
 
 static const char USAGE[] =
     "usage: sekisho demo [OPTION...]\n"
-    "Start a Kafka broker inside the process, generate the traffic of municipalities, collect it\n"
-    "through the production path into a new store and show what comes in.\n"
+    "Start a Kafka broker inside the process, generate the traffic of municipalities with planted\n"
+    "attacks, collect it through the production path into a new store and show what comes in and\n"
+    "every alert as it fires.\n"
     "  --tenants N   municipalities (10)\n"
-    "  --seconds S   how long (20)\n"
+    "  --seconds S   how long it is live (30), after seven simulated days of learning\n"
     "  --seed N      of the traffic (1)\n"
+    "  --lang ja|en  language of the alerts (from LANG)\n"
     "  --keep        go on until interrupted\n";
 
 enum {
@@ -33,16 +34,28 @@ struct demo_command {
     uint64_t seconds;
     uint64_t seed;
     bool keep;
+    bool japanese;
 };
+
+static bool speaks_japanese(void)
+{
+    const char *lang = getenv("LANG");
+    return lang != NULL && strncmp(lang, "ja", 2) == 0;
+}
 
 static int read_options(int argc, char **argv, struct demo_command *o)
 {
     static const struct option OPTIONS[] = {
-        {"tenants", required_argument, NULL, 't'}, {"seconds", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'd'},    {"keep", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"tenants", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'd'},
+        {"keep", no_argument, NULL, 'k'},
+        {"lang", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    *o = (struct demo_command){.tenants = 10, .seconds = 20, .seed = 1};
+    *o = (struct demo_command){
+        .tenants = 10, .seconds = 30, .seed = 1, .japanese = speaks_japanese()};
     opterr = 0;
     optind = 1;
     int got = 0;
@@ -56,6 +69,10 @@ static int read_options(int argc, char **argv, struct demo_command *o)
             status = option_number(&o->seed, "--seed", optarg, 1, INT64_MAX);
         else if (got == 'k')
             o->keep = true;
+        else if (got == 'l' && strcmp(optarg, "ja") != 0 && strcmp(optarg, "en") != 0)
+            return option_usage("demo", "--lang takes ja or en");
+        else if (got == 'l')
+            o->japanese = strcmp(optarg, "ja") == 0;
         else if (got == 'h')
             return fputs(USAGE, stdout) < 0 ? EXIT_CODE_SYSTEM : -1;
         else
@@ -68,7 +85,6 @@ static int read_options(int argc, char **argv, struct demo_command *o)
 
 /* The screen: what was counted at the last look, for rates. */
 struct screen {
-    bool terminal;
     struct tally_row before[TALLY_ROWS_MAX];
     struct tally_row now[TALLY_ROWS_MAX];
     size_t before_count;
@@ -121,9 +137,7 @@ static void show(struct screen *s, struct demo *d, bool last)
     uint64_t before = 0;
     for (size_t i = 0; i < s->before_count; i++)
         before += s->before[i].rows;
-    if (s->terminal)
-        (void)printf("\033[H\033[J");
-    if (s->terminal || last)
+    if (last)
         print_rows(s, d, last ? (double)(now - s->start_ns) / 1e9 : seconds, last);
     if (!last) {
         (void)printf("%4.0f s  %8.1f lines/s  %9llu lines  %6.1f B/event  unparsed %5.2f%%  lag "
@@ -142,9 +156,14 @@ static void show(struct screen *s, struct demo *d, bool last)
 static int watch(struct demo *d, struct screen *s, const struct demo_command *o)
 {
     int64_t end = clock_monotonic_ns() + (int64_t)o->seconds * CLOCK_NS_PER_SECOND;
+    if (demo_live_ns(d) > clock_now_ns())
+        end += demo_live_ns(d) - clock_now_ns();
     int64_t next = clock_monotonic_ns() + CLOCK_NS_PER_SECOND;
     while (o->keep || clock_monotonic_ns() < end) {
         int status = demo_send_due(d);
+        if (status != 0)
+            return status;
+        status = demo_alerts_poll(demo_alerts(d), true, o->japanese);
         if (status != 0)
             return status;
         if (clock_monotonic_ns() >= next) {
@@ -183,26 +202,50 @@ static void print_summary(struct demo *d, const char *dir, const struct screen *
                  dir, dir, dir, tenant, dir, tenant, dir);
 }
 
+static bool say_progress(uint64_t lines, int64_t time_ns)
+{
+    struct clock_civil c;
+    clock_to_civil(&c, time_ns);
+    (void)printf("  %llu lines, %04d-%02d-%02d\r", (unsigned long long)lines, c.year, c.month,
+                 c.day);
+    (void)fflush(stdout);
+    return signals_wait(0) != SIGNALS_END;
+}
+
 static int run(const struct demo_command *o, const char *dir, struct screen *s, struct diag *diag)
 {
-    struct demo_options options = {.tenants = (uint32_t)o->tenants, .seed = o->seed, .dir = dir};
+    struct demo_options options = {.tenants = (uint32_t)o->tenants,
+                                   .seed = o->seed,
+                                   .seconds = (uint32_t)o->seconds,
+                                   .dir = dir};
     struct demo *d = NULL;
     int status = demo_open(&d, &options, diag);
     if (status != 0)
         return status;
+    (void)printf("learning from seven days of %llu municipalities' traffic ...\n",
+                 (unsigned long long)o->tenants);
+    status = demo_learn(d, say_progress, diag);
+    if (status == ERR_AGAIN) {
+        demo_close(d);
+        return 0;
+    }
     s->start_ns = clock_monotonic_ns();
     s->before_ns = s->start_ns;
-    s->terminal = isatty(STDOUT_FILENO) == 1;
-    status = watch(d, s, o);
+    if (status == 0)
+        status = watch(d, s, o);
     if (status == 0)
         status = demo_settle(d, SETTLE_NS, diag);
+    if (status == 0)
+        status = demo_alerts_poll(demo_alerts(d), true, o->japanese);
     if (status == 0) {
         show(s, d, true);
         status = demo_stop(d);
     }
     if (status == 0)
         print_summary(d, dir, s);
-    bool all = tally_total(collector_tally(demo_collector(d))).rows == demo_sent(d);
+    if (status == 0)
+        demo_alerts_summary(demo_alerts(d), demo_gen(d));
+    bool all = status == 0 && tally_total(collector_tally(demo_collector(d))).rows == demo_sent(d);
     demo_close(d);
     if (status == 0 && !all) {
         diag_add(diag, "sekisho demo", 0, 0, "not every line that was sent is in the log");

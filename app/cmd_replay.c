@@ -4,18 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/alert_list.h"
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/environment.h"
 #include "app/manifest.h"
 #include "app/options.h"
+#include "app/rejudge.h"
 #include "app/replay.h"
 #include "base/clock.h"
 
 static const char USAGE[] =
     "usage: sekisho replay --data DIR --tenant CODE --format NAME [OPTION...] FILE...\n"
     "       sekisho replay --data DIR --manifest M.yaml [OPTION...]\n"
-    "Read files into a new store as the collector would, as fast as it goes.\n"
+    "       sekisho replay --log DIR [--config CONF]\n"
+    "Read files into a new store as the collector would, as fast as it goes, and print the alerts;\n"
+    "or judge the rows of a store again and print the alerts that they give.\n"
+    "  --log DIR           store whose rows are judged; it is only read\n"
     "  --data DIR          store to make; one that holds events is refused\n"
     "  --tenant CODE       municipality of the files\n"
     "  --format NAME       their format (see sekisho parse --help)\n"
@@ -28,6 +33,7 @@ static const char USAGE[] =
 
 struct replay_command {
     const char *data;
+    const char *log;
     const char *manifest;
     const char *config;
     const char *format;
@@ -43,17 +49,12 @@ struct replay_command {
 };
 
 static const struct option OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"tenant", required_argument, NULL, 'n'},
-    {"format", required_argument, NULL, 'f'},
-    {"manifest", required_argument, NULL, 'm'},
-    {"config", required_argument, NULL, 'c'},
-    {"zone", required_argument, NULL, 'z'},
-    {"reference-time", required_argument, NULL, 't'},
-    {"workers", required_argument, NULL, 'w'},
-    {"batch-rows", required_argument, NULL, 'b'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},     {"log", required_argument, NULL, 'l'},
+    {"tenant", required_argument, NULL, 'n'},   {"format", required_argument, NULL, 'f'},
+    {"manifest", required_argument, NULL, 'm'}, {"config", required_argument, NULL, 'c'},
+    {"zone", required_argument, NULL, 'z'},     {"reference-time", required_argument, NULL, 't'},
+    {"workers", required_argument, NULL, 'w'},  {"batch-rows", required_argument, NULL, 'b'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 /* 0, or what option_*() returned. */
@@ -62,6 +63,9 @@ static int read_value(struct replay_command *o, int got)
     switch (got) {
     case 'd':
         o->data = optarg;
+        return 0;
+    case 'l':
+        o->log = optarg;
         return 0;
     case 'n':
         o->has_tenant = true;
@@ -106,6 +110,10 @@ static int read_options(int argc, char **argv, struct replay_command *o)
     }
     o->files = argv + optind;
     o->file_count = argc - optind;
+    if (o->log != NULL && (o->data != NULL || o->manifest != NULL || o->file_count != 0))
+        return option_usage("replay", "--log DIR stands alone, but for --config");
+    if (o->log != NULL)
+        return 0;
     if (o->data == NULL)
         return option_usage("replay", "--data DIR is missing");
     if (o->manifest != NULL && o->file_count == 0 && !o->has_tenant && o->format == NULL)
@@ -141,6 +149,7 @@ static int open_store(struct store **store, const struct replay_command *o,
 {
     struct store_options options = {
         .dir = o->data,
+        .store_id = REJUDGE_REPLAY_ID,
         .log_file_bytes_max = (uint64_t)conf_int(config_root(config), "limits.log_file_bytes"),
         .log_bytes_max = (uint64_t)conf_int(config_root(config), "limits.log_bytes"),
     };
@@ -154,6 +163,24 @@ static int open_store(struct store **store, const struct replay_command *o,
     return ERR_CONF;
 }
 
+static int midnight(void *self, struct slice contributions, int64_t tick_ns, struct buf *out)
+{
+    return watch_midnight(self, contributions, tick_ns, out);
+}
+
+static int open_watch(struct watch **watch, struct alert_list **alerts, const struct config *config,
+                      const struct environment *environment, const struct store *store)
+{
+    int status = alert_list_new(alerts);
+    struct watch_options options = {.config = config,
+                                    .indicators = environment->indicators,
+                                    .seed = watch_seed(store_id(store)),
+                                    .rows_tick = true,
+                                    .tap = alert_list_add,
+                                    .tap_self = *alerts};
+    return status == 0 ? watch_new(watch, &options) : status;
+}
+
 static int run(const struct replay_command *o, struct config *config,
                const struct replay_options *wanted, struct diag *diag)
 {
@@ -163,6 +190,8 @@ static int run(const struct replay_command *o, struct config *config,
     struct store *store = NULL;
     struct tally *tally = NULL;
     struct committer *committer = NULL;
+    struct watch *watch = NULL;
+    struct alert_list *alerts = NULL;
     struct frame_env envs[ENVIRONMENT_BLOBS];
     struct committer_options commit = {.workers = options.workers,
                                        .zstd_level = options.zstd_level,
@@ -174,11 +203,16 @@ static int run(const struct replay_command *o, struct config *config,
     if (status == 0)
         status = open_store(&store, o, config, diag);
     if (status == 0)
-        status = environment_record(store, config, envs, &commit.env_count);
+        status = environment_record(&environment, store, config, envs, &commit.env_count);
     if (status == 0)
         status = tally_new(&tally);
+    if (status == 0)
+        status = open_watch(&watch, &alerts, config, &environment, store);
     commit.store = store;
     commit.tally = tally;
+    commit.midnight = midnight;
+    commit.self = watch;
+    options.watch = watch;
     if (status == 0)
         status = committer_open(&committer, &commit);
     if (status == 0)
@@ -188,6 +222,8 @@ static int run(const struct replay_command *o, struct config *config,
         if (status == 0 || finished == ERR_IO || finished == ERR_AGAIN)
             status = finished;
     }
+    if (status == 0)
+        status = alert_list_print(alerts, stdout);
     if (status == 0) {
         struct tally_row total = tally_total(tally);
         (void)fprintf(stderr, "%llu events, %llu not parsed, %.1f bytes stored per event\n",
@@ -195,6 +231,8 @@ static int run(const struct replay_command *o, struct config *config,
                       total.rows == 0 ? 0.0 : (double)store_log_bytes(store) / (double)total.rows);
     }
     committer_free(committer);
+    watch_free(watch);
+    alert_list_free(alerts);
     tally_free(tally);
     store_close(store);
     environment_close(&environment);
@@ -222,12 +260,33 @@ static int exit_code_of(int status)
     return status == ERR_AGAIN ? EXIT_CODE_SYSTEM : option_exit_code(status);
 }
 
+/* Judge a store's rows again. Returns the exit code. */
+static int judge_again(const struct replay_command *o)
+{
+    struct diag diag = {0};
+    struct config *config = NULL;
+    uint64_t different = 0;
+    int status = config_load(&config, o->config, &diag);
+    if (status == 0)
+        status = rejudge_run(o->log, config, &different, &diag);
+    if (status != 0 && diag.count == 0)
+        diag_add(&diag, o->log, 0, 0, "%s", err_name(status));
+    option_say(&diag);
+    config_free(config);
+    diag_release(&diag);
+    if (status == 0)
+        return different == 0 ? EXIT_CODE_OK : EXIT_CODE_INCOMPLETE;
+    return exit_code_of(status);
+}
+
 int cmd_replay(int argc, char **argv)
 {
     struct replay_command o;
     int refused = read_options(argc, argv, &o);
     if (refused != 0)
         return refused < 0 ? EXIT_CODE_OK : refused;
+    if (o.log != NULL)
+        return judge_again(&o);
     assert(o.manifest != NULL || (o.file_count > 0 && o.format != NULL));
     struct diag diag = {0};
     struct config *config = NULL;

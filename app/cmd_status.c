@@ -7,11 +7,12 @@
 #include "app/options.h"
 #include "app/status_page.h"
 #include "base/clock.h"
+#include "event/alert.h"
 #include "event/ndjson.h"
 
 static const char USAGE[] =
     "usage: sekisho status (--data DIR | --metrics ADDRESS) [--json] [--interval SECONDS]\n"
-    "Show rates, lag, unparsed share, silence and cost of a running collector.\n"
+    "Show rates, lag, unparsed share, silence, alerts, outputs and cost of a running collector.\n"
     "  --data DIR         its store, where it listens on status.sock\n"
     "  --metrics ADDRESS  or the address it was configured with (unix:PATH, 127.0.0.1:PORT)\n"
     "  --interval N       seconds between the two looks that the rates come from (1)\n"
@@ -97,6 +98,37 @@ static struct source_line source_line(const struct looks *l, struct slice label)
     return s;
 }
 
+/* Alerts by severity, of all municipalities together; the worst first. */
+static void print_alerts(const struct status_page *p)
+{
+    (void)printf("alerts since the start:");
+    for (unsigned i = ALERT_SEVERITY_COUNT; i-- > 0;) {
+        struct slice name = slice_from(alert_severity_name(i));
+        double sum = 0;
+        for (size_t k = 0; k < p->count; k++) {
+            const struct status_row *r = &p->rows[k];
+            if (slice_equal(r->name, SLICE("sekisho_alerts")) && r->label.len > name.len &&
+                r->label.data[r->label.len - name.len - 1] == '/' &&
+                slice_equal(slice_from_offset(r->label, r->label.len - name.len), name))
+                sum += r->value;
+        }
+        (void)printf(" %s %.0f%s", alert_severity_name(i), sum, i == 0 ? "\n" : ",");
+    }
+}
+
+static void print_outputs(const struct status_page *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct status_row *r = &p->rows[i];
+        if (!slice_equal(r->name, SLICE("sekisho_output_delivered")))
+            continue;
+        (void)printf("output %.*s: %.0f delivered, %.0f commits behind%s\n", (int)r->label.len,
+                     r->label.data, r->value,
+                     status_page_value(p, "sekisho_output_behind", r->label, 0),
+                     status_page_value(p, "sekisho_output_open", r->label, 0) > 0 ? ", DOWN" : "");
+    }
+}
+
 static void print_table(const struct looks *l)
 {
     (void)printf("%-24s %10s %12s %8s %8s %10s %9s\n", "municipality/source", "lines/s", "events",
@@ -121,6 +153,8 @@ static void print_table(const struct looks *l)
                  status_page_value(p, "sekisho_kafka_partitions", none, 0),
                  status_page_value(p, "sekisho_kafka_ranges_lost", none, 0),
                  status_page_value(p, "sekisho_kafka_ranges_quarantined", none, 0));
+    print_alerts(p);
+    print_outputs(p);
     (void)printf("cpu %.2f cores (workers %.2f, commit %.2f), memory %.0f MB%s\n",
                  rate(l, "sekisho_cpu_seconds", none), rate(l, "sekisho_cpu_workers_seconds", none),
                  rate(l, "sekisho_cpu_commit_seconds", none),
@@ -140,9 +174,9 @@ static int print_json(const struct looks *l)
         buf_reset(&name);
         buf_slice(&name, r->name);
         buf_text(&out, "{\"name\":");
-        json_string(&out, r->name);
+        ndjson_string(&out, r->name);
         buf_text(&out, ",\"source\":");
-        json_string(&out, r->label);
+        ndjson_string(&out, r->label);
         buf_printf(&out, ",\"value\":%.17g,\"rate\":%.17g}\n", r->value,
                    rate(l, buf_string(&name), r->label));
     }

@@ -1,14 +1,12 @@
 /* app/cmd_tail.c - sekisho tail: events as they become durable. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "app/commands.h"
 #include "app/condition.h"
+#include "app/follow.h"
 #include "app/options.h"
 #include "app/row_print.h"
 #include "app/sink.h"
@@ -43,7 +41,7 @@ struct tail {
     struct row_printer *printer;
     struct sink sink;
     uint64_t decodings;
-    int signals; /* descriptor */
+    struct follow follow;
     struct diag diag;
 };
 
@@ -147,7 +145,7 @@ static int print_frame(struct tail *t, const struct frame_view *frame)
     struct frame_items items = frame->batches;
     struct slice blob;
     int err = 0;
-    while (err == 0 && frame_next_batch(&blob, &items)) {
+    while (err == 0 && frame_next_blob(&blob, &items)) {
         err = print_blob(t, blob);
         if (err == ERR_CORRUPT || err == ERR_RANGE) {
             uint64_t place = log_reader_position(t->reader).offset - frame->bytes.len +
@@ -176,31 +174,10 @@ static int catch_up(struct tail *t, bool print)
     return err == ERR_AGAIN ? sink_flush(&t->sink) : err;
 }
 
-/* Signals come as readable bytes; nothing else ends the program. */
-static int hold_signals(int *out)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return ERR_IO;
-    *out = signalfd(-1, &set, SFD_CLOEXEC);
-    return *out < 0 ? ERR_IO : 0;
-}
-
-/* Returns whether it is time to end: a signal, or nobody reads any more. */
-static bool wait_for_more(const struct tail *t)
-{
-    struct pollfd fds[] = {{.fd = t->signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-    return poll(fds, 2, WAIT_MS) > 0 &&
-           (fds[0].revents != 0 || (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0);
-}
-
 static int follow(struct tail *t)
 {
     const struct log_reader_options reader = {.dir = t->data, .from_newest = !t->from_start};
-    int err = hold_signals(&t->signals);
+    int err = follow_begin(&t->follow, STDOUT_FILENO);
     if (err == 0)
         err = log_reader_open(&t->reader, &reader, &t->diag);
     if (err == 0)
@@ -211,7 +188,7 @@ static int follow(struct tail *t)
         err = catch_up(t, false);
     while (err == 0) {
         err = catch_up(t, true);
-        if (err == 0 && wait_for_more(t))
+        if (err == 0 && follow_wait(&t->follow, WAIT_MS))
             break;
     }
     if (err == ERR_DOWN)
@@ -220,8 +197,7 @@ static int follow(struct tail *t)
     sieve_free(t->sieve);
     row_printer_free(t->printer);
     buf_release(&t->sink.out);
-    if (t->signals >= 0)
-        (void)close(t->signals);
+    follow_end(&t->follow);
     return err;
 }
 
@@ -230,7 +206,7 @@ int cmd_tail(int argc, char **argv)
     struct tail t = {.query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
                      .form = {.form = ROW_NDJSON},
                      .sink = {.fd = STDOUT_FILENO},
-                     .signals = -1};
+                     .follow = {.signals = -1}};
     int code = EXIT_CODE_OK;
     if (!read_options(&t, argc, argv, &code))
         return code;

@@ -139,7 +139,8 @@ static void print_json(struct verify *v, int err)
     } else {
         struct slice said = slice_from(diag_text(&v->diag));
         const char *end = memchr(said.data, '\n', said.len);
-        json_string(&out, slice_of(said.data, end == NULL ? said.len : (size_t)(end - said.data)));
+        ndjson_string(&out,
+                      slice_of(said.data, end == NULL ? said.len : (size_t)(end - said.data)));
     }
     buf_text(&out, "}\n");
     (void)fputs(buf_string(&out), stdout);

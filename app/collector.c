@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/control.h"
 #include "app/intake.h"
 #include "app/options.h"
 #include "base/clock.h"
@@ -48,6 +49,9 @@ struct collector_worker {
     struct intake *intake;
     struct topic_stream *streams;
     struct buf copy; /* the record at hand, padded */
+    uint64_t mark;   /* number of the last one answered */
+    int64_t tick_ns; /* of it */
+    int64_t batch_age_ns;
     _Atomic int64_t cpu_ns;
 };
 
@@ -61,7 +65,8 @@ struct collector {
     struct collector_worker *workers;
     unsigned worker_count;
     struct frame_env envs[ENVIRONMENT_BLOBS];
-    struct tally_row *rows; /* scratch of collector_observe() */
+    struct tally_row *rows;      /* scratch of collector_observe() */
+    struct tally_alerts *alerts; /* likewise */
     pthread_mutex_t ends_lock;
     _Atomic int error;
     _Atomic bool stopping;
@@ -91,6 +96,12 @@ static void committed(void *self, const struct frame_entry *entries, size_t coun
     for (size_t i = 0; i < count; i++)
         kafka_commit_hint(c->kafka, entries[i].topic.data, entries[i].partition,
                           entries[i].off_end);
+}
+
+static void released(void *self)
+{
+    const struct collector *c = self;
+    outputs_wake(c->o.outputs);
 }
 
 /* The stream of a partition's topic, made at its first record. */
@@ -206,18 +217,45 @@ static int64_t thread_cpu_ns(void)
     return (int64_t)t.tv_sec * CLOCK_NS_PER_SECOND + t.tv_nsec;
 }
 
+/* Answer the mark that was announced, if there is a new one. */
+static int answer_mark(struct collector_worker *w)
+{
+    struct mark mark;
+    if (!committer_mark(w->c->committer, &w->mark, &mark))
+        return 0;
+    w->tick_ns = mark.tick_ns;
+    int status = intake_mark(w->intake, &mark);
+    if (status == 0 && mark.day_ends)
+        status = committer_wait_mark(w->c->committer, mark.tick_ns);
+    return status;
+}
+
+/*
+ * Close batches at multiples of their age behind the tick; the last multiple is left out where the
+ * next tick, which closes them too, is near.
+ */
+static int close_batches(struct collector_worker *w)
+{
+    int64_t since = clock_now_ns() - w->tick_ns;
+    int64_t to_tick = CLOCK_NS_PER_SECOND - since;
+    if (since < 0 || (to_tick > 0 && to_tick < w->batch_age_ns / 2))
+        return 0;
+    return intake_tick(w->intake, since);
+}
+
 static int worker_turn(struct collector_worker *w)
 {
     struct kafka_batch batch;
     int status = kafka_poll(w->c->kafka, w->index, POLL_MS, &batch);
     if (status != 0)
         return status;
-    int64_t now = clock_monotonic_ns();
     for (size_t i = 0; i < batch.count && status == 0; i++)
         status = take_item(w, &batch.items[i]);
     kafka_release(w->c->kafka, w->index);
     if (status == 0)
-        status = intake_tick(w->intake, now);
+        status = answer_mark(w);
+    if (status == 0)
+        status = close_batches(w);
     w->cpu_ns = thread_cpu_ns();
     return status;
 }
@@ -228,6 +266,8 @@ static void *worker_main(void *arg)
     int status = 0;
     while (status == 0 && !w->c->stopping)
         status = worker_turn(w);
+    if (status == 0)
+        status = answer_mark(w);
     if (status == 0)
         status = intake_flush(w->intake);
     int none = 0;
@@ -266,6 +306,20 @@ static int open_kafka(struct collector *c, struct diag *diag)
     return kafka_open(&c->kafka, &options, diag);
 }
 
+/* Municipalities that the log knows tick from the start: silence is judged before any record. */
+struct assignment {
+    struct collector_worker *worker;
+    int status;
+};
+
+static void assign(void *self, uint32_t tenant, struct detect_tenant *t)
+{
+    struct assignment *a = self;
+    (void)t;
+    if (a->status == 0 && tenant % a->worker->c->worker_count == a->worker->index)
+        a->status = intake_watch(a->worker->intake, tenant);
+}
+
 static int open_workers(struct collector *c)
 {
     const struct conf_node *root = config_root(c->o.config);
@@ -279,11 +333,24 @@ static int open_workers(struct collector *c)
             .batch_age_ns = conf_int(root, "limits.batch_age"),
             .open_bytes_max = (size_t)conf_int(root, "limits.open_bytes") / c->worker_count,
             .zstd_level = (int)conf_int(root, "limits.zstd_level"),
+            .watch = c->o.watch,
             .emit = emit,
             .self = w};
+        w->batch_age_ns = intake.batch_age_ns;
         int status = intake_open(&w->intake, &intake);
-        if (status != 0)
-            return status;
+        struct assignment assignment = {.worker = w};
+        if (status == 0 && c->o.watch != NULL)
+            watch_each(c->o.watch, assign, &assignment);
+        if (status != 0 || assignment.status != 0)
+            return status != 0 ? status : assignment.status;
+    }
+    return 0;
+}
+
+static int start_workers(struct collector *c)
+{
+    for (unsigned i = 0; i < c->worker_count; i++) {
+        struct collector_worker *w = &c->workers[i];
         if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
             return ERR_NOMEM;
         w->started = true;
@@ -291,10 +358,28 @@ static int open_workers(struct collector *c)
     return 0;
 }
 
+static int midnight(void *self, struct slice contributions, int64_t tick_ns, struct buf *out)
+{
+    struct collector *c = self;
+    return watch_midnight(c->o.watch, contributions, tick_ns, out);
+}
+
+static int read_control(void *self, struct slice json, struct detect_control *out)
+{
+    (void)self;
+    return control_read(out, json);
+}
+
+int collector_control(struct collector *c, struct slice json)
+{
+    return committer_control(c->committer, json);
+}
+
 static int open_committer(struct collector *c)
 {
     const struct conf_node *root = config_root(c->o.config);
     struct committer_options commit = {.store = c->o.store,
+                                       .dir = config_path(c->o.config, "data"),
                                        .store_lock = &c->ends_lock,
                                        .workers = c->worker_count,
                                        .zstd_level = (int)conf_int(root, "limits.zstd_level"),
@@ -304,8 +389,12 @@ static int open_committer(struct collector *c)
                                        .envs = c->envs,
                                        .tally = c->tally,
                                        .committed = committed,
+                                       .released = c->o.outputs == NULL ? NULL : released,
+                                       .midnight = c->o.watch == NULL ? NULL : midnight,
+                                       .read_control = read_control,
                                        .self = c};
-    int status = environment_record(c->o.store, c->o.config, c->envs, &commit.env_count);
+    int status =
+        environment_record(c->o.environment, c->o.store, c->o.config, c->envs, &commit.env_count);
     return status == 0 ? committer_open(&c->committer, &commit) : status;
 }
 
@@ -323,7 +412,9 @@ int collector_open(struct collector **out, const struct collector_options *optio
     (void)pthread_mutex_init(&c->ends_lock, NULL);
     c->workers = calloc(c->worker_count, sizeof(*c->workers));
     c->rows = calloc(TALLY_ROWS_MAX, sizeof(*c->rows));
-    int status = c->workers == NULL || c->rows == NULL ? ERR_NOMEM : tally_new(&c->tally);
+    c->alerts = calloc(TALLY_TENANTS_MAX, sizeof(*c->alerts));
+    int status = c->workers == NULL || c->rows == NULL || c->alerts == NULL ? ERR_NOMEM
+                                                                            : tally_new(&c->tally);
     if (status == 0)
         status = metric_new(&c->metrics, METRICS, METRICS_COUNT);
     if (status == 0)
@@ -332,6 +423,8 @@ int collector_open(struct collector **out, const struct collector_options *optio
         status = open_committer(c);
     if (status == 0)
         status = open_workers(c);
+    if (status == 0)
+        status = start_workers(c);
     if (status != 0) {
         collector_free(c);
         return status;
@@ -429,12 +522,28 @@ static void observe_sources(struct collector *c)
     }
 }
 
+static void observe_alerts(struct collector *c)
+{
+    size_t count = tally_copy_alerts(c->tally, c->alerts, TALLY_TENANTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct tally_alerts *a = &c->alerts[i];
+        for (unsigned s = 0; s < ALERT_SEVERITY_COUNT; s++) {
+            char name[64];
+            int len = snprintf(name, sizeof(name), "%06u/%s", a->tenant, alert_severity_name(s));
+            if (a->by[s] != 0)
+                metric_cell_set(metric_cell(c->metrics, METRIC_ALERTS, slice_of(name, (size_t)len)),
+                                (int64_t)a->by[s]);
+        }
+    }
+}
+
 void collector_observe(struct collector *c)
 {
     struct kafka_stats k;
     kafka_stats(c->kafka, &k);
     struct committer_stats s = committer_stats(c->committer);
     observe_sources(c);
+    observe_alerts(c);
     int64_t workers = 0;
     for (unsigned i = 0; i < c->worker_count; i++)
         workers += c->workers[i].cpu_ns;
@@ -465,6 +574,8 @@ void collector_observe(struct collector *c)
 
 int collector_stop(struct collector *c)
 {
+    if (c->committer != NULL)
+        committer_quiet(c->committer);
     c->stopping = true;
     for (unsigned i = 0; i < c->worker_count; i++) {
         struct collector_worker *w = &c->workers[i];
@@ -501,5 +612,6 @@ void collector_free(struct collector *c)
     (void)pthread_mutex_destroy(&c->ends_lock);
     free(c->workers);
     free(c->rows);
+    free(c->alerts);
     free(c);
 }

@@ -13,15 +13,19 @@
 #include "app/committer.h"
 #include "app/config.h"
 #include "app/environment.h"
+#include "app/output.h"
+#include "app/watch.h"
 #include "base/metric.h"
 
 struct collector;
 
 struct collector_options {
     const struct config *config;
-    const struct environment *environment;
+    struct environment *environment;
     struct store *store;
-    const char *brokers; /* in place of the configuration's; NULL = that */
+    struct watch *watch;     /* with the states as of the log's end; NULL: nobody watches */
+    struct outputs *outputs; /* woken when alerts are durable; or NULL */
+    const char *brokers;     /* in place of the configuration's; NULL = that */
 };
 
 int collector_open(struct collector **out, const struct collector_options *options,
@@ -35,6 +39,9 @@ void collector_observe(struct collector *c);
 struct metric_set *collector_metrics(struct collector *c);
 struct tally *collector_tally(struct collector *c);
 struct committer_stats collector_committed(struct collector *c);
+
+/* Hand over what a person does to alerts; a JSON object of docs/alerts.md. ERR_FORMAT, ERR_AGAIN. */
+int collector_control(struct collector *c, struct slice json);
 
 /* Commit what was read and end, within a few seconds. Returns collector_error(). */
 int collector_stop(struct collector *c);

@@ -1,9 +1,13 @@
 #include "app/committer.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/frame_maker.h"
+#include "app/watch.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -12,19 +16,20 @@
 
 enum {
     RING_PARCELS = 64,
-    FRAME_PARCELS_MAX = 8192,
-    FRAME_ENTRIES_FULL = FRAME_ENTRIES_MAX / 2, /* the last parcel brings no more than the rest */
-    GROUP_PARCELS_MAX = 1024,
+    CONTROL_BYTES_MAX = 4096,
     POLL_MS = 20,
     RETRY_MS = 500,
 };
 
-/* Small batches of one worker on their way into a blob, and whose they are. */
-struct pack_group {
-    struct pack pack;
-    struct parcel *parcels[GROUP_PARCELS_MAX];
-    size_t sizes[GROUP_PARCELS_MAX]; /* unpacked bytes of each */
-    size_t parcel_count;
+#define TICK_GAP_NS (10 * CLOCK_NS_PER_SECOND) /* a longer time without ticks was not watched */
+
+/* The mark that workers see, and what it is made of. */
+struct announcement {
+    _Atomic uint64_t number; /* 0: none yet */
+    struct mark mark;
+    bool open; /* not all have answered */
+    struct detect_control controls[MARK_CONTROLS_MAX];
+    struct buf texts; /* of the controls, each behind its u32 length */
 };
 
 struct committer {
@@ -41,147 +46,38 @@ struct committer {
     _Atomic uint64_t log_bytes;
     _Atomic int64_t cpu_ns;
     _Atomic bool waiting;
-    struct parcel *parcels[FRAME_PARCELS_MAX]; /* of the next frame, in order */
-    size_t parcel_count;
-    size_t entry_count;
-    size_t bytes;
-    struct codec *codec;
-    struct buf packed; /* blobs made here for the frame at hand */
-    struct pack_group
-        *groups;      /* one a worker: a tenant's batches keep the order they were made in */
-    int64_t first_ns; /* monotonic, of the first of them */
-    int64_t tick_ns;
-    bool envs_written;
+    struct frame_maker *maker;
+    struct announcement announced;
+    pthread_mutex_t mark_lock; /* of `announced` and `asked` */
+    pthread_cond_t marked;
+    struct buf asked; /* controls for the next mark, each behind its u32 length */
+    size_t asked_count;
+    bool quiet;
+    int64_t marked_ns; /* tick of the last mark that is committed */
 };
 
-static void drop_parcels(struct committer *c)
+/* The states beside the log; a failure costs a longer restart, no more. */
+static void write_snapshots(struct committer *c, const struct snapshot_place *place)
 {
-    for (size_t i = 0; i < c->parcel_count; i++)
-        parcel_free(c->parcels[i]);
-    c->parcel_count = 0;
-    c->entry_count = 0;
-    c->bytes = 0;
-}
-
-/* The frame being made: slices of c->packed are offsets until all blobs are there. */
-struct frame_blobs {
-    struct slice *items;
-    size_t count;
-};
-
-/* Make a blob of a group and tell its parcels what their part of it costs. */
-static int group_seal(struct committer *c, struct pack_group *g, struct frame_blobs *blobs)
-{
-    if (g->pack.count == 0)
-        return 0;
-    size_t whole = pack_bytes(&g->pack);
-    size_t at = c->packed.len;
-    int status = pack_seal(c->codec, &g->pack, &c->packed);
-    if (status != 0)
-        return status;
-    size_t len = c->packed.len - at;
-    for (size_t i = 0; i < g->parcel_count; i++)
-        g->parcels[i]->stored_bytes += len * g->sizes[i] / whole;
-    g->parcel_count = 0;
-    blobs->items[blobs->count++] = (struct slice){.data = NULL, .len = len};
-    return 0;
-}
-
-/*
- * Put a parcel's batches into the frame. A worker's batches keep their order: what waits in its
- * group goes before the parcel's own blobs.
- */
-static int add_batches(struct committer *c, struct parcel *p, struct frame_blobs *blobs)
-{
-    struct pack_group *g = &c->groups[p->worker];
-    int status = 0;
-    if (p->blob_count != 0)
-        status = group_seal(c, g, blobs);
-    for (size_t i = 0; i < p->blob_count; i++)
-        blobs->items[blobs->count++] = p->blobs[i];
-    if (status != 0 || p->pack.count == 0)
-        return status;
-    if (!pack_fits(&g->pack, &p->pack) || g->parcel_count == GROUP_PARCELS_MAX)
-        status = group_seal(c, g, blobs);
-    size_t size = pack_bytes(&p->pack);
-    if (status == 0)
-        status = pack_join(&g->pack, &p->pack);
-    if (status != 0)
-        return status;
-    g->parcels[g->parcel_count] = p;
-    g->sizes[g->parcel_count++] = size;
-    return pack_bytes(&g->pack) >= CODEC_PACK_BYTES ? group_seal(c, g, blobs) : 0;
-}
-
-/* All batches of the frame as blobs, at most one more than parcels and their blobs together. */
-static int make_blobs(struct committer *c, struct frame_blobs *blobs)
-{
-    int status = 0;
-    buf_reset(&c->packed);
-    for (size_t i = 0; i < c->parcel_count && status == 0; i++) {
-        c->parcels[i]->stored_bytes = c->parcels[i]->bytes.len;
-        status = add_batches(c, c->parcels[i], blobs);
+    struct parcel *const *marks = frame_maker_marks(c->maker);
+    for (unsigned w = 0; w < c->o.workers; w++) {
+        for (const struct snapshot *s = marks[w]->snapshots; s != NULL; s = s->next) {
+            int status = snapshot_write(s, c->o.dir, place);
+            if (status != 0)
+                log_warn("commit", "a detector's state was not kept: a restart takes longer",
+                         "tenant=%06u why=%s", s->tenant, err_name(status));
+        }
     }
-    for (size_t i = 0; i < c->o.workers && status == 0; i++)
-        status = group_seal(c, &c->groups[i], blobs);
-    size_t at = 0;
-    for (size_t i = 0; i < blobs->count; i++) {
-        if (blobs->items[i].data != NULL)
-            continue;
-        blobs->items[i].data = c->packed.data + at;
-        at += blobs->items[i].len;
-    }
-    return status;
-}
-
-/* Everything of the collected parcels as one frame; arrays in *arena. */
-static int make_parts(struct committer *c, struct arena *arena, struct frame_parts *parts)
-{
-    size_t entries = 0;
-    size_t blob_count = c->o.workers;
-    for (size_t i = 0; i < c->parcel_count; i++) {
-        entries += c->parcels[i]->entry_count;
-        blob_count += c->parcels[i]->blob_count + 2;
-    }
-    struct frame_entry *entry = arena_array(arena, entries + 1, sizeof(*entry));
-    struct frame_blobs blobs = {.items = arena_array(arena, blob_count, sizeof(*blobs.items))};
-    if (entry == NULL || blobs.items == NULL || make_blobs(c, &blobs) != 0)
-        return ERR_NOMEM;
-    *parts = (struct frame_parts){.tick_ns = c->tick_ns,
-                                  .entries = entry,
-                                  .batches = blobs.items,
-                                  .batch_count = blobs.count};
-    for (size_t i = 0; i < c->parcel_count; i++) {
-        const struct parcel *p = c->parcels[i];
-        memcpy(entry + parts->entry_count, p->entries, p->entry_count * sizeof(*entry));
-        parts->entry_count += p->entry_count;
-    }
-    if (!c->envs_written) {
-        parts->envs = c->o.envs;
-        parts->env_count = c->o.env_count;
-    }
-    return 0;
-}
-
-/* The next tick: never back, whatever the clock does. */
-static void advance_tick(struct committer *c)
-{
-    int64_t tick = c->tick_ns;
-    if (c->o.wall_ticks)
-        tick = clock_now_ns();
-    for (size_t i = 0; !c->o.wall_ticks && i < c->parcel_count; i++) {
-        if (c->parcels[i]->newest_arrival_ns > tick)
-            tick = c->parcels[i]->newest_arrival_ns;
-    }
-    if (tick > c->tick_ns)
-        c->tick_ns = tick;
 }
 
 static void count_committed(struct committer *c)
 {
     int64_t now = clock_now_ns();
-    for (size_t i = 0; i < c->parcel_count; i++) {
-        const struct parcel *p = c->parcels[i];
+    struct parcel *const *parcels;
+    size_t count = frame_maker_parcels(c->maker, &parcels);
+    struct parcel *const *marks = frame_maker_marks(c->maker);
+    for (size_t i = 0; i < count; i++) {
+        const struct parcel *p = parcels[i];
         struct tally_row add = {.tenant = p->tenant,
                                 .rows = p->rows,
                                 .unparsed = p->unparsed,
@@ -194,7 +90,10 @@ static void count_committed(struct committer *c)
         tally_add(c->o.tally, &add);
         for (size_t s = 0; s < p->sample_count; s++)
             tally_latency(c->o.tally, now - p->samples[s], 1);
+        tally_alerts(c->o.tally, buf_content(&p->alerts));
     }
+    for (unsigned w = 0; marks != NULL && w < c->o.workers; w++)
+        tally_alerts(c->o.tally, buf_content(&marks[w]->alerts));
 }
 
 static bool should_give_up(struct committer *c)
@@ -236,34 +135,48 @@ static int append(struct committer *c, const struct frame_parts *parts)
     }
 }
 
+/* All have answered and it is durable: the rings go on. */
+static void end_mark(struct committer *c)
+{
+    frame_maker_end_mark(c->maker);
+    (void)pthread_mutex_lock(&c->mark_lock);
+    c->announced.open = false;
+    c->marked_ns = frame_maker_tick_ns(c->maker);
+    (void)pthread_cond_broadcast(&c->marked);
+    (void)pthread_mutex_unlock(&c->mark_lock);
+}
+
 static int commit(struct committer *c)
 {
     struct arena arena = {0};
     struct frame_parts parts;
-    advance_tick(c);
-    int status = make_parts(c, &arena, &parts);
+    struct snapshot_place place = {.at = store_position(c->o.store)};
+    int status = frame_maker_parts(c->maker, buf_content(&c->announced.texts), &arena, &parts);
     failpoint("commit.collected");
     if (status == 0)
         status = append(c, &parts);
     if (status == 0) {
         failpoint("commit.durable");
-        c->envs_written = true;
+        frame_maker_written(c->maker, &parts);
         c->frames++;
         c->log_bytes = store_log_bytes(c->o.store);
         count_committed(c);
         if (c->o.committed != NULL)
             c->o.committed(c->o.self, parts.entries, parts.entry_count);
+        if (c->o.released != NULL && parts.alerts.count != 0)
+            c->o.released(c->o.self);
         failpoint("commit.released");
     }
     arena_release(&arena);
-    drop_parcels(c);
+    frame_maker_clear(c->maker);
+    if (status == 0 && frame_maker_marked(c->maker)) {
+        struct frame_env env;
+        if (store_env_current(c->o.store, &env, SLICE("prevalence")) == 0)
+            place.prevalence = env.sha256;
+        write_snapshots(c, &place);
+        end_mark(c);
+    }
     return status;
-}
-
-static bool frame_is_full(const struct committer *c)
-{
-    return c->bytes >= c->o.frame_bytes || c->parcel_count == FRAME_PARCELS_MAX ||
-           c->entry_count >= FRAME_ENTRIES_FULL;
 }
 
 /* Take what is in the rings; false when there was nothing. */
@@ -272,23 +185,12 @@ static bool collect(struct committer *c)
     bool any = false;
     for (unsigned w = 0; w < c->o.workers; w++) {
         struct parcel *p = NULL;
-        while (!frame_is_full(c) && (p = ring_pop(c->rings[w])) != NULL) {
-            if (c->parcel_count == 0)
-                c->first_ns = clock_monotonic_ns();
-            p->worker = w;
-            c->parcels[c->parcel_count++] = p;
-            c->entry_count += p->entry_count;
-            c->bytes += p->bytes.len + pack_bytes(&p->pack) / 4;
+        while (frame_maker_takes(c->maker, w) && (p = ring_pop(c->rings[w])) != NULL) {
+            frame_maker_take(c->maker, w, p);
             any = true;
         }
     }
     return any;
-}
-
-static bool frame_is_due(const struct committer *c)
-{
-    return c->parcel_count != 0 && (c->finishing || frame_is_full(c) ||
-                                    clock_monotonic_ns() - c->first_ns >= c->o.frame_age_ns);
 }
 
 static int64_t thread_cpu_ns(void)
@@ -299,18 +201,96 @@ static int64_t thread_cpu_ns(void)
     return (int64_t)t.tv_sec * CLOCK_NS_PER_SECOND + t.tv_nsec;
 }
 
+/* Controls that people asked for become part of the mark. */
+static void take_controls(struct committer *c, struct announcement *a)
+{
+    struct slice items[MARK_CONTROLS_MAX];
+    buf_release(&a->texts);
+    a->texts = c->asked;
+    c->asked = (struct buf){0};
+    c->asked_count = 0;
+    a->mark.controls = a->controls;
+    a->mark.control_count = 0;
+    size_t count = parcel_items(items, MARK_CONTROLS_MAX, buf_content(&a->texts));
+    for (size_t i = 0; i < count; i++) {
+        if (c->o.read_control(c->o.self, items[i], &a->controls[a->mark.control_count]) == 0)
+            a->mark.control_count++;
+    }
+}
+
+/* Once a second, when the last mark is done. */
+static void announce(struct committer *c)
+{
+    int64_t now = clock_now_ns() / CLOCK_NS_PER_SECOND * CLOCK_NS_PER_SECOND;
+    (void)pthread_mutex_lock(&c->mark_lock);
+    struct announcement *a = &c->announced;
+    int64_t last = frame_maker_tick_ns(c->maker);
+    if (!c->quiet && !a->open && now > last) {
+        bool gap = now - last > TICK_GAP_NS;
+        take_controls(c, a);
+        a->mark.tick_ns = now;
+        a->mark.keeps_states = true;
+        a->mark.flags = gap ? DETECT_TICK_GAP : 0;
+        a->mark.day_ends = watch_day_ends(last, now);
+        a->open = true;
+        a->number++;
+    }
+    (void)pthread_mutex_unlock(&c->mark_lock);
+}
+
+bool committer_mark(struct committer *c, uint64_t *seen, struct mark *out)
+{
+    if (atomic_load(&c->announced.number) == *seen)
+        return false;
+    (void)pthread_mutex_lock(&c->mark_lock);
+    *seen = c->announced.number;
+    *out = c->announced.mark;
+    (void)pthread_mutex_unlock(&c->mark_lock);
+    return true;
+}
+
+int committer_wait_mark(struct committer *c, int64_t tick_ns)
+{
+    (void)pthread_mutex_lock(&c->mark_lock);
+    while (c->marked_ns < tick_ns && committer_error(c) == 0)
+        (void)pthread_cond_wait(&c->marked, &c->mark_lock);
+    (void)pthread_mutex_unlock(&c->mark_lock);
+    return committer_error(c);
+}
+
+void committer_quiet(struct committer *c)
+{
+    (void)pthread_mutex_lock(&c->mark_lock);
+    c->quiet = true;
+    (void)pthread_mutex_unlock(&c->mark_lock);
+}
+
+int committer_control(struct committer *c, struct slice json)
+{
+    struct detect_control control;
+    if (c->o.read_control == NULL || json.len > CONTROL_BYTES_MAX ||
+        c->o.read_control(c->o.self, json, &control) != 0)
+        return ERR_FORMAT;
+    int status = 0;
+    (void)pthread_mutex_lock(&c->mark_lock);
+    if (c->asked_count == MARK_CONTROLS_MAX || c->quiet) {
+        status = ERR_AGAIN;
+    } else {
+        buf_put32(&c->asked, (uint32_t)json.len);
+        buf_slice(&c->asked, json);
+        c->asked_count++;
+        status = buf_ok(&c->asked) ? 0 : ERR_NOMEM;
+    }
+    (void)pthread_mutex_unlock(&c->mark_lock);
+    return status;
+}
+
 /* Sleep until somebody submits, for POLL_MS at most. */
 static void wait_for_parcels(struct committer *c)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += POLL_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
+    int64_t until_ns = clock_monotonic_ns() + POLL_MS * INT64_C(1000000);
     (void)pthread_mutex_lock(&c->wake_lock);
-    (void)pthread_cond_timedwait(&c->wake, &c->wake_lock, &until);
+    (void)clock_cond_wait(&c->wake, &c->wake_lock, until_ns);
     (void)pthread_mutex_unlock(&c->wake_lock);
 }
 
@@ -319,15 +299,17 @@ static void *committer_main(void *arg)
     struct committer *c = arg;
     for (;;) {
         bool finishing = c->finishing;
+        if (c->o.wall_ticks)
+            announce(c);
         bool any = collect(c);
-        if (frame_is_due(c)) {
+        if (frame_maker_due(c->maker, finishing ? 0 : c->o.frame_age_ns)) {
             int status = commit(c);
             if (status != 0) {
                 atomic_store(&c->error, status);
                 break;
             }
         } else if (!any) {
-            if (finishing && c->parcel_count == 0)
+            if (finishing && frame_maker_empty(c->maker))
                 break;
             wait_for_parcels(c);
         }
@@ -335,6 +317,9 @@ static void *committer_main(void *arg)
     }
     for (unsigned w = 0; w < c->o.workers; w++)
         ring_wake(c->rings[w]);
+    (void)pthread_mutex_lock(&c->mark_lock);
+    (void)pthread_cond_broadcast(&c->marked);
+    (void)pthread_mutex_unlock(&c->mark_lock);
     return NULL;
 }
 
@@ -344,14 +329,22 @@ int committer_open(struct committer **out, const struct committer_options *optio
     if (c == NULL)
         return ERR_NOMEM;
     c->o = *options;
-    c->tick_ns = store_last_tick_ns(options->store);
     c->log_bytes = store_log_bytes(options->store);
+    c->marked_ns = INT64_MIN;
     c->rings = calloc(options->workers, sizeof(struct ring *));
+    (void)pthread_mutex_init(&c->mark_lock, NULL);
+    clock_cond_init(&c->marked);
     (void)pthread_mutex_init(&c->wake_lock, NULL);
-    (void)pthread_cond_init(&c->wake, NULL);
-    c->codec = codec_new(options->zstd_level);
-    c->groups = calloc(options->workers, sizeof(*c->groups));
-    int status = c->rings == NULL || c->codec == NULL || c->groups == NULL ? ERR_NOMEM : 0;
+    clock_cond_init(&c->wake);
+    struct frame_maker_options maker = {.store = options->store,
+                                        .workers = options->workers,
+                                        .zstd_level = options->zstd_level,
+                                        .frame_bytes = options->frame_bytes,
+                                        .envs = options->envs,
+                                        .env_count = options->env_count,
+                                        .midnight = options->midnight,
+                                        .self = options->self};
+    int status = c->rings == NULL ? ERR_NOMEM : frame_maker_new(&c->maker, &maker);
     for (unsigned w = 0; w < options->workers && status == 0; w++)
         status = ring_new(&c->rings[w], RING_PARCELS);
     if (status == 0 && pthread_create(&c->thread, NULL, committer_main, c) != 0)
@@ -410,18 +403,17 @@ void committer_free(struct committer *c)
         return;
     if (c->started)
         (void)committer_finish(c, 0);
-    drop_parcels(c);
     for (unsigned w = 0; c->rings != NULL && w < c->o.workers; w++) {
         struct parcel *p = NULL;
         while (c->rings[w] != NULL && (p = ring_pop(c->rings[w])) != NULL)
             parcel_free(p);
         ring_free(c->rings[w]);
     }
-    for (size_t i = 0; c->groups != NULL && i < c->o.workers; i++)
-        pack_release(&c->groups[i].pack);
-    free(c->groups);
-    buf_release(&c->packed);
-    codec_free(c->codec);
+    frame_maker_free(c->maker);
+    buf_release(&c->asked);
+    buf_release(&c->announced.texts);
+    (void)pthread_mutex_destroy(&c->mark_lock);
+    (void)pthread_cond_destroy(&c->marked);
     (void)pthread_mutex_destroy(&c->wake_lock);
     (void)pthread_cond_destroy(&c->wake);
     free(c->rings);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "app/output_config.h"
+#include "app/policy_config.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -12,7 +14,24 @@ enum {
     DEFAULT_ZONE_MINUTES = 9 * 60,
 };
 
+#define DEFAULT_LATENESS_NS (120 * CLOCK_NS_PER_SECOND)
+
 static const char *const START_CHOICES[] = {"earliest", "latest", NULL};
+static const char *const BODY_CHOICES[] = {"json", "text", NULL};
+static const char *const STARTTLS_CHOICES[] = {"try", "require", "off", NULL};
+static const char *const SEVERITY_CHOICES[] = {"informational", "low",      "medium",
+                                               "high",          "critical", NULL};
+/* In the order of enum indicator_type and enum indicator_format. */
+static const char *const LIST_TYPE_CHOICES[] = {
+    "auto", "address", "network", "address_port", "domain", "url", "path", "agent", NULL};
+static const char *const LIST_FORMAT_CHOICES[] = {"lines", "csv", NULL};
+static_assert(sizeof(LIST_TYPE_CHOICES) / sizeof(LIST_TYPE_CHOICES[0]) == INDICATOR_TYPES + 1,
+              "a word for each type");
+
+/* In the order of enum detect_class. */
+static const char *const SIZE_CHOICES[] = {"small", "medium", "large", NULL};
+static_assert(sizeof(SIZE_CHOICES) / sizeof(SIZE_CHOICES[0]) == DETECT_CLASSES + 1,
+              "a word for each class");
 
 static const struct conf_key KEYS[] = {
 #define KEY(path_, type_, initial_, min_, max_, choices_, required_, unit_, help_) \
@@ -40,6 +59,9 @@ struct config_tenant {
     struct zone_table *networks; /* NULL without networks */
     struct slice *zones;
     struct slice *assets;
+    struct policy *policy; /* NULL: nothing is said of zones */
+    struct network *shared;
+    size_t shared_count;
 };
 
 /* A layout file that was read. */
@@ -54,6 +76,11 @@ enum config_file {
     CONFIG_ASN,
     CONFIG_SUFFIXES,
     CONFIG_DATA,
+    CONFIG_ALERT_FILE,
+    CONFIG_ALERT_DIRECTORY,
+    CONFIG_REDIS_PASSWORD,
+    CONFIG_MAIL_CA,
+    CONFIG_MAIL_PASSWORD,
     CONFIG_FILES
 };
 
@@ -62,7 +89,18 @@ static const char *const FILE_KEYS[CONFIG_FILES] = {
     [CONFIG_ASN] = "mmdb.asn",
     [CONFIG_SUFFIXES] = "public_suffix_list",
     [CONFIG_DATA] = "data",
+    [CONFIG_ALERT_FILE] = "outputs.file.path",
+    [CONFIG_ALERT_DIRECTORY] = "outputs.file.tenant_directory",
+    [CONFIG_REDIS_PASSWORD] = "outputs.redis.password_file",
+    [CONFIG_MAIL_CA] = "outputs.mail.ca",
+    [CONFIG_MAIL_PASSWORD] = "outputs.mail.password_file",
 };
+
+/* Whether it is made when it is missing. */
+static bool is_made(enum config_file file)
+{
+    return file == CONFIG_DATA || file == CONFIG_ALERT_FILE || file == CONFIG_ALERT_DIRECTORY;
+}
 
 struct config {
     struct conf *conf;
@@ -144,10 +182,21 @@ int config_format(struct config *c, struct slice text, uint16_t *format,
     return 0;
 }
 
+/* A list of names ends with one without data. */
+static uint16_t count_names(const struct slice *names)
+{
+    uint16_t count = 0;
+    while (names != NULL && names[count].data != NULL)
+        count++;
+    return count;
+}
+
 /* Give every distinct name under `key` an id from 1 up; ids[i] for the i-th network. */
-static int number_names(struct config *c, const struct conf_node *networks, const char *key,
+static int number_names(struct config *c, const struct config_tenant *t, const char *key,
                         struct slice **names, uint16_t *ids)
 {
+    const struct conf_node *networks = conf_find(t->node, "networks");
+    bool zone = strcmp(key, "zone") == 0;
     size_t count = 0;
     size_t at = 0;
     struct slice *list = arena_array(&c->arena, networks->count + 1, sizeof(*list));
@@ -158,29 +207,50 @@ static int number_names(struct config *c, const struct conf_node *networks, cons
         ids[at] = 0;
         if (text == NULL || conf_bool(n, "exclude"))
             continue;
+        struct slice name = slice_from(text);
+        if (zone)
+            name = policy_config_zone(t->node, name);
         size_t i = 0;
-        while (i < count && !slice_equal(list[i], slice_from(text)))
+        while (i < count && !slice_equal(list[i], name))
             i++;
         if (i == count)
-            list[count++] = slice_from(text);
+            list[count++] = name;
         ids[at] = (uint16_t)(i + 1);
     }
     *names = list;
     return 0;
 }
 
+/* The policy of networks that are right; without networks it says what is missing. */
+static int load_policy(struct config *c, struct config_tenant *t,
+                       const struct zone_network *networks, size_t count, struct diag *diag)
+{
+    struct policy_config in = {.conf = c->conf,
+                               .tenant = t->node,
+                               .networks = networks,
+                               .network_count = count,
+                               .zones = t->zones,
+                               .zone_count = count_names(t->zones)};
+    return policy_config_load(&t->policy, &in, diag);
+}
+
 static int load_networks(struct config *c, struct config_tenant *t, struct diag *diag)
 {
     const struct conf_node *networks = conf_find(t->node, "networks");
     if (networks == NULL || networks->count == 0)
+        return load_policy(c, t, NULL, 0, diag);
+    size_t count = networks->count;
+    if (count > ZONE_NETWORKS_MAX) {
+        conf_error(c->conf, networks, diag, "%zu networks; at most %d, write wider ones", count,
+                   ZONE_NETWORKS_MAX);
         return 0;
-    size_t count = networks->count < ZONE_NETWORKS_MAX ? networks->count : ZONE_NETWORKS_MAX;
+    }
     struct zone_network *items = arena_array(&c->arena, count, sizeof(*items));
     uint16_t *zones = arena_array(&c->arena, networks->count, sizeof(*zones));
     uint16_t *assets = arena_array(&c->arena, networks->count, sizeof(*assets));
     if (items == NULL || zones == NULL || assets == NULL ||
-        number_names(c, networks, "zone", &t->zones, zones) != 0 ||
-        number_names(c, networks, "asset", &t->assets, assets) != 0)
+        number_names(c, t, "zone", &t->zones, zones) != 0 ||
+        number_names(c, t, "asset", &t->assets, assets) != 0)
         return ERR_NOMEM;
     size_t at = 0;
     for (const struct conf_node *n = networks->first; n != NULL && at < count; n = n->next, at++) {
@@ -202,7 +272,28 @@ static int load_networks(struct config *c, struct config_tenant *t, struct diag 
                    conf_text(n, "cidr"));
         return 0;
     }
-    return status;
+    return status == 0 ? load_policy(c, t, items, count, diag) : status;
+}
+
+/* Addresses behind which many people are. */
+static int load_shared(struct config *c, struct config_tenant *t)
+{
+    const struct conf_node *list = conf_find(t->node, "shared");
+    if (list == NULL || list->count == 0)
+        return 0;
+    t->shared = arena_array(&c->arena, list->count, sizeof(*t->shared));
+    if (t->shared == NULL)
+        return ERR_NOMEM;
+    for (const struct conf_node *n = list->first; n != NULL; n = n->next) {
+        struct network *net = &t->shared[t->shared_count];
+        if (network_parse(net, n->text, NULL) != 0)
+            continue; /* found by the table already */
+        size_t same = 0;
+        while (same < t->shared_count && memcmp(&t->shared[same], net, sizeof(*net)) != 0)
+            same++;
+        t->shared_count += same == t->shared_count;
+    }
+    return 0;
 }
 
 /* Each line of the findings about a value as a finding of the file. */
@@ -266,9 +357,12 @@ static int load_tenants(struct config *c, struct diag *diag)
             c->tenant_count++;
         check_sources(c, conf_find(n, "sources"), diag);
         int loaded = load_networks(c, t, diag);
+        if (loaded == 0)
+            loaded = load_shared(c, t);
         if (status != 0) {
             /* Its place is the next one's. */
             zone_table_free(t->networks);
+            policy_free(t->policy);
             *t = (struct config_tenant){0};
         }
         if (loaded != 0)
@@ -291,7 +385,7 @@ static int load_files(struct config *c, struct diag *diag)
         if (c->files[i] == NULL)
             return ERR_NOMEM;
         struct file_info info;
-        if (i != CONFIG_DATA && file_stat(&info, c->files[i]) != 0) {
+        if (!is_made((enum config_file)i) && file_stat(&info, c->files[i]) != 0) {
             conf_error(c->conf, conf_find(conf_root(c->conf), FILE_KEYS[i]), diag,
                        "cannot read %s; give the path of a file, relative to this one",
                        c->files[i]);
@@ -323,6 +417,7 @@ int config_load(struct config **out, const char *path, struct diag *diag)
                        "topics are named seclog.raw.<code6>.<source>; begin "
                        "the prefix with seclog.raw.");
         }
+        output_config_check(c->conf, diag);
         if (status == 0)
             status = load_files(c, diag);
         if (path == NULL)
@@ -342,8 +437,10 @@ void config_free(struct config *c)
 {
     if (c == NULL)
         return;
-    for (size_t i = 0; i < c->tenant_count; i++)
+    for (size_t i = 0; i < c->tenant_count; i++) {
         zone_table_free(c->tenants[i].networks);
+        policy_free(c->tenants[i].policy);
+    }
     conf_free(c->conf);
     buf_release(&c->bytes);
     arena_release(&c->arena);
@@ -353,6 +450,11 @@ void config_free(struct config *c)
 const struct conf_node *config_root(const struct config *c)
 {
     return conf_root(c->conf);
+}
+
+const struct conf *config_conf(const struct config *c)
+{
+    return c->conf;
 }
 
 const char *config_path(const struct config *c, const char *key)
@@ -419,6 +521,38 @@ void config_source(const struct config *c, uint32_t tenant, struct slice source,
     apply_source(c, conf_find(t->node, "sources"), source, out);
     out->networks = t->networks;
     out->names = (struct feed_names){.zones = t->zones, .assets = t->assets};
+}
+
+void config_profile(const struct config *c, uint32_t tenant, struct detect_profile *out)
+{
+    const struct config_tenant *t = find_tenant(c, tenant);
+    *out = (struct detect_profile){.tenant = tenant,
+                                   .name = slice_from(config_tenant_name(c, tenant)),
+                                   .size = DETECT_MEDIUM,
+                                   .budget = DETECT_BUDGET_DEFAULT,
+                                   .lateness_ns = DEFAULT_LATENESS_NS};
+    if (t == NULL)
+        return;
+    out->networks = t->networks;
+    out->zones = t->zones;
+    out->zone_count = count_names(t->zones);
+    out->assets = t->assets;
+    out->asset_count = count_names(t->assets);
+    out->size = (enum detect_class)conf_int(t->node, "size");
+    out->shared = t->shared;
+    out->shared_count = t->shared_count;
+    out->policy = t->policy;
+}
+
+size_t config_tenant_count(const struct config *c)
+{
+    return c->tenant_count;
+}
+
+uint32_t config_tenant_code(const struct config *c, size_t index)
+{
+    assert(index < c->tenant_count);
+    return c->tenants[index].code;
 }
 
 const char *config_tenant_name(const struct config *c, uint32_t tenant)

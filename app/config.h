@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "detect/detect.h"
 #include "ingest/ingest.h"
 
 struct config;
@@ -27,6 +28,8 @@ void config_free(struct config *c);
 
 /* The scalars, by the paths of app/config.def. */
 const struct conf_node *config_root(const struct config *c);
+/* The same with its file, for conf_resolve() and conf_error(). */
+const struct conf *config_conf(const struct config *c);
 /* The text of a path-typed key as seen from the file's directory; NULL when not given. */
 const char *config_path(const struct config *c, const char *key);
 /* The file's own bytes, empty without a file. */
@@ -35,6 +38,11 @@ struct slice config_bytes(const struct config *c);
 /* The answer for any source, listed or not. */
 void config_source(const struct config *c, uint32_t tenant, struct slice source,
                    struct config_source *out);
+/* What detection has to know of it; the texts and tables are the configuration's. */
+void config_profile(const struct config *c, uint32_t tenant, struct detect_profile *out);
+/* Municipalities that are listed, and the code of each, ascending. */
+size_t config_tenant_count(const struct config *c);
+uint32_t config_tenant_code(const struct config *c, size_t index);
 /* The municipality's name, or "" when it is not listed. */
 const char *config_tenant_name(const struct config *c, uint32_t tenant);
 

@@ -4,13 +4,24 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/learn.h"
 #include "app/sender.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 
+#define DAY_NS   (86400 * CLOCK_NS_PER_SECOND)
+#define LEARN_NS (20 * CLOCK_NS_PER_SECOND)
+/* Kinds that show themselves within half a minute. */
+#define DEMO_CASES                                                                            \
+    "scan,scan_vertical,scan_inbound,ioc_ip,ioc_domain,ioc_url,zone_lgwan:2,zone_mynumber:2," \
+    "deny_burst,brute_force,flood"
+
 enum {
-    SEND_BURST = 20000, /* lines of one demo_send_due() */
+    LEARN_DAYS = 7,
+    LEARN_EVENTS = 3000000, /* of the whole run */
+    LEARN_STEP = 20000,     /* lines between two calls of progress() */
+    SEND_BURST = 20000,     /* lines of one demo_send_due() */
     SETTLE_MS = 20,
 };
 
@@ -20,11 +31,14 @@ struct demo {
     struct config *config;
     struct environment environment;
     struct store *store;
+    struct watch *watch;
     struct collector *collector;
+    struct demo_alerts *alerts;
     struct sender *sender;
     struct gen_line next; /* not yet sent */
     bool has_next;
     uint64_t sent;
+    int64_t live_ns;
     struct buf topic;
 };
 
@@ -63,15 +77,54 @@ static int make_config(struct demo *d, const char *dir, struct diag *diag)
     return status;
 }
 
-static int open_collector(struct demo *d, struct diag *diag)
+static int open_store(struct demo *d, struct diag *diag)
 {
     struct store_options store = {.dir = config_path(d->config, "data")};
     int status = environment_open(&d->environment, d->config, diag);
     if (status == 0)
         status = store_open(&d->store, &store, diag);
+    if (status != 0)
+        return status;
+    struct watch_options watch = {.config = d->config,
+                                  .indicators = d->environment.indicators,
+                                  .seed = watch_seed(store_id(d->store)),
+                                  .rows_tick = true};
+    return watch_new(&d->watch, &watch);
+}
+
+static int open_collector(struct demo *d, struct diag *diag)
+{
     struct collector_options options = {
-        .config = d->config, .environment = &d->environment, .store = d->store};
-    return status == 0 ? collector_open(&d->collector, &options, diag) : status;
+        .config = d->config, .environment = &d->environment, .store = d->store, .watch = d->watch};
+    watch_go_live(d->watch);
+    int status = collector_open(&d->collector, &options, diag);
+    return status == 0 ? demo_alerts_open(&d->alerts, config_path(d->config, "data"), diag)
+                       : status;
+}
+
+int demo_learn(struct demo *d, bool (*progress)(uint64_t lines, int64_t time_ns), struct diag *diag)
+{
+    struct learn_options options = {
+        .config = d->config, .environment = &d->environment.feed, .watch = d->watch};
+    struct learn *l = NULL;
+    uint64_t lines = 0;
+    int status = learn_open(&l, &options);
+    while (status == 0) {
+        if (!d->has_next && gen_next(d->gen, &d->next) != 0)
+            break;
+        d->has_next = true;
+        /* On a slow machine the live part begins late, but nothing planted is learned. */
+        if (d->next.time_ns > clock_now_ns() || d->next.time_ns >= d->live_ns)
+            break;
+        status = learn_line(l, d->next.tenant, d->next.source, d->next.line, d->next.time_ns);
+        d->has_next = false;
+        if (++lines % LEARN_STEP == 0 && !progress(lines, d->next.time_ns))
+            status = ERR_AGAIN;
+    }
+    if (status == 0)
+        status = learn_finish(l);
+    learn_close(l);
+    return status == 0 ? open_collector(d, diag) : status;
 }
 
 int demo_open(struct demo **out, const struct demo_options *options, struct diag *diag)
@@ -83,9 +136,24 @@ int demo_open(struct demo **out, const struct demo_options *options, struct diag
     gen_options_init(&gen);
     gen.seed = options->seed;
     gen.tenants = options->tenants;
-    /* A Monday's morning, whatever the time is now: a demo at night would be silent. */
-    gen.events = UINT64_MAX;
-    gen.shift_ns = clock_now_ns() - GEN_START_WORK_NS;
+    /*
+     * A Monday's morning after a week of learning, whatever the time is now: a demonstration at
+     * night would be silent. The past takes about LEARN_NS to be read.
+     */
+    int64_t live_ns = GEN_START_WORK_NS + LEARN_DAYS * DAY_NS;
+    int64_t now_ns = clock_now_ns();
+    gen.days = LEARN_DAYS + 2;
+    gen.events = LEARN_EVENTS;
+    gen.start_ns = GEN_START_NS;
+    gen.shift_ns = now_ns + LEARN_NS - live_ns;
+    d->live_ns = now_ns + LEARN_NS;
+    gen.inject_from_ns = live_ns + 2 * CLOCK_NS_PER_SECOND;
+    gen.inject_until_ns =
+        live_ns + (int64_t)(options->seconds < 8 ? 4 : options->seconds - 4) * CLOCK_NS_PER_SECOND;
+    if (gen_options_inject(&gen, SLICE(DEMO_CASES), diag) != 0) {
+        free(d);
+        return ERR_CONF;
+    }
     int status = gen_open(&d->gen, &gen, diag);
     if (status == 0)
         status = kafka_mock_open(&d->mock, 1);
@@ -97,7 +165,7 @@ int demo_open(struct demo **out, const struct demo_options *options, struct diag
     if (status == 0)
         status = sender_open(&d->sender, &sender, diag);
     if (status == 0)
-        status = open_collector(d, diag);
+        status = open_store(d, diag);
     if (status != 0) {
         demo_close(d);
         return status;
@@ -142,9 +210,24 @@ int demo_settle(struct demo *d, int64_t wait_ns, struct diag *diag)
     return status;
 }
 
+int64_t demo_live_ns(const struct demo *d)
+{
+    return d->live_ns;
+}
+
 uint64_t demo_sent(const struct demo *d)
 {
     return d->sent;
+}
+
+const struct gen *demo_gen(const struct demo *d)
+{
+    return d->gen;
+}
+
+struct demo_alerts *demo_alerts(struct demo *d)
+{
+    return d->alerts;
 }
 
 struct collector *demo_collector(struct demo *d)
@@ -167,6 +250,8 @@ void demo_close(struct demo *d)
     if (d == NULL)
         return;
     collector_free(d->collector);
+    demo_alerts_close(d->alerts);
+    watch_free(d->watch);
     sender_close(d->sender);
     store_close(d->store);
     environment_close(&d->environment);

@@ -21,6 +21,18 @@ int environment_open(struct environment *out, const struct config *config, struc
         environment_close(&e);
         return ERR_CONF;
     }
+    int status = lists_read(&e.lists, config, diag);
+    if (status == 0)
+        status = lists_build(&e.indicators, &e.lists, e.domains, diag);
+    if (status == 0 && e.lists.count > ENVIRONMENT_LISTS_MAX) {
+        diag_add(diag, "lists", 0, 0, "more than %d lists; join some of them",
+                 ENVIRONMENT_LISTS_MAX);
+        status = ERR_CONF;
+    }
+    if (status != 0) {
+        environment_close(&e);
+        return status;
+    }
     e.feed = (struct feed_environment){.geo = e.geo, .domains = e.domains};
     *out = e;
     return 0;
@@ -28,6 +40,9 @@ int environment_open(struct environment *out, const struct config *config, struc
 
 void environment_close(struct environment *e)
 {
+    lists_release(&e->lists);
+    indicator_set_free(e->indicators);
+    arena_release(&e->names);
     geo_close(e->geo);
     domain_close(e->domains);
     *e = (struct environment){0};
@@ -49,8 +64,28 @@ static int record_blob(struct store *store, struct slice name, struct slice cont
     return 0;
 }
 
-int environment_record(struct store *store, const struct config *config, struct frame_env *envs,
-                       size_t *count)
+/* The lists as they were read, whatever the files have become. */
+static int record_lists(struct environment *e, struct store *store, struct arena *names,
+                        struct frame_env *envs, size_t *count)
+{
+    int status = 0;
+    for (size_t i = 0; i < e->lists.count && status == 0; i++) {
+        const struct list_file *file = &e->lists.files[i];
+        struct buf name = {0};
+        buf_text(&name, "list/");
+        buf_slice(&name, file->source.name);
+        const char *kept = arena_copy(names, buf_content(&name));
+        status = kept == NULL ? ERR_NOMEM
+                              : record_blob(store, slice_of(kept, name.len),
+                                            buf_content(&file->content), envs, count);
+        buf_release(&name);
+    }
+    lists_release(&e->lists);
+    return status;
+}
+
+int environment_record(struct environment *e, struct store *store, const struct config *config,
+                       struct frame_env *envs, size_t *count)
 {
     static const struct {
         struct slice name;
@@ -72,5 +107,5 @@ int environment_record(struct store *store, const struct config *config, struct 
             status = record_blob(store, FILES[i].name, buf_content(&content), envs, count);
         buf_release(&content);
     }
-    return status;
+    return status == 0 ? record_lists(e, store, &e->names, envs, count) : status;
 }

@@ -10,11 +10,13 @@
  */
 #pragma once
 
-#include "app/config.h"
+#include "app/lists.h"
 #include "store/store.h"
 
 enum environment_limits {
-    ENVIRONMENT_BLOBS = 4, /* configuration, country, asn, public suffix list */
+    ENVIRONMENT_LISTS_MAX = 512,
+    /* Configuration, country, asn, public suffix list, and the lists of indicators. */
+    ENVIRONMENT_BLOBS = 4 + ENVIRONMENT_LISTS_MAX,
     ENVIRONMENT_BLOB_BYTES_MAX = 512 << 20,
 };
 
@@ -22,14 +24,18 @@ struct environment {
     struct feed_environment feed;
     struct geo *geo;
     struct domain_list *domains;
+    struct indicator_set *indicators;
+    struct lists lists; /* their bytes, until environment_record() */
+    struct arena names; /* of their blobs */
 };
 
 int environment_open(struct environment *out, const struct config *config, struct diag *diag);
 void environment_close(struct environment *e);
 
 /*
- * Put the blobs into the store and list those that the log does not name yet. `envs` holds
+ * Put the blobs into the store (lists as "list/<name>") and tell those that the log does not name
+ * yet. `envs` holds
  * ENVIRONMENT_BLOBS items.
  */
-int environment_record(struct store *store, const struct config *config, struct frame_env *envs,
-                       size_t *count);
+int environment_record(struct environment *e, struct store *store, const struct config *config,
+                       struct frame_env *envs, size_t *count);

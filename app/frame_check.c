@@ -419,7 +419,7 @@ int frame_check(struct frame_checker *c, const struct frame_view *frame, const c
     c->begins.count = 0;
     c->lines.count = 0;
     int err = read_entries(c);
-    while (err == 0 && frame_next_batch(&blob, &items))
+    while (err == 0 && frame_next_blob(&blob, &items))
         err = check_blob(c, blob);
     return err == 0 ? check_cover(c) : err;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/gen.h"
 #include "app/gen_mmdb.h"
@@ -24,17 +25,54 @@ static void print_sources(struct buf *out, const struct gen_tenant *t)
                    gen_format_name((enum gen_format)t->sources[i].format));
 }
 
+/* What stands before many people: proxies, and the address that the inside is translated to. */
+static void print_shared(struct buf *out, const struct gen_tenant *t)
+{
+    buf_text(out, "    shared:\n      - ");
+    text_ip4(out, t->translated);
+    buf_byte(out, '\n');
+    for (uint32_t i = t->firewalls; i < t->source_count; i++) {
+        buf_text(out, "      - ");
+        text_ip4(out, t->sources[i].address);
+        buf_byte(out, '\n');
+    }
+}
+
+/* The zones as they were named, in the order of gen_world.c: the third and fourth network. */
+static void print_policy(struct buf *out, const struct gen_tenant *t)
+{
+    const char *lgwan = t->networks[2].zone;
+    const char *number = t->networks[3].zone;
+    buf_printf(out, "    model: \"%s\"\n    gateways:\n", t->model);
+    buf_text(out, "      - {name: 更新プラットフォーム, role: update, cidr: ");
+    text_ip4(out, t->inside | 128 << 8 | 10);
+    buf_printf(out, ", zones: [%s, Internet]}\n", lgwan);
+    buf_text(out, "      - {name: 無害化サーバ, role: sanitizer, cidr: ");
+    text_ip4(out, t->inside | 64 << 8 | 90);
+    buf_printf(out, ", zones: [%s, %s]}\n", t->networks[0].zone, lgwan);
+    buf_printf(out,
+               "    flows:\n"
+               "      - {name: 基幹系データ連携, from: %s, to: ",
+               number);
+    text_ip4(out, t->inside | 128 << 8 | 20);
+    buf_text(out, ", protocol: tcp, ports: \"8443\", hours: office, reason: 庁内データ連携}\n");
+    if (strcmp(t->model, "alpha'") == 0)
+        buf_text(out, "    clouds:\n"
+                      "      - {name: 回覧板クラウド, to: kairan-board.example}\n");
+}
+
 static void print_tenant(struct buf *out, const struct gen_tenant *t)
 {
-    buf_printf(out, "  \"%06u\":\n    name: %s\n", t->code, t->name);
-    buf_printf(out, "    # model %s; registered gateway of the LGWAN segment: ", t->model);
-    text_ip4(out, t->inside | 128 << 8 | 10);
-    buf_text(out, "\n    networks:\n");
+    const char *size = t->pcs <= 1000 ? "small" : t->pcs <= 4000 ? "medium" : "large";
+    buf_printf(out, "  \"%06u\":\n    name: %s\n    size: %s\n    networks:\n", t->code, t->name,
+               size);
     for (uint32_t i = 0; i < t->network_count; i++) {
         const struct gen_network *n = &t->networks[i];
         buf_printf(out, "      - {cidr: %s, zone: %s, asset: %s%s}\n", n->cidr, n->zone, n->asset,
                    n->exclude ? ", exclude: true" : "");
     }
+    print_shared(out, t);
+    print_policy(out, t);
     print_sources(out, t);
 }
 
@@ -43,7 +81,10 @@ void gen_print_config(struct buf *out, const struct gen *g)
     buf_text(out, "mmdb:\n"
                   "  country: country.mmdb\n"
                   "  asn: asn.mmdb\n"
-                  "# Indicators: lists/ip.txt, lists/domain.txt, lists/url.txt, one a line.\n"
+                  "lists:\n"
+                  "  - {name: invented-addresses, file: lists/ip.txt}\n"
+                  "  - {name: invented-domains, file: lists/domain.txt}\n"
+                  "  - {name: invented-urls, file: lists/url.txt}\n"
                   "tenants:\n");
     for (uint32_t i = 0; i < gen_tenant_count(g); i++)
         print_tenant(out, gen_tenant(g, i));

@@ -8,6 +8,7 @@
 
 enum {
     RANGES_FIRST = 4,
+    SNAPSHOTS_A_TICK = 4,
     PARCEL_TEXTS_FIRST = 8192, /* most small batches fit without growing */
 };
 
@@ -32,6 +33,7 @@ struct part {
 
 struct stream {
     struct intake *in;
+    struct ward *ward;
     struct stream *next_stream;
     struct feed *feed;
     struct feed_options options;
@@ -46,6 +48,7 @@ struct intake {
     struct feed_bench *bench;
     struct codec *codec;
     struct stream *streams;
+    struct ward *wards;
     struct stream *oldest, *youngest; /* open streams by the time of their first row */
     int64_t turn;                     /* of the clock that closes batches */
 };
@@ -88,6 +91,11 @@ void intake_close(struct intake *in)
         feed_free(s->feed);
         parcel_free(s->parcel);
         free(s);
+    }
+    struct ward *next_ward = NULL;
+    for (struct ward *w = in->wards; w != NULL; w = next_ward) {
+        next_ward = w->next;
+        ward_free(w);
     }
     feed_bench_free(in->bench);
     codec_free(in->codec);
@@ -164,6 +172,7 @@ static void *grown(struct arena *arena, void *items, size_t count, size_t *cap, 
 static int parcel_count(struct parcel *p, const struct batch *b)
 {
     p->rows += b->row_count;
+    p->batch_count++;
     for (uint32_t row = 0; row < b->row_count; row++) {
         p->unparsed += b->reason[row] != REASON_NONE;
         p->raw_bytes += b->line[row].len;
@@ -209,7 +218,27 @@ static int batch_closed(void *self, struct batch *b)
 {
     struct stream *s = self;
     struct parcel *p = stream_parcel(s);
-    return p == NULL ? ERR_NOMEM : parcel_add(p, b, s->in->codec);
+    int status = p == NULL ? ERR_NOMEM : ward_batch(s->ward, b);
+    return status != 0 ? status : parcel_add(p, b, s->in->codec);
+}
+
+/* The ward of a municipality, made for its first source. */
+static int ward_of(struct ward **out, struct intake *in, uint32_t tenant)
+{
+    for (struct ward *w = in->wards; w != NULL; w = w->next) {
+        if (w->tenant == tenant) {
+            *out = w;
+            return 0;
+        }
+    }
+    struct ward *w = NULL;
+    int status = ward_new(&w, tenant, in->o.watch);
+    if (status != 0)
+        return status;
+    w->next = in->wards;
+    in->wards = w;
+    *out = w;
+    return 0;
 }
 
 int intake_stream(struct stream **out, struct intake *in, const struct feed_options *feed)
@@ -222,7 +251,11 @@ int intake_stream(struct stream **out, struct intake *in, const struct feed_opti
     s->options.rows_max = in->o.batch_rows;
     s->options.closed = batch_closed;
     s->options.self = s;
-    int status = feed_open(&s->feed, in->bench, &s->options);
+    int status = ward_of(&s->ward, in, feed->tenant);
+    if (status == 0) {
+        s->options.order = &s->ward->order;
+        status = feed_open(&s->feed, in->bench, &s->options);
+    }
     if (status != 0) {
         free(s);
         return status;
@@ -231,6 +264,12 @@ int intake_stream(struct stream **out, struct intake *in, const struct feed_opti
     in->streams = s;
     *out = s;
     return 0;
+}
+
+int intake_watch(struct intake *in, uint32_t tenant)
+{
+    struct ward *w = NULL;
+    return ward_of(&w, in, tenant);
 }
 
 int intake_part(struct part **out, struct stream *stream, int32_t partition, int64_t next)
@@ -326,16 +365,14 @@ static int parcel_entries(struct stream *s, struct parcel *p)
     return 0;
 }
 
-/* Close the stream's batches and emit its parcel. Only between records. */
-static int stream_seal(struct stream *s)
+/* Close the stream's batches; its parcel goes to the end of the chain. */
+static int stream_close(struct stream *s, struct parcel ***tail)
 {
     list_remove(s);
     int status = feed_close(s->feed);
-    if (status != 0)
-        return status;
-    struct parcel *p = stream_parcel(s);
+    struct parcel *p = status == 0 ? stream_parcel(s) : NULL;
     if (p == NULL)
-        return ERR_NOMEM;
+        return status != 0 ? status : ERR_NOMEM;
     status = parcel_entries(s, p);
     if (status != 0)
         return status;
@@ -344,7 +381,37 @@ static int stream_seal(struct stream *s)
         parcel_free(p);
         return 0;
     }
-    return s->in->o.emit(s->in->o.self, p);
+    **tail = p;
+    *tail = &p->next;
+    return 0;
+}
+
+/*
+ * Close all batches of a municipality, judge their rows, and emit them as one chain. Only between
+ * records.
+ */
+static int ward_seal(struct intake *in, struct ward *w)
+{
+    struct parcel *chain = NULL;
+    struct parcel **tail = &chain;
+    int status = 0;
+    for (struct stream *s = in->streams; s != NULL && status == 0; s = s->next_stream) {
+        if (s->ward == w)
+            status = stream_close(s, &tail);
+    }
+    if (status == 0 && chain == NULL)
+        return 0;
+    if (status == 0)
+        status = ward_judge(w, chain);
+    if (status == 0)
+        return in->o.emit(in->o.self, chain);
+    parcel_free(chain);
+    return status;
+}
+
+static int stream_seal(struct stream *s)
+{
+    return ward_seal(s->in, s->ward);
 }
 
 int intake_range(struct part *part, const struct frame_range *range)
@@ -437,8 +504,59 @@ int intake_tick(struct intake *in, int64_t now_ns)
 int intake_flush(struct intake *in)
 {
     int status = 0;
-    for (struct stream *s = in->streams; s != NULL && status == 0; s = s->next_stream)
-        status = stream_seal(s);
+    for (struct ward *w = in->wards; w != NULL && status == 0; w = w->next)
+        status = ward_seal(in, w);
+    return status;
+}
+
+/* What a ward does at a tick: people's controls first, then time passes. */
+static int ward_tick(struct ward *w, const struct mark *mark, unsigned *snapshots, struct parcel *p)
+{
+    if (w->detect == NULL)
+        return 0;
+    int status = 0;
+    for (size_t i = 0; i < mark->control_count && status == 0; i++) {
+        status = detect_control(w->detect, &mark->controls[i]);
+        if (status == ERR_NOTFOUND)
+            status = 0;
+    }
+    if (status == 0)
+        status = detect_tick(w->detect, mark->tick_ns, mark->flags);
+    ward_give_alerts(w, p);
+    int64_t watermark = detect_tenant_watermark_ns(w->detect);
+    if (watermark != CLOCK_NONE) {
+        buf_put32(&p->watermarks, w->tenant);
+        buf_put64(&p->watermarks, (uint64_t)watermark);
+    }
+    if (status == 0 && mark->day_ends)
+        status = ward_contribute(w, &p->contributions);
+    if (status == 0 && mark->keeps_states)
+        status = ward_snapshot(w, snapshots, p);
+    return status;
+}
+
+int intake_mark(struct intake *in, const struct mark *mark)
+{
+    int status = intake_flush(in);
+    in->turn = 0;
+    struct parcel *p = status == 0 ? calloc(1, sizeof(*p)) : NULL;
+    if (p == NULL)
+        return status != 0 ? status : ERR_NOMEM;
+    unsigned snapshots = SNAPSHOTS_A_TICK;
+    p->mark = true;
+    p->tick_ns = mark->tick_ns;
+    p->day_ends = mark->day_ends;
+    p->tick_flags = (mark->flags & DETECT_TICK_GAP) != 0 ? FRAME_FLAG_TICK_GAP : 0;
+    p->tick_flags |= (mark->flags & DETECT_TICK_END) != 0 ? FRAME_FLAG_INPUT_END : 0;
+    p->tick_flags |= mark->day_ends ? FRAME_FLAG_DAY_END : 0;
+    p->newest_arrival_ns = CLOCK_NONE;
+    for (struct ward *w = in->wards; w != NULL && status == 0; w = w->next)
+        status = ward_tick(w, mark, &snapshots, p);
+    if (status == 0 && (!buf_ok(&p->alerts) || !buf_ok(&p->watermarks)))
+        status = ERR_NOMEM;
+    if (status == 0)
+        return in->o.emit(in->o.self, p);
+    parcel_free(p);
     return status;
 }
 

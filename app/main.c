@@ -32,10 +32,12 @@ static const struct command COMMANDS[] = {
     {"search", cmd_search, "find events in a store"},
     {"export", cmd_export, "print everything in a store"},
     {"tail", cmd_tail, "print events as they are stored"},
+    {"alerts", cmd_alerts, "list alerts; suppress, acknowledge and close them"},
     {"verify", cmd_verify, "read and hash everything in a store again"},
     {"check", cmd_check, "find all errors of a configuration"},
     {"bench", cmd_bench, "measure speed, size and memory; compare measurements"},
     {"status", cmd_status, "show what a running collector does"},
+    {"top", cmd_top, "the same as a live screen"},
 };
 
 enum {

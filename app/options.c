@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/escape.h"
@@ -83,6 +84,29 @@ int option_number(uint64_t *out, const char *option, const char *text, uint64_t 
         return refuse(option, text, wanted);
     }
     *out = value;
+    return 0;
+}
+
+int option_language(bool *japanese, const char *option, const char *text)
+{
+    static const char *const VARIABLES[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    if (text != NULL) {
+        bool ja = strcmp(text, "ja") == 0;
+        if (!ja && strcmp(text, "en") != 0) {
+            (void)fprintf(stderr, "%s: \"%s\" is no language; write ja or en\n", option, text);
+            return ERR_CONF;
+        }
+        *japanese = ja;
+        return 0;
+    }
+    *japanese = false;
+    for (size_t i = 0; i < sizeof(VARIABLES) / sizeof(VARIABLES[0]); i++) {
+        const char *value = getenv(VARIABLES[i]);
+        if (value == NULL || value[0] == '\0')
+            continue;
+        *japanese = strncmp(value, "ja", 2) == 0;
+        break;
+    }
     return 0;
 }
 

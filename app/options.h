@@ -40,6 +40,9 @@ int option_time(int64_t *out, const char *option, const char *text, int64_t now_
 /* A decimal number in [min, max]. */
 int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max);
 
+/* "ja" or "en"; NULL as text: by LC_ALL, LC_MESSAGES or LANG. */
+int option_language(bool *japanese, const char *option, const char *text);
+
 /* Processors that this process may run on, 1..OPTION_THREADS_MAX. */
 unsigned option_processors(void);
 

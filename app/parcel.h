@@ -21,12 +21,15 @@ enum parcel_limits {
 };
 
 struct parcel {
+    struct parcel
+        *next; /* of the same tenant and seal: what stands together is committed together */
     struct frame_entry *entries;
     size_t entry_count;
     struct slice *blobs;
     size_t blob_count;
     size_t blob_cap;
-    struct buf bytes; /* the blobs, one behind the other */
+    uint32_t batch_count; /* in blobs and pack */
+    struct buf bytes;     /* the blobs, one behind the other */
     struct pack pack;
     unsigned worker;    /* whose parcels keep their order in the log */
     struct arena arena; /* entries, ranges, reasons */
@@ -40,7 +43,24 @@ struct parcel {
     size_t sample_cap;
     uint32_t tenant;
     struct slice source;
+
+    /* The first of a chain: */
+    struct buf order;  /* turns of the chain's batches, store/turns.h; empty: one after the other */
+    struct buf alerts; /* records, each behind its u32 length */
+    size_t alert_count;
+
+    /* A mark: everything that this worker submits after it comes after the tick. */
+    bool mark;
+    bool day_ends;
+    uint32_t tick_flags; /* of the frame: enum frame flags */
+    int64_t tick_ns;
+    struct buf watermarks;      /* u32 tenant, i64 */
+    struct buf contributions;   /* u32 tenant, u32 count, keys; when a day ends */
+    struct snapshot *snapshots; /* states after this tick, to be kept */
 };
+
+/* Items behind their u32 lengths, as they stand in bufs of a parcel; returns how many, <= most. */
+size_t parcel_items(struct slice *out, size_t most, struct slice bytes);
 
 /* NULL is fine. */
 void parcel_free(struct parcel *p);

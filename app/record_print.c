@@ -89,12 +89,12 @@ static int print_headers(struct slice headers, struct buf *out)
             !take_varint(&headers, &len) || (len != 0 && !take_bytes(&headers, len - 1, &value)))
             return ERR_CORRUPT;
         buf_text(out, first ? "{\"name\":" : ",{\"name\":");
-        json_string(out, name);
+        ndjson_string(out, name);
         buf_text(out, ",\"value\":");
         if (len == 0)
             buf_text(out, "null");
         else
-            json_string(out, value);
+            ndjson_string(out, value);
         buf_byte(out, '}');
     }
     buf_byte(out, ']');
@@ -122,7 +122,7 @@ static int keep_extra(struct record_printer *p, const struct scan_row *row)
         return 0;
     if (e->has_key) {
         buf_text(&p->extra, ",\"kafka.key\":");
-        json_string(&p->extra, batch_span(row->batch, e->key));
+        ndjson_string(&p->extra, batch_span(row->batch, e->key));
     }
     return e->headers.len == 0 ? 0 : print_headers(batch_span(row->batch, e->headers), &p->extra);
 }

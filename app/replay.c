@@ -5,6 +5,7 @@
 
 #include "app/intake.h"
 #include "app/line_reader.h"
+#include "base/calendar.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -23,12 +24,34 @@ struct input {
     bool done;
 };
 
+/* A municipality's files, merged. */
+struct merge {
+    struct merge *next;
+    struct input *inputs;
+    size_t count;
+    int64_t arrival_ns;
+    int64_t time_ns; /* event time of the next line, or of the last one where it is the only file */
+    bool done;
+};
+
+/* Where all workers meet: the end of each of Japan's days in which there is a line, and the end. */
+struct meeting {
+    pthread_barrier_t barrier;
+    pthread_mutex_t lock;
+    int64_t next_ns;   /* the earliest line that somebody has; INT64_MAX = nobody */
+    int64_t last_ns;   /* the latest tick of the input */
+    int64_t before_ns; /* the tick before */
+    int status;        /* the first error of a worker: all end */
+};
+
 struct worker {
     const struct replay_options *o;
     struct committer *committer;
+    struct meeting *meeting;
     unsigned index;
     pthread_t thread;
     struct intake *intake;
+    struct merge *merges;
     struct diag diag;
     int status;
 };
@@ -135,21 +158,52 @@ static int input_record(struct worker *w, struct input *in, int64_t *arrival_ns)
     return status;
 }
 
-static int merge(struct worker *w, struct input *inputs, size_t count)
+/* Hand over the municipality's lines up to a time. */
+static int merge_until(struct worker *w, struct merge *m, int64_t until_ns)
 {
-    int64_t arrival_ns = CLOCK_NONE;
+    bool merging = m->count > 1 || w->o->watch != NULL;
     int status = 0;
     struct input *in = NULL;
-    while (status == 0 && (in = earliest(inputs, count)) != NULL) {
-        status = input_record(w, in, &arrival_ns);
+    while (status == 0 && (in = earliest(m->inputs, m->count)) != NULL) {
+        if (merging)
+            m->time_ns = in->time_ns;
+        if (m->time_ns >= until_ns)
+            return 0;
+        status = input_record(w, in, &m->arrival_ns);
+        if (!merging)
+            m->time_ns = feed_last_time(stream_feed(in->stream));
         if (status == 0)
-            status = input_next(w, in, count > 1);
+            status = input_next(w, in, merging);
+    }
+    m->done = status == 0;
+    return status;
+}
+
+/* Open all files of the tenant that file `first` belongs to. */
+static int merge_open(struct worker *w, size_t first)
+{
+    const struct replay_options *o = w->o;
+    size_t tenant_files = 0;
+    for (size_t i = first; i < o->file_count; i++)
+        tenant_files += o->files[i].tenant == o->files[first].tenant;
+    struct merge *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return ERR_NOMEM;
+    m->next = w->merges;
+    w->merges = m;
+    m->arrival_ns = CLOCK_NONE;
+    m->time_ns = CLOCK_NONE;
+    m->inputs = calloc(tenant_files + 1, sizeof(*m->inputs));
+    int status = m->inputs == NULL ? ERR_NOMEM : 0;
+    for (size_t i = first; i < o->file_count && status == 0; i++) {
+        if (o->files[i].tenant == o->files[first].tenant)
+            status = input_open(w, &m->inputs[m->count++], &o->files[i],
+                                tenant_files > 1 || o->watch != NULL);
     }
     return status;
 }
 
-/* Read all files of the tenant that file `first` belongs to. */
-static int replay_tenant(struct worker *w, size_t first)
+static int open_merges(struct worker *w)
 {
     const struct replay_options *o = w->o;
     struct intake_options intake = {.environment = &o->environment->feed,
@@ -157,59 +211,133 @@ static int replay_tenant(struct worker *w, size_t first)
                                     .batch_age_ns = INT64_MAX,
                                     .open_bytes_max = o->open_bytes_max,
                                     .zstd_level = o->zstd_level,
+                                    .watch = o->watch,
                                     .emit = emit,
                                     .self = w};
-    size_t count = 0;
-    size_t tenant_files = 0;
-    for (size_t i = first; i < o->file_count; i++)
-        tenant_files += o->files[i].tenant == o->files[first].tenant;
-    struct input *inputs = calloc(tenant_files, sizeof(*inputs));
-    int status = inputs == NULL ? ERR_NOMEM : intake_open(&w->intake, &intake);
-    for (size_t i = first; i < o->file_count && status == 0; i++) {
-        if (o->files[i].tenant == o->files[first].tenant)
-            status = input_open(w, &inputs[count++], &o->files[i], tenant_files > 1);
+    unsigned tenants = 0;
+    int status = intake_open(&w->intake, &intake);
+    for (size_t i = 0; i < o->file_count && status == 0; i++) {
+        bool first = true;
+        for (size_t j = 0; j < i; j++)
+            first = first && o->files[j].tenant != o->files[i].tenant;
+        if (first && tenants++ % o->workers == w->index)
+            status = merge_open(w, i);
     }
-    if (status == 0)
-        status = merge(w, inputs, count);
-    if (status == 0)
-        status = intake_flush(w->intake);
-    for (size_t i = 0; i < count; i++)
-        line_reader_close(inputs[i].reader);
-    intake_close(w->intake);
-    w->intake = NULL;
-    free(inputs);
     return status;
+}
+
+static void close_merges(struct worker *w)
+{
+    struct merge *next = NULL;
+    for (struct merge *m = w->merges; m != NULL; m = next) {
+        next = m->next;
+        for (size_t i = 0; i < m->count; i++)
+            line_reader_close(m->inputs[i].reader);
+        free(m->inputs);
+        free(m);
+    }
+    intake_close(w->intake);
+}
+
+/* Tell the others how far this worker is, and hear the earliest line of all. */
+static int64_t meet(struct worker *w)
+{
+    struct meeting *m = w->meeting;
+    (void)pthread_barrier_wait(&m->barrier);
+    if (w->index == 0)
+        m->next_ns = INT64_MAX;
+    (void)pthread_barrier_wait(&m->barrier);
+    (void)pthread_mutex_lock(&m->lock);
+    if (m->status == 0)
+        m->status = w->status;
+    for (const struct merge *t = w->merges; t != NULL; t = t->next) {
+        if (!t->done && t->time_ns < m->next_ns)
+            m->next_ns = t->time_ns;
+        if (t->arrival_ns > m->last_ns)
+            m->last_ns = t->arrival_ns;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+    (void)pthread_barrier_wait(&m->barrier);
+    int64_t next = m->next_ns;
+    int status = m->status;
+    (void)pthread_barrier_wait(&m->barrier);
+    return status != 0 ? CLOCK_NONE : next;
+}
+
+/* The first line of each municipality, so that the first day is known. */
+static int64_t first_time(struct worker *w)
+{
+    for (struct merge *m = w->merges; m != NULL && w->status == 0; m = m->next)
+        w->status = merge_until(w, m, CLOCK_NONE + 1);
+    return meet(w);
+}
+
+static int mark(struct worker *w, int64_t tick_ns, unsigned flags)
+{
+    struct mark mark = {.tick_ns = tick_ns,
+                        .flags = flags,
+                        .day_ends = watch_day_ends(w->meeting->before_ns, tick_ns)};
+    int status = intake_mark(w->intake, &mark);
+    return status == 0 ? committer_wait_mark(w->committer, tick_ns) : status;
+}
+
+static void replay_days(struct worker *w)
+{
+    int64_t next = first_time(w);
+    if (w->index == 0)
+        w->meeting->before_ns = next;
+    while (next != INT64_MAX && next != CLOCK_NONE) {
+        int64_t until = calendar_midnight(calendar_day(next) + 1);
+        for (struct merge *m = w->merges; m != NULL && w->status == 0; m = m->next)
+            w->status = merge_until(w, m, until);
+        next = meet(w);
+        if (next == CLOCK_NONE || next == INT64_MAX)
+            break;
+        w->status = mark(w, until, 0);
+        next = meet(w);
+        if (w->index == 0)
+            w->meeting->before_ns = until;
+    }
+    if (next == INT64_MAX && w->meeting->last_ns != CLOCK_NONE)
+        w->status = mark(w, w->meeting->last_ns / CLOCK_NS_PER_SECOND * CLOCK_NS_PER_SECOND,
+                         DETECT_TICK_END);
 }
 
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    const struct replay_options *o = w->o;
-    unsigned tenants = 0;
-    for (size_t i = 0; i < o->file_count && w->status == 0; i++) {
-        bool first = true;
-        for (size_t j = 0; j < i; j++)
-            first = first && o->files[j].tenant != o->files[i].tenant;
-        if (first && tenants++ % o->workers == w->index)
-            w->status = replay_tenant(w, i);
-    }
+    w->status = open_merges(w);
+    replay_days(w);
+    if (w->status == 0)
+        w->status = intake_flush(w->intake);
+    close_merges(w);
     return NULL;
 }
 
 int replay_run(const struct replay_options *options, struct committer *committer, struct diag *diag)
 {
+    struct meeting meeting = {.last_ns = CLOCK_NONE};
     struct worker *workers = calloc(options->workers, sizeof(*workers));
     if (workers == NULL)
         return ERR_NOMEM;
     int status = 0;
     unsigned started = 0;
+    (void)pthread_mutex_init(&meeting.lock, NULL);
+    (void)pthread_barrier_init(&meeting.barrier, NULL, options->workers);
     while (started < options->workers && status == 0) {
         struct worker *w = &workers[started];
-        *w = (struct worker){.o = options, .committer = committer, .index = started};
+        *w = (struct worker){
+            .o = options, .committer = committer, .meeting = &meeting, .index = started};
         if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
             status = ERR_NOMEM;
         else
             started++;
+    }
+    if (status != 0) {
+        /* The others wait for one that never came; the process ends anyway. */
+        diag_add(diag, NULL, 0, 0, "cannot start %u threads; give --workers a smaller number",
+                 options->workers);
+        return status;
     }
     for (unsigned i = 0; i < started; i++) {
         (void)pthread_join(workers[i].thread, NULL);
@@ -219,6 +347,8 @@ int replay_run(const struct replay_options *options, struct committer *committer
             diag_add(diag, NULL, 0, 0, "%s", diag_text(&workers[i].diag));
         diag_release(&workers[i].diag);
     }
+    (void)pthread_barrier_destroy(&meeting.barrier);
+    (void)pthread_mutex_destroy(&meeting.lock);
     free(workers);
     return status;
 }

@@ -14,6 +14,7 @@
 #include "app/committer.h"
 #include "app/config.h"
 #include "app/environment.h"
+#include "app/watch.h"
 
 struct replay_file {
     uint32_t tenant;
@@ -30,6 +31,7 @@ struct replay_options {
     uint32_t batch_rows;
     size_t open_bytes_max;
     int zstd_level;
+    struct watch *watch; /* NULL: nobody watches */
     const struct environment *environment;
 };
 

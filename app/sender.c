@@ -35,7 +35,7 @@ static void delivered(void *self, const struct kafka_delivery *d)
     } else if (s->journal != NULL) {
         buf_reset(&s->line);
         buf_text(&s->line, "{\"topic\":");
-        json_string(&s->line, slice_from(d->topic));
+        ndjson_string(&s->line, slice_from(d->topic));
         buf_printf(&s->line, ",\"partition\":%d,\"offset\":%lld,\"bytes\":%zu,\"sha256\":\"",
                    d->partition, (long long)d->offset, d->bytes);
         for (size_t i = 0; i < SHA256_BYTES; i++)

@@ -3,12 +3,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 struct tally {
     pthread_mutex_t lock;
     struct tally_row *rows; /* ordered by tenant, source */
     size_t count;
+    struct tally_alerts *alerts; /* ordered by tenant */
+    size_t alert_tenants;
     uint64_t latency[TALLY_LATENCY_BUCKETS];
     uint64_t latency_rows;
 };
@@ -19,7 +22,9 @@ int tally_new(struct tally **out)
     if (t == NULL)
         return ERR_NOMEM;
     t->rows = calloc(TALLY_ROWS_MAX, sizeof(*t->rows));
-    if (t->rows == NULL || pthread_mutex_init(&t->lock, NULL) != 0) {
+    t->alerts = calloc(TALLY_TENANTS_MAX, sizeof(*t->alerts));
+    if (t->rows == NULL || t->alerts == NULL || pthread_mutex_init(&t->lock, NULL) != 0) {
+        free(t->alerts);
         free(t->rows);
         free(t);
         return ERR_NOMEM;
@@ -33,6 +38,7 @@ void tally_free(struct tally *t)
     if (t == NULL)
         return;
     (void)pthread_mutex_destroy(&t->lock);
+    free(t->alerts);
     free(t->rows);
     free(t);
 }
@@ -158,4 +164,64 @@ struct tally_row tally_total(struct tally *t)
     }
     (void)pthread_mutex_unlock(&t->lock);
     return total;
+}
+
+/* ------------------------------------------------------------------------------ alerts */
+
+/* The severity that a line says. Its keys have an order, and no text of others stands before it. */
+static unsigned severity_of(struct slice line)
+{
+    static const char KEY[] = "\"alert.severity\":\"";
+    const char *at = line.len == 0 ? NULL : memmem(line.data, line.len, KEY, sizeof(KEY) - 1);
+    if (at == NULL)
+        return ALERT_INFORMATIONAL;
+    struct slice value = slice_from_offset(line, (size_t)(at - line.data) + sizeof(KEY) - 1);
+    for (unsigned i = 0; i < ALERT_SEVERITY_COUNT; i++) {
+        if (slice_starts(value, slice_from(alert_severity_name(i))))
+            return i;
+    }
+    return ALERT_INFORMATIONAL;
+}
+
+/* Needs the lock; NULL when there is no room. */
+static struct tally_alerts *alerts_find(struct tally *t, uint32_t tenant)
+{
+    size_t at = 0;
+    while (at < t->alert_tenants && t->alerts[at].tenant < tenant)
+        at++;
+    if (at < t->alert_tenants && t->alerts[at].tenant == tenant)
+        return &t->alerts[at];
+    if (t->alert_tenants == TALLY_TENANTS_MAX)
+        return NULL;
+    memmove(&t->alerts[at + 1], &t->alerts[at], (t->alert_tenants - at) * sizeof(*t->alerts));
+    t->alert_tenants++;
+    t->alerts[at] = (struct tally_alerts){.tenant = tenant};
+    return &t->alerts[at];
+}
+
+void tally_alerts(struct tally *t, struct slice records)
+{
+    struct alert_record record;
+    (void)pthread_mutex_lock(&t->lock);
+    while (records.len >= sizeof(uint32_t)) {
+        size_t len = bytes_get32(records.data);
+        records = slice_from_offset(records, sizeof(uint32_t));
+        len = len < records.len ? len : records.len;
+        if (alert_record_take(&record, slice_of(records.data, len)) == 0 && record.revision == 1) {
+            struct tally_alerts *a = alerts_find(t, record.tenant);
+            if (a != NULL)
+                a->by[severity_of(record.line)]++;
+        }
+        records = slice_from_offset(records, len);
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+size_t tally_copy_alerts(struct tally *t, struct tally_alerts *out, size_t cap)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    size_t count = t->alert_tenants < cap ? t->alert_tenants : cap;
+    memcpy(out, t->alerts, count * sizeof(*out));
+    (void)pthread_mutex_unlock(&t->lock);
+    return count;
 }

@@ -3,7 +3,8 @@
  *
  * Ownership: the tally owns its rows; names are copied.
  * Threads:   any; every call takes its lock.
- * Failures:  past TALLY_ROWS_MAX sources share the last row, whose name is "_other".
+ * Failures:  past TALLY_ROWS_MAX sources share the last row, whose name is "_other";
+ *            alerts of municipalities past TALLY_TENANTS_MAX are not counted.
  */
 #pragma once
 
@@ -12,10 +13,12 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "event/alert.h"
 
 enum tally_limits {
     TALLY_ROWS_MAX = 4096,
     TALLY_SOURCE_BYTES_MAX = 32,
+    TALLY_TENANTS_MAX = 2048, /* whose alerts are counted; Japan has 1,741 municipalities */
     TALLY_LATENCY_STEP_MS = 10,
     TALLY_LATENCY_STEPS = 200, /* up to 2 s; above that each bucket is twice as far */
     TALLY_LATENCY_BUCKETS = TALLY_LATENCY_STEPS + 20,
@@ -30,6 +33,12 @@ struct tally_row {
     uint64_t stored_bytes;   /* its batches in the log */
     int64_t last_arrival_ns; /* newest committed */
     int64_t lag_records;     /* records that the broker has and the log has not; -1 = not known */
+};
+
+/* Alerts of a municipality that became durable, revisions not counted. */
+struct tally_alerts {
+    uint32_t tenant;
+    uint64_t by[ALERT_SEVERITY_COUNT];
 };
 
 struct tally;
@@ -47,6 +56,11 @@ void tally_latency(struct tally *t, int64_t ns, uint64_t rows);
  * and to a doubling above; 0 without rows.
  */
 int64_t tally_latency_share(struct tally *t, double share);
+
+/* Count alerts: records of event/alert.h, each behind its u32 length. */
+void tally_alerts(struct tally *t, struct slice records);
+/* Copy what was counted, ordered by tenant; returns how many. `cap` items fit. */
+size_t tally_copy_alerts(struct tally *t, struct tally_alerts *out, size_t cap);
 
 /* Copy the rows, ordered by tenant and source; returns how many. `cap` items fit. */
 size_t tally_copy(struct tally *t, struct tally_row *out, size_t cap);

@@ -46,6 +46,22 @@ static int64_t floor_div(int64_t value, int64_t divisor)
     return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
 
+void clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(cond, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_SECOND),
+                             .tv_nsec = (long)(until_ns % CLOCK_NS_PER_SECOND)};
+    return pthread_cond_timedwait(cond, lock, &until) == 0;
+}
+
 int64_t clock_days(int32_t year, int32_t month, int32_t day)
 {
     /* Years start in March, so that the leap day is the last of the year. */

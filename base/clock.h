@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +34,11 @@ int64_t clock_now_ns(void);
 int64_t clock_monotonic_ns(void);
 /* CPU time of this process so far. */
 int64_t clock_cpu_ns(void);
+
+/* A condition whose waits end by the monotonic clock: setting the wall clock stretches none. */
+void clock_cond_init(pthread_cond_t *cond);
+/* Wait with `lock` held until signalled; false: that monotonic time came first. */
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns);
 
 /* Days since 1970-01-01 of a civil date. */
 int64_t clock_days(int32_t year, int32_t month, int32_t day);

@@ -79,6 +79,7 @@ int file_open(struct file **out, const char *path, enum file_mode mode)
         [FILE_READ] = O_RDONLY,
         [FILE_APPEND] = O_RDWR | O_CREAT,
         [FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [FILE_SHARED] = O_RDWR | O_CREAT | O_APPEND,
     };
     struct stat st;
     size_t path_len = strlen(path);
@@ -197,6 +198,16 @@ int file_size(uint64_t *out_bytes, struct file *f)
     if (err != 0)
         return err;
     *out_bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+int file_identify(struct file_identity *out, struct file *f)
+{
+    struct stat st;
+    int err = stat_fd(&st, f);
+    if (err != 0)
+        return err;
+    *out = (struct file_identity){.device = st.st_dev, .inode = st.st_ino};
     return 0;
 }
 

@@ -25,6 +25,7 @@ enum file_mode {
     FILE_READ,   /* must exist */
     FILE_APPEND, /* made when missing; read, append, truncate */
     FILE_CREATE, /* must not exist (else ERR_BUSY); read, append, truncate */
+    FILE_SHARED, /* FILE_APPEND, but appends go where the file ends then (O_APPEND), not to file_end() */
 };
 
 enum file_limits {
@@ -44,6 +45,12 @@ struct file_info {
     uint64_t size_bytes;
     int64_t modified_ns;
     enum file_kind kind;
+};
+
+/* Equal for two handles exactly when they are open on the same file. */
+struct file_identity {
+    uint64_t device;
+    uint64_t inode;
 };
 
 struct dir_names {
@@ -71,6 +78,8 @@ int file_read_at(size_t *got, struct file *f, uint64_t offset, void *data, size_
 int file_read(size_t *got, struct file *f, void *data, size_t len);
 /* The size on disk now. */
 int file_size(uint64_t *out_bytes, struct file *f);
+/* Which file it is, whatever its name is now. */
+int file_identify(struct file_identity *out, struct file *f);
 /* Data and size on stable storage. After a failure nothing about the file may be believed. */
 int file_sync(struct file *f);
 /* Cut or extend to `len` bytes; the end follows. */

@@ -14,3 +14,10 @@ uint64_t hash_bytes(uint64_t seed, const void *data, size_t len)
 {
     return XXH3_64bits_withSeed(len == 0 ? "" : data, len, seed);
 }
+
+void hash_id(uint8_t out[HASH_ID_BYTES], struct slice bytes)
+{
+    static const unsigned char NOTHING[1] = {0};
+    const void *data = bytes.len == 0 ? (const void *)NOTHING : bytes.data;
+    (void)crypto_generichash(out, HASH_ID_BYTES, data, bytes.len, NULL, 0);
+}

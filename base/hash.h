@@ -20,3 +20,10 @@ static inline uint64_t hash_slice(uint64_t seed, struct slice s)
 {
     return hash_bytes(seed, s.data, s.len);
 }
+
+enum {
+    HASH_ID_BYTES = 16,
+};
+
+/* BLAKE2b-128: a name for what the bytes say, the same everywhere and for ever. */
+void hash_id(uint8_t out[HASH_ID_BYTES], struct slice bytes);

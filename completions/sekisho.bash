@@ -3,16 +3,18 @@
 _sekisho_options() {
     case $1 in
     collect) echo -c --config --brokers ;;
-    replay) echo --data --tenant --format --manifest --config --zone --reference-time --workers --batch-rows ;;
-    demo) echo --tenants --seconds --seed --keep ;;
+    replay) echo --data --log --tenant --format --manifest --config --zone --reference-time --workers --batch-rows ;;
+    demo) echo --tenants --seconds --seed --lang --keep ;;
     parse) echo --format --zone --reference-time -0 --raw ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
     tail) echo --data --tenant --from-start --raw ;;
+    alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
+    top) echo --data --metrics --interval --count --lang --utc ;;
     verify) echo --data --json ;;
-    check) echo --example --man ;;
+    check) echo --policy --tenant --lang --example --man ;;
     status) echo --data --metrics --json --interval ;;
     bench) echo --seed --events --repeat --lines --format --json --threshold ;;
     esac
@@ -22,7 +24,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail verify check status bench
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail alerts verify check status top bench
             --help --version" -- "$word")
         return
     fi
@@ -37,13 +39,29 @@ _sekisho() {
             return
         fi
         ;;
+    --lang)
+        mapfile -t COMPREPLY < <(compgen -W "ja en" -- "$word")
+        return
+        ;;
+    --severity)
+        mapfile -t COMPREPLY < <(compgen -W "informational low medium high critical" -- "$word")
+        return
+        ;;
+    --state)
+        mapfile -t COMPREPLY < <(compgen -W "open amended acknowledged closed superseded" -- "$word")
+        return
+        ;;
     --stats)
         mapfile -t COMPREPLY < <(compgen -W json -- "$word")
         return
         ;;
     esac
     if [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
-        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline compare" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline indicators compare" -- "$word")
+        return
+    fi
+    if [ "$command" = alerts ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "show suppress ack close suppressions" -- "$word")
         return
     fi
     case $word in

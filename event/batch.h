@@ -159,6 +159,7 @@ struct batch {
     uint8_t *time_source; /* enum time_source */
     uint8_t *verdict;     /* enum verdict */
     uint32_t *sub;        /* line within its record */
+    uint32_t *order;      /* live: place among the rows of all the tenant's open batches */
     struct span *line;    /* live: every row's bytes; read back: verbatim rows' only */
     bool live;
 

@@ -94,10 +94,12 @@ int batch_reserve_rows(struct batch *b, uint32_t rows)
     b->time_source = rows_grow(b, b->time_source, rows, sizeof(*b->time_source));
     b->verdict = rows_grow(b, b->verdict, rows, sizeof(*b->verdict));
     b->sub = rows_grow(b, b->sub, rows, sizeof(*b->sub));
+    b->order = rows_grow(b, b->order, rows, sizeof(*b->order));
     b->line = rows_grow(b, b->line, rows, sizeof(*b->line));
     /* Without memory the batch is lost as a whole: its arrays have gone. */
     if (b->time_ns == NULL || b->arrival_ns == NULL || b->shape == NULL || b->reason == NULL ||
-        b->time_source == NULL || b->verdict == NULL || b->sub == NULL || b->line == NULL)
+        b->time_source == NULL || b->verdict == NULL || b->sub == NULL || b->order == NULL ||
+        b->line == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < b->column_count; i++) {
         if (column_grow(b, &b->columns[i], rows) != 0)

@@ -36,7 +36,7 @@ static void escape(struct buf *out, unsigned char c)
     }
 }
 
-void json_string(struct buf *out, struct slice text)
+void ndjson_string(struct buf *out, struct slice text)
 {
     const unsigned char *p = (const void *)text.data;
     size_t left = text.len;

@@ -106,14 +106,14 @@ static void key(struct buf *out, struct slice name)
 {
     if (out->data[out->len - 1] != '{')
         buf_byte(out, ',');
-    json_string(out, name);
+    ndjson_string(out, name);
     buf_byte(out, ':');
 }
 
 static void key_text(struct buf *out, uint16_t field, struct slice value)
 {
     key(out, field_info(field)->name);
-    json_string(out, value);
+    ndjson_string(out, value);
 }
 
 static void key_time(struct buf *out, uint16_t field, int64_t ns)
@@ -156,7 +156,7 @@ static bool value_print(struct ndjson *n, const struct column *c, uint32_t row, 
         value_decode(&n->decoded, text, c->kind);
         text = buf_content(&n->decoded);
     }
-    json_string(out, text);
+    ndjson_string(out, text);
     return true;
 }
 

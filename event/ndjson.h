@@ -31,4 +31,4 @@ int ndjson_batch(struct ndjson *n, const struct batch *b);
 int ndjson_row(struct ndjson *n, uint32_t row, unsigned flags, struct buf *out);
 
 /* Append a JSON string with its quotes: escapes, and U+FFFD for what is not UTF-8. */
-void json_string(struct buf *out, struct slice text);
+void ndjson_string(struct buf *out, struct slice text);

@@ -142,6 +142,15 @@ uint32_t ip_v4(const struct ip *ip)
     return bytes_get32_be(ip->bytes + 12);
 }
 
+bool ip_is_private(const struct ip *ip)
+{
+    if (!ip_is_v4(ip))
+        return (ip->bytes[0] & 0xFE) == 0xFC || (ip->bytes[0] == 0xFE && ip->bytes[1] >= 0x80);
+    uint32_t v4 = ip_v4(ip);
+    return v4 >> 24 == 10 || v4 >> 20 == 0xAC1 || v4 >> 16 == 0xC0A8 || v4 >> 22 == 0x191 ||
+           v4 >> 24 == 127 || v4 >> 16 == 0xA9FE;
+}
+
 struct ip ip_from_v4(uint32_t v4)
 {
     struct ip ip = {.bytes = {[10] = 0xff, [11] = 0xff}};

@@ -60,6 +60,8 @@ enum value_class ip_parse(struct slice text, struct ip *out);
 bool ip_is_v4(const struct ip *ip);
 uint32_t ip_v4(const struct ip *ip);
 struct ip ip_from_v4(uint32_t v4);
+/* 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7, link-local and loopback. */
+bool ip_is_private(const struct ip *ip);
 /* Append canonical text. */
 void ip_print(struct buf *out, const struct ip *ip);
 void ip4_print(struct buf *out, uint32_t v4);

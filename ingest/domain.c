@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "ingest/punycode.h"
+#include "base/hostname.h"
 
 struct domain_list {
     psl_ctx_t *psl;
@@ -36,85 +36,20 @@ void domain_close(struct domain_list *list)
     free(list);
 }
 
-static bool is_label_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/* Write a label in lower case, as an A-label when it is not ASCII; its length, or 0. */
-static size_t write_label(char *out, size_t cap, struct slice label)
-{
-    bool ascii = true;
-    for (size_t i = 0; i < label.len; i++)
-        ascii = ascii && (unsigned char)label.data[i] < 0x80;
-    if (!ascii)
-        return punycode_label(out, cap, label);
-    if (label.len > cap)
-        return 0;
-    for (size_t i = 0; i < label.len; i++) {
-        out[i] = label.data[i];
-        if (out[i] >= 'A' && out[i] <= 'Z')
-            out[i] = (char)(out[i] + ('a' - 'A'));
-    }
-    return label.len;
-}
-
-/* Append a label; the length of the name so far, or 0 when it is none or does not fit. */
-static size_t append_label(struct domain_scratch *scratch, size_t at, struct slice label)
-{
-    size_t len = write_label(scratch->name + at, DOMAIN_BYTES_MAX - at, label);
-    if (len == 0 || len > DOMAIN_LABEL_BYTES_MAX)
-        return 0;
-    for (size_t i = at; i < at + len; i++) {
-        if (!is_label_byte(scratch->name[i]))
-            return 0;
-    }
-    return at + len;
-}
-
-/* The canonical form of the whole name in the scratch; its length, or 0. */
-static size_t normalize(struct domain_scratch *scratch, struct slice name)
-{
-    size_t at = 0;
-    size_t from = 0;
-    if (name.len > 0 && name.data[name.len - 1] == '.')
-        name.len--;
-    while (from <= name.len) {
-        const char *start = name.data + from;
-        const char *dot = memchr(start, '.', name.len - from);
-        size_t len = dot == NULL ? name.len - from : (size_t)(dot - start);
-        at = append_label(scratch, at, slice_of(start, len));
-        if (at == 0)
-            return 0;
-        from += len + 1;
-        if (from > name.len)
-            break;
-        if (at == DOMAIN_BYTES_MAX)
-            return 0;
-        scratch->name[at++] = '.';
-    }
-    scratch->name[at] = '\0';
-    return at;
-}
-
-/* No top-level domain is a number: such a name is an address, well written or not. */
-static bool ends_in_number(const char *name, size_t len)
-{
-    size_t at = len;
-    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9')
-        at--;
-    return at < len && (at == 0 || name[at - 1] == '.');
-}
-
 struct slice domain_registered(const struct domain_list *list, struct slice name,
                                struct domain_scratch *scratch)
 {
     struct slice none = {.data = scratch->name, .len = 0};
     if (name.len < 3 || memchr(name.data, '.', name.len) == NULL)
         return none;
-    size_t len = normalize(scratch, name);
-    if (len == 0 || ends_in_number(scratch->name, len))
+    size_t len = hostname_normalize(scratch->name, name);
+    if (len == 0 || hostname_ends_in_number(slice_of(scratch->name, len)))
         return none;
     const char *registered = psl_registrable_domain(list->psl, scratch->name);
     return registered == NULL ? none : slice_from(registered);
+}
+
+bool domain_is_suffix(const struct domain_list *list, const char *name)
+{
+    return psl_is_public_suffix2(list->psl, name, PSL_TYPE_ICANN) == 1;
 }

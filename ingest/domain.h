@@ -13,17 +13,14 @@
  */
 #pragma once
 
-#include "base/slice.h"
+#include <stdbool.h>
 
-enum domain_limits {
-    DOMAIN_BYTES_MAX = 253, /* of a name, RFC 1035 */
-    DOMAIN_LABEL_BYTES_MAX = 63,
-};
+#include "base/hostname.h"
 
 struct domain_list;
 
 struct domain_scratch {
-    char name[DOMAIN_BYTES_MAX + 1]; /* NUL-terminated */
+    char name[HOSTNAME_BYTES_MAX + 1]; /* NUL-terminated */
 };
 
 /*
@@ -41,3 +38,9 @@ void domain_close(struct domain_list *list);
  */
 struct slice domain_registered(const struct domain_list *list, struct slice name,
                                struct domain_scratch *scratch);
+
+/*
+ * Whether anybody may register names below it: com, co.jp. By the ICANN part of the list alone: a
+ * name like github.io belongs to somebody. `name` is canonical (base/hostname.h).
+ */
+bool domain_is_suffix(const struct domain_list *list, const char *name);

@@ -325,10 +325,10 @@ static struct slice registered(struct enrich *e, struct slice name)
 static int put_domain(struct enrich *e, struct batch *b, uint32_t to, struct slice name,
                       uint16_t *code)
 {
-    char copy[DOMAIN_BYTES_MAX + 1];
+    char copy[HOSTNAME_BYTES_MAX + 1];
     struct slice domain = registered(e, name);
     *code = CODE_NONE;
-    if (domain.len == 0 || domain.len > DOMAIN_BYTES_MAX)
+    if (domain.len == 0 || domain.len > HOSTNAME_BYTES_MAX)
         return 0;
     /* Interning may move the text that the name lies in. */
     memcpy(copy, domain.data, domain.len);

@@ -368,6 +368,8 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
     int status = put_row(f, parsed.format, record, row, result);
     struct batch *b = parsed.format->batch;
     if (status == 0) {
+        if (f->o.order != NULL)
+            b->order[b->row_count - 1] = (*f->o.order)++;
         f->open_rows++;
         count_bytes(f, parsed.format);
     }

@@ -14,12 +14,12 @@
 #pragma once
 
 #include "event/batch.h"
+#include "event/zone.h"
 #include "ingest/domain.h"
 #include "ingest/geo.h"
 #include "ingest/parser.h"
 #include "ingest/split.h"
 #include "ingest/template.h"
-#include "ingest/zone.h"
 
 /* What enrichment looks things up in; immutable, any part may be NULL. */
 struct feed_environment {
@@ -51,7 +51,8 @@ struct feed_options {
     int32_t zone_minutes;          /* of the device's clock, east of UTC */
     uint32_t rows_max;             /* a batch, 1..BATCH_ROWS_MAX */
     enum split_mode split;
-    bool replay;                       /* a line without a time follows its predecessor */
+    uint32_t *order; /* counts the tenant's rows: each takes its place from it; or NULL */
+    bool replay;     /* a line without a time follows its predecessor */
     const struct zone_table *networks; /* of the tenant, or NULL; borrowed */
     struct feed_names names;
     /* Take what is in the batch; 0 or a negative enum err. The batch is reset after the call. */

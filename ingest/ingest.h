@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "event/zone.h"
 #include "ingest/domain.h"
 #include "ingest/feed.h"
 #include "ingest/geo.h"
@@ -15,4 +16,3 @@
 #include "ingest/parser.h"
 #include "ingest/template.h"
 #include "ingest/tenant.h"
-#include "ingest/zone.h"

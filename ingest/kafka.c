@@ -199,7 +199,7 @@ int kafka_open(struct kafka **out, const struct kafka_options *options, struct d
     if (k == NULL)
         return ERR_NOMEM;
     (void)pthread_mutex_init(&k->lock, NULL);
-    (void)pthread_cond_init(&k->wake, NULL);
+    clock_cond_init(&k->wake);
     k->seed = hash_seed();
     k->stuck_last = &k->stuck_first;
     err = keep_options(k, options);
@@ -260,9 +260,9 @@ void kafka_close(struct kafka *k)
         return;
     }
     struct timespec end;
-    (void)clock_gettime(CLOCK_REALTIME, &end);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += KAFKA_CLOSE_MS / MS_PER_SECOND;
-    if (pthread_timedjoin_np(thread, NULL, &end) == 0) {
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &end) == 0) {
         kafka_free(k);
         return;
     }

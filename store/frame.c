@@ -81,18 +81,18 @@ static int encode_watermarks(struct buf *out, const struct frame_parts *parts)
     return 0;
 }
 
-static int encode_batches(struct buf *out, const struct frame_parts *parts)
+static int encode_blobs(struct buf *out, uint32_t type, struct frame_blobs blobs)
 {
-    if (parts->batch_count == 0)
+    if (blobs.count == 0)
         return 0;
-    if (parts->batch_count > FRAME_BATCHES_MAX)
+    if (blobs.count > FRAME_BLOBS_MAX)
         return ERR_RANGE;
-    size_t content = section_begin(out, FRAME_SECTION_BATCHES, parts->batch_count);
-    for (size_t i = 0; i < parts->batch_count; i++) {
-        if (parts->batches[i].len > FRAME_BYTES_MAX)
+    size_t content = section_begin(out, type, blobs.count);
+    for (size_t i = 0; i < blobs.count; i++) {
+        if (blobs.items[i].len > FRAME_BYTES_MAX)
             return ERR_RANGE;
-        buf_put64(out, parts->batches[i].len);
-        buf_slice(out, parts->batches[i]);
+        buf_put64(out, blobs.items[i].len);
+        buf_slice(out, blobs.items[i]);
     }
     section_end(out, content);
     return 0;
@@ -106,7 +106,16 @@ static int encode_sections(struct buf *out, const struct frame_parts *parts)
     if (err == 0)
         err = encode_watermarks(out, parts);
     if (err == 0)
-        err = encode_batches(out, parts);
+        err = encode_blobs(out, FRAME_SECTION_BATCHES,
+                           (struct frame_blobs){parts->batches, parts->batch_count});
+    if (err == 0)
+        err = encode_blobs(out, FRAME_SECTION_ALERTS, parts->alerts);
+    if (err == 0)
+        err = encode_blobs(out, FRAME_SECTION_ORDER, parts->order);
+    if (err == 0)
+        err = encode_blobs(out, FRAME_SECTION_CONTROLS, parts->controls);
+    if (err == 0)
+        err = encode_blobs(out, FRAME_SECTION_SNAPSHOTS, parts->snapshots);
     return err;
 }
 
@@ -199,7 +208,19 @@ static int decode_section(struct frame_view *out, uint32_t type, struct slice co
         return items_of_watermarks(&out->watermarks, content);
     case FRAME_SECTION_BATCHES:
         *why = "bad section BATCHES";
-        return items_of_batches(&out->batches, content);
+        return items_of_blobs(&out->batches, content);
+    case FRAME_SECTION_ALERTS:
+        *why = "bad section ALERTS";
+        return items_of_blobs(&out->alerts, content);
+    case FRAME_SECTION_ORDER:
+        *why = "bad section ORDER";
+        return items_of_blobs(&out->order, content);
+    case FRAME_SECTION_CONTROLS:
+        *why = "bad section CONTROLS";
+        return items_of_blobs(&out->controls, content);
+    case FRAME_SECTION_SNAPSHOTS:
+        *why = "bad section SNAPSHOTS";
+        return items_of_blobs(&out->snapshots, content);
     default:
         *why = "a required section that only a newer program knows";
         if ((type & FRAME_SECTION_REQUIRED) != 0)

@@ -38,7 +38,7 @@ enum frame_limits {
     FRAME_RANGES_MAX = 1 << 20, /* of all entries of a frame */
     FRAME_ENVS_MAX = 1024,
     FRAME_WATERMARKS_MAX = 1 << 16,
-    FRAME_BATCHES_MAX = 1 << 20,
+    FRAME_BLOBS_MAX = 1 << 20,   /* of a section: batches, alerts, ... */
     FRAME_TOPIC_BYTES_MAX = 249, /* Kafka's own limit */
     FRAME_REASON_BYTES_MAX = 1024,
     FRAME_ENV_NAME_BYTES_MAX = 255,
@@ -54,12 +54,17 @@ static_assert(FRAME_BYTES_MAX > 2 * (64 << 20), "a frame holds the largest recor
 #define FRAME_SECTION_ENVIRONMENT (FRAME_SECTION_REQUIRED | 2)
 #define FRAME_SECTION_WATERMARKS  UINT32_C(3)
 #define FRAME_SECTION_BATCHES     (FRAME_SECTION_REQUIRED | 4)
-#define FRAME_SECTION_ALERTS      (FRAME_SECTION_REQUIRED | 5) /* reserved */
+#define FRAME_SECTION_ALERTS      (FRAME_SECTION_REQUIRED | 5)
+#define FRAME_SECTION_ORDER       UINT32_C(6)
+#define FRAME_SECTION_CONTROLS    (FRAME_SECTION_REQUIRED | 7)
+#define FRAME_SECTION_SNAPSHOTS   UINT32_C(8)
 
 /* Header flags. A reader refuses a required flag that it does not know. */
 #define FRAME_FLAG_TICK_GAP \
     UINT32_C(1) /* nobody was running between the tick before and this one */
-#define FRAME_FLAGS_KNOWN    FRAME_FLAG_TICK_GAP
+#define FRAME_FLAG_INPUT_END UINT32_C(2) /* after its tick nothing more comes: a replay's last */
+#define FRAME_FLAG_DAY_END   UINT32_C(4) /* Japan's day ended with its tick */
+#define FRAME_FLAGS_KNOWN    (FRAME_FLAG_TICK_GAP | FRAME_FLAG_INPUT_END | FRAME_FLAG_DAY_END)
 #define FRAME_FLAGS_REQUIRED UINT32_C(0xffff0000)
 
 /* What became of the offsets start..end-1 of a partition. */
@@ -100,7 +105,16 @@ struct frame_watermark {
     int64_t time_ns;
 };
 
-/* What the caller puts in a frame. Sections without items are left out. */
+/* Items of a section whose inside is not this header's business. */
+struct frame_blobs {
+    const struct slice *items;
+    size_t count;
+};
+
+/*
+ * What the caller puts in a frame. Sections without items are left out. In the tenants' histories
+ * a frame's batches come before its tick, and its controls with it.
+ */
 struct frame_parts {
     int64_t tick_ns; /* never below the frame before */
     uint32_t flags;  /* of FRAME_FLAGS_KNOWN */
@@ -112,6 +126,10 @@ struct frame_parts {
     size_t watermark_count;
     const struct slice *batches; /* encoded batches, in the order of the history; opaque here */
     size_t batch_count;
+    struct frame_blobs alerts;    /* event/alert.h */
+    struct frame_blobs order;     /* store/turns.h */
+    struct frame_blobs controls;  /* what people did to alerts: JSON objects */
+    struct frame_blobs snapshots; /* store/snapshot.h */
 };
 
 /* Where in the chain a frame stands. */
@@ -145,6 +163,10 @@ struct frame_view {
     struct frame_items envs;
     struct frame_items watermarks;
     struct frame_items batches;
+    struct frame_items alerts;
+    struct frame_items order;
+    struct frame_items controls;
+    struct frame_items snapshots;
 };
 
 struct frame_entry_view {
@@ -182,7 +204,8 @@ bool frame_next_entry(struct frame_entry_view *out, struct frame_items *items);
 bool frame_next_range(struct frame_range *out, struct frame_items *items);
 bool frame_next_env(struct frame_env *out, struct frame_items *items);
 bool frame_next_watermark(struct frame_watermark *out, struct frame_items *items);
-bool frame_next_batch(struct slice *out, struct frame_items *items);
+/* Of batches, alerts, order, controls and snapshots. */
+bool frame_next_blob(struct slice *out, struct frame_items *items);
 
 /* "DATA", "GAP", ...; never NULL. */
 const char *frame_range_kind_name(enum frame_range_kind kind);

@@ -157,12 +157,12 @@ int items_of_watermarks(struct frame_items *out, struct slice content)
     return 0;
 }
 
-int items_of_batches(struct frame_items *out, struct slice content)
+int items_of_blobs(struct frame_items *out, struct slice content)
 {
     struct cursor c = {.rest = content};
     uint32_t count = cursor_take32(&c);
     struct frame_items items = {.rest = c.rest, .left = count};
-    if (c.failed || count > FRAME_BATCHES_MAX)
+    if (c.failed || count > FRAME_BLOBS_MAX)
         return ERR_CORRUPT;
     for (uint32_t i = 0; i < count && !c.failed; i++)
         (void)cursor_take(&c, cursor_take64(&c));
@@ -228,7 +228,7 @@ bool frame_next_watermark(struct frame_watermark *out, struct frame_items *items
     return true;
 }
 
-bool frame_next_batch(struct slice *out, struct frame_items *items)
+bool frame_next_blob(struct slice *out, struct frame_items *items)
 {
     struct cursor c;
     if (!item_begin(&c, items))

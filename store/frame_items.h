@@ -19,4 +19,4 @@ int env_encode(struct buf *out, const struct frame_env *env);
 int items_of_entries(struct frame_items *out, struct slice content);
 int items_of_envs(struct frame_items *out, struct slice content);
 int items_of_watermarks(struct frame_items *out, struct slice content);
-int items_of_batches(struct frame_items *out, struct slice content);
+int items_of_blobs(struct frame_items *out, struct slice content);

@@ -260,6 +260,14 @@ const uint8_t *ledger_store_id(const struct ledger *l)
     return l->store_id;
 }
 
+struct log_position ledger_position(const struct ledger *l)
+{
+    return (struct log_position){.file_seq = l->file_seq,
+                                 .offset = l->newest_bytes,
+                                 .next_seq = l->state.seq + 1,
+                                 .prev_hash = l->state.hash};
+}
+
 uint64_t ledger_bytes(const struct ledger *l)
 {
     return l->older_bytes + l->newest_bytes;

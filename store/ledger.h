@@ -17,6 +17,7 @@
 #include "base/diag.h"
 #include "store/frame.h"
 #include "store/log_file.h"
+#include "store/log_reader.h"
 
 struct ledger;
 
@@ -72,5 +73,7 @@ int ledger_append(struct ledger *l, const struct frame_parts *parts);
 const struct log_state *ledger_state(const struct ledger *l);
 const struct ledger_recovery *ledger_recovery(const struct ledger *l);
 const uint8_t *ledger_store_id(const struct ledger *l);
+/* Where the next frame will stand. */
+struct log_position ledger_position(const struct ledger *l);
 /* Bytes of all files of the log. */
 uint64_t ledger_bytes(const struct ledger *l);

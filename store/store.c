@@ -286,6 +286,11 @@ int64_t store_last_tick_ns(const struct store *st)
     return ledger_state(st->ledger)->tick_ns;
 }
 
+struct log_position store_position(const struct store *st)
+{
+    return ledger_position(st->ledger);
+}
+
 uint64_t store_log_bytes(const struct store *st)
 {
     return ledger_bytes(st->ledger);

@@ -28,6 +28,8 @@
 #include "store/frame.h"
 #include "store/ledger.h"
 #include "store/log_reader.h"
+#include "store/snapshot.h"
+#include "store/turns.h"
 #include "store/verify.h"
 
 struct store;
@@ -83,6 +85,8 @@ bool store_next_end(const struct store *st, size_t *cursor, struct partition_end
 /* Number and tick of the last frame; 0 and INT64_MIN before the first. */
 uint64_t store_last_seq(const struct store *st);
 int64_t store_last_tick_ns(const struct store *st);
+/* Where the next frame will stand: a bookmark for readers. */
+struct log_position store_position(const struct store *st);
 /* Bytes of all files of the log, for log_bytes_max. */
 uint64_t store_log_bytes(const struct store *st);
 /* What opening found: say it when cut_bytes is not 0. Valid as long as the store. */

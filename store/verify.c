@@ -130,7 +130,7 @@ static int check_batches(struct verification *v, const struct frame_view *frame,
 {
     struct frame_items batches = frame->batches;
     struct slice batch;
-    for (uint32_t i = 0; frame_next_batch(&batch, &batches); i++) {
+    for (uint32_t i = 0; frame_next_blob(&batch, &batches); i++) {
         v->report.batches++;
         int err = v->opts->batch == NULL ? 0 : v->opts->batch(v->opts->ctx, frame, i, batch, why);
         if (err != 0)

@@ -163,7 +163,7 @@ static void check_log(struct commit_test *t)
     assert_int_equal(log_reader_open(&reader, &options, &diag), 0);
     while (ledger_read(&view, reader, &diag) == 0) {
         struct slice blob;
-        while (frame_next_batch(&blob, &view.batches))
+        while (frame_next_blob(&blob, &view.batches))
             check_blob(blob, next);
     }
     log_reader_close(reader);

@@ -233,6 +233,35 @@ static void makes_and_lists_folders(void **state)
     arena_release(&arena);
 }
 
+static void shares_its_end(void **state)
+{
+    (void)state;
+    struct file *one = NULL;
+    struct file *two = NULL;
+    struct file_identity a;
+    struct file_identity b;
+    uint64_t size = 0;
+    assert_int_equal(file_open(&one, in_folder("shared"), FILE_SHARED), 0);
+    assert_int_equal(file_open(&two, in_folder("shared"), FILE_SHARED), 0);
+    assert_int_equal(file_append(one, "one", 3), 0);
+    assert_int_equal(file_append(two, "two", 3), 0);
+    assert_int_equal(file_size(&size, one), 0);
+    assert_int_equal(size, 6);
+    assert_int_equal(file_identify(&a, one), 0);
+    assert_int_equal(file_identify(&b, two), 0);
+    assert_memory_equal(&a, &b, sizeof(a));
+    /* A new file under the name is another, the old one keeps its identity. */
+    assert_int_equal(file_rename(in_folder("shared"), in_folder("rotated")), 0);
+    file_close(two);
+    assert_int_equal(file_open(&two, in_folder("shared"), FILE_SHARED), 0);
+    assert_int_equal(file_identify(&b, two), 0);
+    assert_memory_not_equal(&a, &b, sizeof(a));
+    assert_int_equal(file_identify(&b, one), 0);
+    assert_memory_equal(&a, &b, sizeof(a));
+    file_close(one);
+    file_close(two);
+}
+
 static void lists_many_names(void **state)
 {
     (void)state;
@@ -266,6 +295,7 @@ int main(void)
         cmocka_unit_test(reads_whole_files_up_to_a_limit),
         cmocka_unit_test(replaces_all_or_nothing),
         cmocka_unit_test(makes_and_lists_folders),
+        cmocka_unit_test(shares_its_end),
         cmocka_unit_test(lists_many_names),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

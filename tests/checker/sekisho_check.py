@@ -145,6 +145,10 @@ SECTIONS = {
     REQUIRED | 2: ("environment", read_environment),
     3: ("watermarks", read_watermarks),
     REQUIRED | 4: ("batches", read_batches),
+    REQUIRED | 5: ("alerts", read_batches),
+    6: ("order", read_batches),
+    REQUIRED | 7: ("controls", read_batches),
+    8: ("snapshots", read_batches),
 }
 
 
@@ -163,7 +167,8 @@ class Frame:
         need(hashlib.sha256(data[:self.len - 32]).digest() == self.hash,
              "the frame's checksum differs")
         need(flags >> 16 == 0, "a required flag that is not in the format")
-        self.partitions, self.environment, self.watermarks, self.batches = [], [], [], []
+        for name, _ in SECTIONS.values():
+            setattr(self, name, [])
         for kind, content in read_sections(data[80:self.len - 32], "frame"):
             if kind in SECTIONS:
                 name, read = SECTIONS[kind]

@@ -184,7 +184,7 @@ static void test_original_and_place(void **state)
 static void assert_string(struct slice text, const char *want)
 {
     struct buf out = {0};
-    json_string(&out, text);
+    ndjson_string(&out, text);
     assert_string_equal(buf_string(&out), want);
     buf_release(&out);
 }

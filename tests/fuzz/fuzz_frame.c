@@ -26,7 +26,7 @@ static void walk_frame(struct frame_view *view)
     struct frame_range range;
     struct frame_env env;
     struct frame_watermark mark;
-    struct slice batch;
+    struct slice blob;
     while (frame_next_entry(&entry, &view->entries)) {
         int64_t at = entry.off_start;
         check_within(view->bytes, entry.topic);
@@ -41,10 +41,15 @@ static void walk_frame(struct frame_view *view)
         check_within(view->bytes, env.name);
     while (frame_next_watermark(&mark, &view->watermarks))
         continue;
-    while (frame_next_batch(&batch, &view->batches))
-        check_within(view->bytes, batch);
+    struct frame_items *blobs[] = {&view->batches, &view->alerts, &view->order, &view->controls,
+                                   &view->snapshots};
+    for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++) {
+        while (frame_next_blob(&blob, blobs[i]))
+            check_within(view->bytes, blob);
+        assert(blobs[i]->rest.len == 0);
+    }
     assert(view->entries.rest.len == 0 && view->envs.rest.len == 0);
-    assert(view->watermarks.rest.len == 0 && view->batches.rest.len == 0);
+    assert(view->watermarks.rest.len == 0);
 }
 
 /* Put the right hash at the end of the bytes. */

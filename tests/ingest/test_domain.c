@@ -9,8 +9,8 @@
 /* clang-format on */
 
 #include "base/err.h"
+#include "base/punycode.h"
 #include "ingest/domain.h"
-#include "ingest/punycode.h"
 #include "tests/ingest/corpus.h"
 
 enum {
@@ -96,7 +96,7 @@ static void test_limits_of_names(void **state)
         for (size_t i = 5; i < len - 13; i += 50)
             name[i] = '.';
         overwrite(name + len - 12, SLICE(".example.com"));
-        check(list, slice_of(name, len), len <= DOMAIN_BYTES_MAX ? "example.com" : "");
+        check(list, slice_of(name, len), len <= HOSTNAME_BYTES_MAX ? "example.com" : "");
     }
     memset(name, 'a', sizeof(name));
     overwrite(name + 63, SLICE(".example.com"));

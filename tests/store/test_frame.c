@@ -89,12 +89,12 @@ static void round_trip(void **state)
     assert_true(frame_next_watermark(&mark, &view.watermarks));
     assert_int_equal(mark.tenant, 990002);
     assert_int_equal(view.batches.left, 3);
-    assert_true(frame_next_batch(&batch, &view.batches));
+    assert_true(frame_next_blob(&batch, &view.batches));
     assert_true(slice_equal(batch, SLICE("first batch")));
-    assert_true(frame_next_batch(&batch, &view.batches));
+    assert_true(frame_next_blob(&batch, &view.batches));
     assert_int_equal(batch.len, 0);
-    assert_true(frame_next_batch(&batch, &view.batches));
-    assert_false(frame_next_batch(&batch, &view.batches));
+    assert_true(frame_next_blob(&batch, &view.batches));
+    assert_false(frame_next_blob(&batch, &view.batches));
     buf_release(&bytes);
 }
 
@@ -142,7 +142,7 @@ static void every_bit_counts(void **state)
         /* Without the hash any outcome but a crash is fine; what passes can be walked. */
         if (frame_decode(&view, buf_content(&bytes), false, &why) == 0) {
             struct slice batch;
-            while (frame_next_batch(&batch, &view.batches))
+            while (frame_next_blob(&batch, &view.batches))
                 assert_true(batch.len <= bytes.len);
         }
         bytes.data[bit / 8] = (char)(bytes.data[bit / 8] ^ 1 << bit % 8);

@@ -1,0 +1,195 @@
+#include "app/evidence.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "app/sieve.h"
+
+/* ------------------------------------------------------------------------------ places */
+
+/* Cut the decimal number behind the last slash off the text. */
+static int take_number(int64_t *out, struct slice *text, int64_t max)
+{
+    size_t at = text->len;
+    int64_t value = 0;
+    while (at > 0 && text->data[at - 1] != '/')
+        at--;
+    if (at == 0 || at == text->len || text->len - at > 19)
+        return ERR_FORMAT;
+    for (size_t i = at; i < text->len; i++) {
+        int64_t digit = text->data[i] - '0';
+        if (digit < 0 || digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, digit, &value) || value > max)
+            return ERR_FORMAT;
+    }
+    *out = value;
+    text->len = at - 1;
+    return 0;
+}
+
+int evidence_parse(struct evidence_place *out, struct slice text)
+{
+    int64_t sub = 0;
+    int64_t offset = 0;
+    int64_t partition = 0;
+    int err = take_number(&sub, &text, UINT32_MAX);
+    if (err == 0)
+        err = take_number(&offset, &text, INT64_MAX);
+    if (err == 0)
+        err = take_number(&partition, &text, INT32_MAX);
+    if (err != 0 || text.len == 0)
+        return ERR_FORMAT;
+    *out = (struct evidence_place){
+        .topic = text, .partition = (int32_t)partition, .offset = offset, .sub = (uint32_t)sub};
+    return 0;
+}
+
+static int compare_places(const struct evidence_place *a, const struct evidence_place *b)
+{
+    int order = slice_compare(a->topic, b->topic);
+    if (order != 0)
+        return order;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    return a->sub < b->sub ? -1 : a->sub > b->sub;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct evidence *x = a;
+    const struct evidence *y = b;
+    return compare_places(&x->place, &y->place);
+}
+
+/* ------------------------------------------------------------------------------ the search */
+
+struct search {
+    struct evidence *items; /* sorted by place */
+    size_t count;
+    size_t left; /* not found yet */
+    struct sieve_query query;
+    struct sieve *sieve;
+    struct log_walk walk;
+};
+
+/* The first item that is not before a place. */
+static size_t lower_bound(const struct search *s, const struct evidence_place *place)
+{
+    size_t low = 0;
+    size_t high = s->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_places(&s->items[middle].place, place) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The row of the batch in the sieve that stands at the item's place, if one does. */
+static int take_row(struct search *s, struct evidence *item)
+{
+    const struct sieve *v = s->sieve;
+    for (uint32_t i = 0; i < v->row_count; i++) {
+        uint32_t row = v->rows[i];
+        if (v->offsets[row] != item->place.offset || v->batch->sub[row] != item->place.sub)
+            continue;
+        int err = batch_render(v->batch, row, &item->line);
+        if (err == 0) {
+            item->found = true;
+            s->left--;
+        }
+        return err;
+    }
+    return 0;
+}
+
+static int look_in_blob(struct search *s, struct slice blob, struct evidence *item)
+{
+    int err = sieve_open(s->sieve, blob);
+    while (err == 0 && !item->found) {
+        err = sieve_next(s->sieve);
+        if (err == 0)
+            err = take_row(s, item);
+    }
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+static int look_in_frame(struct search *s, const struct frame_view *frame, struct evidence *item)
+{
+    struct frame_items batches = frame->batches;
+    struct slice blob;
+    int err = 0;
+    s->query.topic = item->place.topic;
+    s->query.partition = item->place.partition;
+    while (err == 0 && !item->found && frame_next_blob(&blob, &batches))
+        err = look_in_blob(s, blob, item);
+    if (err != ERR_CORRUPT)
+        return err;
+    diag_add(s->walk.diag, log_reader_path(s->walk.reader), 0, 0,
+             "frame %" PRIu64 ": the batches here are damaged", frame->link.seq);
+    s->walk.damage++;
+    return 0;
+}
+
+static int look_at_entry(struct search *s, const struct frame_view *frame,
+                         const struct frame_entry_view *entry)
+{
+    const struct evidence_place from = {
+        .topic = entry->topic, .partition = entry->partition, .offset = entry->off_start};
+    int err = 0;
+    for (size_t i = lower_bound(s, &from); i < s->count && err == 0; i++) {
+        struct evidence *item = &s->items[i];
+        if (item->place.offset >= entry->off_end || item->place.partition != entry->partition ||
+            !slice_equal(item->place.topic, entry->topic))
+            break;
+        if (!item->found)
+            err = look_in_frame(s, frame, item);
+    }
+    return err;
+}
+
+static int look_at_frame(struct search *s, const struct frame_view *frame)
+{
+    struct frame_items entries = frame->entries;
+    struct frame_entry_view entry;
+    int err = 0;
+    while (err == 0 && s->left != 0 && frame_next_entry(&entry, &entries))
+        err = look_at_entry(s, frame, &entry);
+    return err;
+}
+
+int evidence_find(struct evidence *items, size_t count, const struct evidence_log *log,
+                  struct diag *diag)
+{
+    struct frame_view frame;
+    size_t said = diag->count;
+    struct search s = {
+        .items = items,
+        .count = count,
+        .left = count,
+        .query = {.has_partition = true, .since_ns = INT64_MIN, .until_ns = INT64_MAX}};
+    if (count == 0)
+        return 0;
+    qsort(items, count, sizeof(*items), compare_items);
+    int err = sieve_new(&s.sieve, &s.query);
+    if (err != 0)
+        return err;
+    assert(s.sieve != NULL);
+    s.sieve->whole = true;
+    err = log_walk_open(&s.walk, log->dir, log->from_newest, diag);
+    while (err == 0 && s.left != 0) {
+        err = log_walk_next(&frame, &s.walk);
+        if (err == 0)
+            err = look_at_frame(&s, &frame);
+    }
+    err = err == ERR_AGAIN ? 0 : err;
+    log_walk_explain(log->dir, err, said, diag);
+    log_walk_close(&s.walk);
+    sieve_free(s.sieve);
+    return err;
+}

@@ -1,0 +1,114 @@
+#include "app/log_walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    TAIL_TRIES = 20, /* looks at a frame that is being written */
+};
+
+#define TAIL_WAIT_NS INT64_C(10000000)
+
+int log_walk_open(struct log_walk *w, const char *dir, bool from_newest, struct diag *diag)
+{
+    const struct log_reader_options options = {.dir = dir, .from_newest = from_newest};
+    struct log_reader *reader = NULL;
+    int err = log_reader_open(&reader, &options, diag);
+    if (err != 0)
+        return err;
+    *w = (struct log_walk){.reader = reader, .dir = dir, .diag = diag};
+    if (!from_newest && log_reader_header(reader)->first_seq != 1) {
+        diag_add(diag, log_reader_path(reader), 0, 0, "the files before this one are missing");
+        w->damage++;
+    }
+    return 0;
+}
+
+void log_walk_close(struct log_walk *w)
+{
+    log_reader_close(w->reader);
+    w->reader = NULL;
+}
+
+/* The log's next file after `seq`; 0 when there is none. */
+static int file_after(uint64_t *out, const char *dir, uint64_t seq)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct arena arena = {0};
+    struct log_file_list list = {0};
+    int len = snprintf(path, sizeof(path), "%s/log", dir);
+    if (len < 0 || (size_t)len >= sizeof(path))
+        return ERR_RANGE;
+    int err = log_file_list(&list, &arena, path);
+    *out = 0;
+    for (size_t i = 0; i < list.count && err == 0 && *out == 0; i++)
+        *out = list.first_seqs[i] > seq ? list.first_seqs[i] : 0;
+    arena_release(&arena);
+    return err;
+}
+
+/*
+ * Something here is damaged and named: go on in the next file that has a header. A bookmark at
+ * offset 0 leaves the reader at the beginning of its file. ERR_AGAIN when there is none.
+ */
+static int skip_damage(struct log_walk *w)
+{
+    uint64_t seq = log_reader_position(w->reader).file_seq;
+    w->damage++;
+    for (;;) {
+        int err = file_after(&seq, w->dir, seq);
+        if (err != 0 || seq == 0)
+            return err != 0 ? err : ERR_AGAIN;
+        const struct log_position start = {.file_seq = seq, .next_seq = seq};
+        (void)log_reader_seek(w->reader, &start, NULL);
+        if (log_reader_position(w->reader).file_seq == seq)
+            return 0;
+        diag_add(w->diag, w->dir, 0, 0, "log/%016" PRIx64 ".log: the file cannot be read", seq);
+        w->damage++;
+    }
+}
+
+/* Bytes behind the last frame that do not become one: a torn write, or damage? Recovery knows. */
+static int judge_tail(struct log_walk *w)
+{
+    struct store *st = NULL;
+    const struct store_options opts = {.dir = w->dir, .read_only = true};
+    int err = store_open(&st, &opts, w->diag);
+    store_close(st);
+    if (err == 0)
+        return ERR_AGAIN;
+    if (err != ERR_CORRUPT && err != ERR_FORMAT)
+        return err;
+    w->damage++;
+    return ERR_AGAIN;
+}
+
+int log_walk_next(struct frame_view *out, struct log_walk *w)
+{
+    const struct timespec wait = {.tv_nsec = TAIL_WAIT_NS};
+    for (int tries = 0;;) {
+        int err = ledger_read(out, w->reader, w->diag);
+        if (err == ERR_CORRUPT || err == ERR_FORMAT) {
+            tries = 0;
+            err = skip_damage(w);
+            if (err == 0)
+                continue;
+            return err;
+        }
+        if (err != ERR_AGAIN || log_reader_tail(w->reader).bytes == 0)
+            return err;
+        if (++tries == TAIL_TRIES)
+            return judge_tail(w);
+        (void)nanosleep(&wait, NULL);
+    }
+}
+
+void log_walk_explain(const char *dir, int err, size_t said, struct diag *diag)
+{
+    if (err == 0 || diag->count != said)
+        return;
+    diag_add(diag, dir, 0, 0, "the log cannot be read: %s",
+             err == ERR_IO ? strerrordesc_np(errno) : err_name(err));
+}

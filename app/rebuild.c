@@ -1,0 +1,393 @@
+#include "app/rebuild.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "app/control.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+
+enum {
+    PREVALENCE_BYTES_MAX = 256 << 20,
+};
+
+/* A municipality of the log. */
+struct known {
+    struct known *next;
+    uint32_t tenant;
+    uint64_t after_seq; /* its snapshot has this frame and all before it */
+    struct detect_tenant *detect;
+    uint32_t batches; /* of the frame at hand so far */
+};
+
+/* Batches that were filled in turns, of the frame at hand. */
+struct interleaved {
+    struct interleaved *next;
+    struct turns turns;
+    uint32_t **order; /* per batch: the place of each of its rows */
+    uint32_t *rows;   /* per batch */
+    uint32_t added;   /* batches that were given to detection */
+};
+
+struct rebuild {
+    const struct rebuild_options *o;
+    struct rebuild_stats *stats;
+    struct diag *diag;
+    struct log_reader *reader;
+    struct codec *codec;
+    struct batch *batch;
+    struct known *known;
+    struct interleaved *interleaved;
+    struct arena arena; /* of the frame */
+    struct buf state;
+    int64_t tick_ns;
+};
+
+static struct known *known_of(struct rebuild *r, uint32_t tenant)
+{
+    for (struct known *k = r->known; k != NULL; k = k->next) {
+        if (k->tenant == tenant)
+            return k;
+    }
+    return NULL;
+}
+
+static int known_add(struct known **out, struct rebuild *r, uint32_t tenant)
+{
+    struct known **place = &r->known;
+    while (*place != NULL && (*place)->tenant < tenant)
+        place = &(*place)->next;
+    struct known *k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return ERR_NOMEM;
+    k->tenant = tenant;
+    int status = watch_tenant(&k->detect, r->o->watch, tenant, r->o->alert, r->o->self);
+    if (status != 0) {
+        free(k);
+        return status;
+    }
+    k->next = *place;
+    *place = k;
+    *out = k;
+    return 0;
+}
+
+/* -------------------------------------------------------------------------- snapshots */
+
+static int load_prevalence(struct rebuild *r, const struct sha256 *hash)
+{
+    static const struct sha256 NONE;
+    char path[FILE_PATH_BYTES_MAX];
+    struct buf content = {0};
+    if (sha256_equal(hash, &NONE))
+        return 0;
+    int status = store_env_path(path, sizeof(path), r->o->dir, hash);
+    if (status == 0)
+        status = file_read_all(&content, path, PREVALENCE_BYTES_MAX);
+    if (status == 0)
+        status = watch_load_prevalence(r->o->watch, buf_content(&content));
+    if (status != 0)
+        diag_add(r->diag, path, 0, 0, "what the prefecture knew cannot be read: %s",
+                 err_name(status));
+    buf_release(&content);
+    return status;
+}
+
+/* The newest usable snapshot of a tenant; *i moves behind the tenant's files. */
+static int load_tenant(struct rebuild *r, const struct snapshot_file *files, size_t count,
+                       size_t *i, struct snapshot_place *earliest)
+{
+    uint32_t tenant = files[*i].tenant;
+    struct known *k = NULL;
+    for (; *i < count && files[*i].tenant == tenant; (*i)++) {
+        struct snapshot_place place;
+        if (k != NULL || snapshot_read(&r->state, &place, r->o->dir, &files[*i]) != 0)
+            continue;
+        int status = known_add(&k, r, tenant);
+        if (status != 0)
+            return status;
+        if (detect_tenant_load(k->detect, buf_content(&r->state)) != 0)
+            return ERR_NOTFOUND; /* of another program: none of them is of use */
+        k->after_seq = place.at.next_seq;
+        r->stats->snapshots++;
+        if (earliest->at.next_seq == 0 || place.at.next_seq < earliest->at.next_seq)
+            *earliest = place;
+    }
+    return k == NULL ? ERR_NOTFOUND : 0;
+}
+
+/*
+ * States from snapshots, and the reader at the earliest of them. ERR_NOTFOUND: the log has to be
+ * judged from its beginning, in a fresh watch.
+ */
+static int load_snapshots(struct rebuild *r)
+{
+    struct snapshot_file *files = NULL;
+    struct snapshot_place earliest = {0};
+    size_t count = 0;
+    int status = snapshot_list(&files, &count, r->o->dir);
+    for (size_t i = 0; i < count && status == 0;)
+        status = load_tenant(r, files, count, &i, &earliest);
+    free(files);
+    if (status != 0 || count == 0)
+        return status != 0 ? status : ERR_NOTFOUND;
+    status = log_reader_seek(r->reader, &earliest.at, NULL);
+    return status == 0 ? load_prevalence(r, &earliest.prevalence) : ERR_NOTFOUND;
+}
+
+/* ------------------------------------------------------------------------------ rows */
+
+static struct interleaved *interleaved_of(struct rebuild *r, const struct known *k)
+{
+    for (struct interleaved *i = r->interleaved; i != NULL; i = i->next) {
+        if (i->turns.tenant == k->tenant && k->batches >= i->turns.first &&
+            k->batches - i->turns.first < i->turns.batches)
+            return i;
+    }
+    return NULL;
+}
+
+/* Count the rows of each batch, then give each its place. */
+static int read_turns(struct rebuild *r, struct slice item)
+{
+    struct interleaved *i = arena_alloc(&r->arena, sizeof(*i));
+    uint32_t batch = 0;
+    uint64_t rows = 0;
+    uint32_t place = 0;
+    if (i == NULL)
+        return ERR_NOMEM;
+    if (turns_open(&i->turns, item) != 0 || i->turns.batches > FRAME_BLOBS_MAX)
+        return ERR_CORRUPT;
+    i->order = arena_array(&r->arena, i->turns.batches, sizeof(*i->order));
+    i->rows = arena_array(&r->arena, i->turns.batches, sizeof(*i->rows));
+    if (i->order == NULL || i->rows == NULL)
+        return ERR_NOMEM;
+    for (struct turns t = i->turns; t.left != 0;) {
+        if (!turns_next(&t, &batch, &rows))
+            return ERR_CORRUPT;
+        if (i->order[batch] == NULL)
+            i->order[batch] = arena_array(&r->arena, BATCH_ROWS_MAX, sizeof(uint32_t));
+        if (i->order[batch] == NULL)
+            return ERR_NOMEM;
+        for (uint64_t row = 0; row < rows; row++) {
+            if (i->rows[batch] == BATCH_ROWS_MAX)
+                return ERR_CORRUPT;
+            i->order[batch][i->rows[batch]++] = place++;
+        }
+    }
+    i->next = r->interleaved;
+    r->interleaved = i;
+    return 0;
+}
+
+static int judge(struct rebuild *r, struct known *k)
+{
+    struct interleaved *i = interleaved_of(r, k);
+    struct batch *b = r->batch;
+    const uint32_t *order = b->order;
+    if (i != NULL) {
+        uint32_t index = k->batches - i->turns.first;
+        if (i->rows[index] != b->row_count)
+            return ERR_CORRUPT;
+        order = i->order[index];
+        i->added++;
+    } else {
+        for (uint32_t row = 0; row < b->row_count; row++)
+            b->order[row] = row;
+    }
+    r->stats->rows += b->row_count;
+    int status = detect_add(k->detect, b, order);
+    if (status == 0 && (i == NULL || i->added == i->turns.batches))
+        status = detect_run_rows(k->detect);
+    return status;
+}
+
+static int judge_head(struct rebuild *r, const struct batch_head *head, uint64_t seq)
+{
+    struct known *k = known_of(r, head->tenant);
+    int status = k == NULL ? known_add(&k, r, head->tenant) : 0;
+    if (status == 0 && seq > k->after_seq) {
+        batch_reset(r->batch);
+        status = codec_texts(r->codec, head, r->batch);
+        if (status == 0)
+            status = codec_rows(r->codec, head, r->batch, NULL);
+        if (status == 0)
+            status = judge(r, k);
+    }
+    if (status == 0)
+        k->batches++;
+    return status;
+}
+
+static int judge_batches(struct rebuild *r, const struct frame_view *frame)
+{
+    struct frame_items items = frame->batches;
+    struct slice blob;
+    int status = 0;
+    while (status == 0 && frame_next_blob(&blob, &items)) {
+        struct pack_view view;
+        struct batch_head head;
+        status = pack_open(&view, blob);
+        while (status == 0 && (status = pack_next(&view, &head)) == 0)
+            status = judge_head(r, &head, frame->link.seq);
+        if (status == ERR_NOTFOUND)
+            status = 0;
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------------------ ticks */
+
+static int give_controls(const struct known *k, struct frame_items items)
+{
+    struct slice json;
+    struct detect_control control;
+    while (frame_next_blob(&json, &items)) {
+        if (control_read(&control, json) != 0)
+            continue; /* refused when it was given, too */
+        int status = detect_control(k->detect, &control);
+        if (status != 0 && status != ERR_NOTFOUND)
+            return status;
+    }
+    return 0;
+}
+
+static int end_day(struct rebuild *r, const struct frame_view *frame)
+{
+    struct frame_items items = frame->envs;
+    struct frame_env env;
+    struct buf unused = {0};
+    for (struct known *k = r->known; k != NULL; k = k->next) {
+        buf_reset(&unused);
+        if (frame->link.seq > k->after_seq && detect_tenant_contribution(k->detect, &unused) != 0)
+            return ERR_NOMEM;
+    }
+    buf_release(&unused);
+    while (frame_next_env(&env, &items)) {
+        if (slice_equal(env.name, SLICE("prevalence")))
+            return load_prevalence(r, &env.sha256);
+    }
+    return 0;
+}
+
+static void compare_states(struct rebuild *r, const struct frame_view *frame)
+{
+    struct frame_items items = frame->snapshots;
+    struct slice item;
+    while (r->o->differs != NULL && frame_next_blob(&item, &items)) {
+        struct sha256 hash;
+        if (item.len != SNAPSHOT_HASH_ITEM_BYTES)
+            continue;
+        uint32_t tenant = bytes_get32(item.data);
+        struct known *k = known_of(r, tenant);
+        buf_reset(&r->state);
+        if (k == NULL || detect_tenant_save(k->detect, &r->state) != 0 ||
+            sha256_of(&hash, buf_content(&r->state)) != 0 ||
+            memcmp(hash.bytes, item.data + 4, SHA256_BYTES) != 0)
+            r->o->differs(r->o->self, tenant, frame->link.seq);
+        r->stats->states++;
+    }
+}
+
+static int judge_tick(struct rebuild *r, const struct frame_view *frame)
+{
+    bool end = (frame->flags & FRAME_FLAG_INPUT_END) != 0;
+    int status = 0;
+    if (frame->tick_ns <= r->tick_ns && !end)
+        return 0;
+    unsigned flags = (frame->flags & FRAME_FLAG_TICK_GAP) != 0 ? DETECT_TICK_GAP : 0;
+    flags |= end ? DETECT_TICK_END : 0;
+    for (struct known *k = r->known; k != NULL && status == 0; k = k->next) {
+        if (frame->link.seq <= k->after_seq)
+            continue;
+        status = give_controls(k, frame->controls);
+        if (status == 0)
+            status = detect_tick(k->detect, frame->tick_ns, flags);
+    }
+    r->tick_ns = frame->tick_ns;
+    if (status == 0 && (frame->flags & FRAME_FLAG_DAY_END) != 0)
+        status = end_day(r, frame);
+    if (status == 0)
+        compare_states(r, frame);
+    return status;
+}
+
+static int judge_frame(struct rebuild *r, const struct frame_view *frame)
+{
+    struct frame_items items = frame->order;
+    struct slice item;
+    int status = 0;
+    arena_reset(&r->arena);
+    r->interleaved = NULL;
+    for (struct known *k = r->known; k != NULL; k = k->next)
+        k->batches = 0;
+    while (status == 0 && frame_next_blob(&item, &items))
+        status = read_turns(r, item);
+    if (status == 0)
+        status = judge_batches(r, frame);
+    if (status == 0)
+        status = judge_tick(r, frame);
+    if (status == ERR_CORRUPT || status == ERR_FORMAT) {
+        diag_add(r->diag, log_reader_path(r->reader), 0, 0,
+                 "frame %" PRIu64
+                 ": its batches and turns do not fit each other; run sekisho verify",
+                 frame->link.seq);
+    }
+    r->stats->frames++;
+    return status;
+}
+
+static int open_parts(struct rebuild *r)
+{
+    struct log_reader_options options = {.dir = r->o->dir};
+    r->codec = codec_new(1);
+    r->batch = batch_new();
+    if (r->codec == NULL || r->batch == NULL)
+        return ERR_NOMEM;
+    return log_reader_open(&r->reader, &options, r->diag);
+}
+
+static void release(struct rebuild *r)
+{
+    struct known *next = NULL;
+    for (struct known *k = r->known; k != NULL; k = next) {
+        next = k->next;
+        free(k);
+    }
+    r->known = NULL;
+    log_reader_close(r->reader);
+    codec_free(r->codec);
+    batch_free(r->batch);
+    arena_release(&r->arena);
+    buf_release(&r->state);
+}
+
+int rebuild_run(const struct rebuild_options *options, struct rebuild_stats *stats,
+                struct diag *diag)
+{
+    struct rebuild r = {.o = options, .stats = stats, .diag = diag};
+    *stats = (struct rebuild_stats){0};
+    int status = open_parts(&r);
+    if (status == ERR_NOTFOUND) { /* no log yet */
+        release(&r);
+        return 0;
+    }
+    if (status == 0 && !options->from_start) {
+        status = load_snapshots(&r);
+        if (status == ERR_NOTFOUND) {
+            /* Whatever a snapshot gave is forgotten, and the log read from its beginning. */
+            release(&r);
+            watch_forget(options->watch);
+            r = (struct rebuild){.o = options, .stats = stats, .diag = diag};
+            *stats = (struct rebuild_stats){0};
+            status = open_parts(&r);
+        }
+    }
+    struct frame_view frame;
+    while (status == 0 && (status = ledger_read(&frame, r.reader, diag)) == 0)
+        status = judge_frame(&r, &frame);
+    release(&r);
+    return status == ERR_AGAIN ? 0 : status;
+}

@@ -1,0 +1,21 @@
+/*
+ * app/rejudge.h - the rows of a log judged again: what `sekisho replay --log` does.
+ *
+ * Every frame from the first is shown to fresh detectors, as a collector's restart would without
+ * snapshots. What they say must be what the log holds as alerts, and their states must have the
+ * hashes that the log names.
+ *
+ * Threads:   the calling one.
+ * Failures:  as rebuild_run().
+ */
+#pragma once
+
+#include "app/config.h"
+#include "base/diag.h"
+
+/* Store id of every replay; the seed of keyed tables comes from it. */
+extern const uint8_t REJUDGE_REPLAY_ID[16];
+
+/* Print the alerts to standard output. *different counts states with another hash. */
+int rejudge_run(const char *dir, const struct config *config, uint64_t *different,
+                struct diag *diag);

@@ -1,0 +1,373 @@
+/* D12: a small town's two log sources, day and night, and what goes wrong with one of them. */
+/* cmocka.h needs the four before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/calendar.h"
+#include "tests/detect/fake_run.h"
+
+#define SECOND CLOCK_NS_PER_SECOND
+#define MINUTE CLOCK_NS_PER_MINUTE
+#define HOUR   CALENDAR_HOUR_NS
+#define DAY    CALENDAR_DAY_NS
+#define START  (INT64_C(1790521200) * SECOND) /* Monday 2026-09-28 00:00 JST */
+
+enum {
+    TEXT_SILENT,
+    TEXT_DROPPED,
+    TEXT_RISEN,
+    TEXT_DRIFTED,
+    TEXT_FAST,
+    TEXT_SLOW,
+    SOURCES = 2,
+    LEARN_DAYS = 8, /* until Tuesday */
+    HOLIDAY = 14,   /* 2026-10-12, a Monday on which offices are closed */
+    PER_MILLE = 1000,
+};
+
+/* How a source behaves; zeroed it is gone. */
+struct source {
+    uint32_t permille; /* of its usual lines */
+    uint32_t unparsed_permille;
+    int64_t ahead_ns; /* of its clock */
+};
+
+struct town {
+    struct detect_run run;
+    uint64_t random;
+    int64_t now_ns;
+    struct source sources[SOURCES];
+};
+
+static uint32_t draw(struct town *t, uint32_t below)
+{
+    t->random = t->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((t->random >> 33) % below);
+}
+
+static int begin(void **state)
+{
+    struct town *t = calloc(1, sizeof(*t));
+    assert_non_null(t);
+    t->random = 7;
+    t->now_ns = START;
+    for (unsigned i = 0; i < SOURCES; i++)
+        t->sources[i].permille = PER_MILLE;
+    fake_run_begin(&t->run, &detector_silence, DETECT_SMALL);
+    fake_run_tick(&t->run, START);
+    *state = t;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct town *t = *state;
+    fake_run_end(&t->run);
+    free(t);
+    return 0;
+}
+
+/* Lines an hour of a town of fifty people. */
+static uint32_t usual(int64_t now_ns)
+{
+    int64_t day = calendar_day(now_ns);
+    uint32_t hour = calendar_minute(now_ns) / 60;
+    if (!calendar_open(day))
+        return 12;
+    if (hour >= 9 && hour < 17)
+        return hour == 12 ? 250 : 500;
+    return hour == 8 || hour == 17 ? 200 : 20;
+}
+
+static void line(struct town *t, unsigned source)
+{
+    const struct source *s = &t->sources[source];
+    struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns + s->ahead_ns);
+    f.arrival_ns = t->now_ns;
+    f.log_source = (uint8_t)source;
+    if (draw(t, PER_MILLE) < s->unparsed_permille)
+        f.flags |= FLOW_UNPARSED;
+    fake_run_flow(&t->run, &f);
+}
+
+/* Second by second; true when a finding came, before `span_ns` are over. */
+static bool live(struct town *t, int64_t span_ns)
+{
+    int64_t end_ns = t->now_ns + span_ns;
+    while (t->now_ns < end_ns) {
+        t->now_ns += SECOND;
+        fake_run_tick(&t->run, t->now_ns);
+        for (unsigned i = 0; i < SOURCES; i++) {
+            if (draw(t, 3600 * PER_MILLE) < usual(t->now_ns) * t->sources[i].permille)
+                line(t, i);
+        }
+        if (t->run.finding_count != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A week of learning, until Tuesday at that hour. */
+static void learn(struct town *t, int64_t hour)
+{
+    assert_false(live(t, LEARN_DAYS * DAY + hour * HOUR));
+}
+
+static const struct finding *first_of(const struct town *t, unsigned text)
+{
+    assert_int_equal(t->run.finding_count, 1);
+    assert_int_equal(t->run.findings[0].text, text);
+    assert_string_equal(fake_item(&t->run.findings[0], "sekisho.source"), "source");
+    assert_false(t->run.findings[0].scored);
+    return &t->run.findings[0];
+}
+
+/* Nights, weekends and a holiday, three weeks long. */
+static void test_quiet_times(void **state)
+{
+    struct town *t = *state;
+    assert_false(calendar_open(calendar_day(START + HOLIDAY * DAY)));
+    assert_false(live(t, 22 * DAY));
+    assert_int_equal(t->run.fired, 0);
+}
+
+/* The plug of one source is pulled while people work. */
+static void test_silence_and_return(void **state)
+{
+    struct town *t = *state;
+    learn(t, 10);
+    int64_t from_ns = t->now_ns;
+    t->sources[0].permille = 0;
+    assert_true(live(t, HOUR));
+    const struct finding *f = first_of(t, TEXT_SILENT);
+    assert_null(f->flow);
+    assert_false(f->ended);
+    assert_true(f->time_ns >= from_ns + 4 * MINUTE && f->time_ns <= from_ns + 20 * MINUTE);
+    assert_int_equal(f->time_ns, t->now_ns);
+    long expected = strtol(fake_item(f, "expected"), NULL, 10);
+    assert_in_range(expected, 20, 200);
+    assert_true((double)expected + 0.5 >= strtod(fake_item(f, "bound"), NULL));
+    int64_t since_ns = 0;
+    assert_int_equal(clock_parse(&since_ns, slice_from(fake_item(f, "since"))), 0);
+    assert_true(since_ns <= from_ns && since_ns > from_ns - 3 * MINUTE);
+    /* It goes on: said once an hour, in the same episode. */
+    fake_run_clear(&t->run);
+    assert_true(live(t, HOUR));
+    assert_false(first_of(t, TEXT_SILENT)->ended);
+    assert_int_equal(t->now_ns % HOUR, 0);
+    /* The next line ends it at once. */
+    fake_run_clear(&t->run);
+    line(t, 0);
+    assert_true(first_of(t, TEXT_SILENT)->ended);
+    t->sources[0].permille = PER_MILLE;
+    fake_run_clear(&t->run);
+    assert_false(live(t, 3 * DAY));
+}
+
+/* At night little is expected, so it takes longer, but not until somebody misses it. */
+static void test_silence_at_night(void **state)
+{
+    struct town *t = *state;
+    learn(t, 22);
+    int64_t from_ns = t->now_ns;
+    t->sources[0].permille = 0;
+    assert_true(live(t, 12 * HOUR));
+    assert_true(first_of(t, TEXT_SILENT)->time_ns >= from_ns + HOUR);
+}
+
+/* A tenth of the lines still comes: no silence, but less than usual; then it is as before. */
+static void test_partial_drop(void **state)
+{
+    struct town *t = *state;
+    learn(t, 9);
+    int64_t from_ns = t->now_ns;
+    t->sources[0].permille = PER_MILLE / 10;
+    assert_true(live(t, 6 * HOUR));
+    const struct finding *f = first_of(t, TEXT_DROPPED);
+    assert_in_range(f->time_ns, from_ns + 2 * HOUR, from_ns + 5 * HOUR);
+    assert_in_range(strtol(fake_item(f, "lines"), NULL, 10), 20, 90);
+    assert_in_range(strtol(fake_item(f, "usual"), NULL, 10), 200, 550);
+    t->sources[0].permille = PER_MILLE;
+    do {
+        fake_run_clear(&t->run);
+        assert_true(live(t, 3 * HOUR));
+        assert_int_equal(t->run.findings[0].text, TEXT_DROPPED);
+    } while (!t->run.findings[0].ended);
+    fake_run_clear(&t->run);
+    assert_false(live(t, 2 * DAY));
+}
+
+/* Half of the lines, or twice as many, is a matter of the day's work. */
+static void test_a_slow_day(void **state)
+{
+    struct town *t = *state;
+    learn(t, 0);
+    t->sources[0].permille = PER_MILLE / 2;
+    assert_false(live(t, DAY));
+    t->sources[0].permille = PER_MILLE * 2;
+    assert_false(live(t, DAY));
+}
+
+static void test_rise(void **state)
+{
+    struct town *t = *state;
+    learn(t, 9);
+    t->sources[0].permille = PER_MILLE * 6;
+    assert_true(live(t, 8 * HOUR));
+    const struct finding *f = first_of(t, TEXT_RISEN);
+    assert_true(strtol(fake_item(f, "lines"), NULL, 10) >
+                4 * strtol(fake_item(f, "usual"), NULL, 10));
+}
+
+/* A source that nobody knows yet may come and go; after a few days it is expected to stay. */
+static void test_new_source(void **state)
+{
+    struct town *t = *state;
+    t->sources[0].permille = 0;
+    learn(t, 0);
+    t->sources[0].permille = PER_MILLE;
+    assert_false(live(t, DAY + 12 * HOUR));
+    t->sources[0].permille = 0;
+    assert_false(live(t, 12 * HOUR));
+    t->sources[0].permille = PER_MILLE;
+    assert_false(live(t, 8 * DAY + 10 * HOUR));
+    t->sources[0].permille = 0;
+    assert_true(live(t, 2 * HOUR));
+    (void)first_of(t, TEXT_SILENT);
+}
+
+/* Nobody watched for three hours: that nothing came then says nothing. What is silent now does. */
+static void test_gap(void **state)
+{
+    struct town *t = *state;
+    learn(t, 10);
+    for (unsigned flagged = 0; flagged < 2; flagged++) {
+        t->now_ns += 3 * HOUR;
+        t->run.gap = flagged == 1;
+        fake_run_tick(&t->run, t->now_ns);
+        t->run.gap = false;
+        assert_int_equal(t->run.fired, 0);
+        assert_false(live(t, 18 * HOUR));
+        assert_false(live(t, 3 * HOUR));
+    }
+    /* A restart in a short gap that the clock alone would not show. */
+    t->sources[0].permille = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        assert_false(live(t, 2 * MINUTE));
+        t->run.gap = true;
+        t->now_ns += SECOND;
+        fake_run_tick(&t->run, t->now_ns);
+        t->run.gap = false;
+    }
+    int64_t from_ns = t->now_ns;
+    assert_true(live(t, HOUR));
+    const struct finding *f = first_of(t, TEXT_SILENT);
+    assert_true(f->time_ns >= from_ns + 4 * MINUTE);
+    int64_t since_ns = 0;
+    assert_int_equal(clock_parse(&since_ns, slice_from(fake_item(f, "since"))), 0);
+    assert_int_equal(since_ns, from_ns);
+}
+
+/* A restart within a silence does not end it. */
+static void test_gap_within_silence(void **state)
+{
+    struct town *t = *state;
+    learn(t, 10);
+    t->sources[0].permille = 0;
+    assert_true(live(t, HOUR));
+    fake_run_clear(&t->run);
+    t->run.gap = true;
+    t->now_ns += SECOND;
+    fake_run_tick(&t->run, t->now_ns);
+    t->run.gap = false;
+    assert_int_equal(t->run.fired, 0);
+    assert_false(live(t, 10 * MINUTE));
+    line(t, 0);
+    assert_true(first_of(t, TEXT_SILENT)->ended);
+}
+
+/* A new firmware: lines that no parser knows. Found at the line that makes it too many. */
+static void test_drift(void **state)
+{
+    struct town *t = *state;
+    t->sources[0].unparsed_permille = 5;
+    learn(t, 10);
+    int64_t from_ns = t->now_ns;
+    t->sources[0].unparsed_permille = PER_MILLE;
+    assert_true(live(t, HOUR));
+    const struct finding *f = first_of(t, TEXT_DRIFTED);
+    assert_non_null(f->flow);
+    assert_true((f->flow->flags & FLOW_UNPARSED) != 0);
+    assert_true(f->time_ns <= from_ns + 30 * MINUTE);
+    t->sources[0].unparsed_permille = 5;
+    do {
+        fake_run_clear(&t->run);
+        assert_true(live(t, 6 * HOUR));
+        assert_int_equal(t->run.findings[0].text, TEXT_DRIFTED);
+    } while (!t->run.findings[0].ended);
+}
+
+static void clock_is_off(struct town *t, int64_t ahead_ns, unsigned text, const char *minutes)
+{
+    t->sources[0].ahead_ns = ahead_ns;
+    assert_true(live(t, HOUR));
+    assert_string_equal(fake_item(first_of(t, text), "minutes"), minutes);
+    t->sources[0].ahead_ns = 0;
+    fake_run_clear(&t->run);
+    assert_true(live(t, HOUR));
+    assert_true(first_of(t, text)->ended);
+    fake_run_clear(&t->run);
+}
+
+static void test_clock(void **state)
+{
+    struct town *t = *state;
+    learn(t, 10);
+    clock_is_off(t, 41 * MINUTE, TEXT_FAST, "41");
+    clock_is_off(t, -9 * HOUR, TEXT_SLOW, "540");
+    t->sources[0].ahead_ns = 2 * MINUTE;
+    assert_false(live(t, 2 * HOUR));
+}
+
+/* The state is bytes, anywhere. */
+static void test_state_can_be_moved(void **state)
+{
+    struct town *t = *state;
+    assert_false(live(t, 3 * DAY));
+    fake_run_move(&t->run);
+    assert_false(live(t, 5 * DAY + 10 * HOUR));
+    fake_run_move(&t->run);
+    t->sources[0].permille = 0;
+    assert_true(live(t, HOUR));
+    (void)first_of(t, TEXT_SILENT);
+    fake_run_move(&t->run);
+    fake_run_clear(&t->run);
+    line(t, 0);
+    assert_true(first_of(t, TEXT_SILENT)->ended);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_quiet_times, begin, end),
+        cmocka_unit_test_setup_teardown(test_silence_and_return, begin, end),
+        cmocka_unit_test_setup_teardown(test_silence_at_night, begin, end),
+        cmocka_unit_test_setup_teardown(test_partial_drop, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_slow_day, begin, end),
+        cmocka_unit_test_setup_teardown(test_rise, begin, end),
+        cmocka_unit_test_setup_teardown(test_new_source, begin, end),
+        cmocka_unit_test_setup_teardown(test_gap, begin, end),
+        cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, end),
+        cmocka_unit_test_setup_teardown(test_drift, begin, end),
+        cmocka_unit_test_setup_teardown(test_clock, begin, end),
+        cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
