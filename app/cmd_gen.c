@@ -31,6 +31,7 @@ static const char USAGE[] =
     "  --format MIX        weights of lines, such as fortigate=60,squid=40\n"
     "                      (fortigate=40,panos=12,cisco_asa=8,squid=22,i_filter=18)\n"
     "  --inject KIND[:N],..  cases to plant, each with a look-alike that must not alert\n"
+    "  --inject-after D    none of them in the first D days\n"
     "  --mess N            per thousand lines: cut, doubled, in CP932, with NUL and the like\n"
     "  --mess-huge N       per million lines: of 10 MiB\n"
     "  --out DIR           a new folder: logs, manifest.yaml, config.yaml, labels.ndjson,\n"
@@ -49,6 +50,7 @@ enum option_id {
     OPTION_PCS,
     OPTION_FORMAT,
     OPTION_INJECT,
+    OPTION_INJECT_AFTER,
     OPTION_MESS,
     OPTION_MESS_HUGE,
     OPTION_OUT,
@@ -65,6 +67,7 @@ static const struct option OPTIONS[] = {
     {"pcs", required_argument, NULL, OPTION_PCS},
     {"format", required_argument, NULL, OPTION_FORMAT},
     {"inject", required_argument, NULL, OPTION_INJECT},
+    {"inject-after", required_argument, NULL, OPTION_INJECT_AFTER},
     {"mess", required_argument, NULL, OPTION_MESS},
     {"mess-huge", required_argument, NULL, OPTION_MESS_HUGE},
     {"out", required_argument, NULL, OPTION_OUT},
@@ -130,6 +133,8 @@ static int read_option(struct command *c, int id, const char *text, struct diag 
         return gen_options_formats(&c->gen, slice_from(text), diag);
     case OPTION_INJECT:
         return gen_options_inject(&c->gen, slice_from(text), diag);
+    case OPTION_INJECT_AFTER:
+        return read_number32(&c->gen.inject_after_days, "--inject-after", text);
     case OPTION_MESS:
         return read_number32(&c->gen.mess_permille, "--mess", text);
     case OPTION_MESS_HUGE:

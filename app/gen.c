@@ -132,6 +132,7 @@ static int start(struct gen *g, struct diag *diag)
     g->now_ns = o->start_ns;
     g->left = o->events > 0 ? o->events : UINT64_MAX;
     int64_t span[2] = {o->start_ns, o->start_ns + (end - o->start_ns) / 10 * 9};
+    span[0] += o->inject_after_days * GEN_DAY_NS;
     if (o->inject_from_ns > 0)
         span[0] = o->inject_from_ns;
     if (o->inject_until_ns > 0)

@@ -56,8 +56,8 @@ static int64_t choose_begin(struct gen_case *c, const int64_t span_ns[2])
     bool anytime = c->anytime || c->duration_ns > LONG_CASE_HOURS * GEN_HOUR_NS;
     int64_t begin = span_ns[0];
     for (int i = 0; i < DRAWS; i++) {
-        uint64_t bits = gen_random_next(&c->random) >> 32;
-        begin = span_ns[0] + (int64_t)(((uint64_t)room >> 16) * bits >> 16);
+        uint64_t share = gen_random_next(&c->random) >> 40; /* of 2^24 */
+        begin = span_ns[0] + (int64_t)(((uint64_t)room >> 20) * share >> 4);
         if (anytime || working_hours(begin, begin + c->duration_ns))
             break;
     }

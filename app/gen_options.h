@@ -68,6 +68,7 @@ struct gen_options {
     uint32_t cases[GEN_CASE_KINDS]; /* each planted with a look-alike that must not alert */
     int64_t inject_from_ns;         /* cases begin within [from, until); 0 = anywhere that fits */
     int64_t inject_until_ns;
+    uint32_t inject_after_days; /* with days: the first of them are for learning, without cases */
     uint32_t mess_permille;   /* lines made ugly */
     uint32_t huge_permillion; /* lines blown up to 10 MiB */
 };

@@ -6,7 +6,7 @@ _sekisho_options() {
     replay) echo --data --log --tenant --format --manifest --config --zone --reference-time --workers --batch-rows ;;
     demo) echo --tenants --seconds --seed --lang --keep ;;
     parse) echo --format --zone --reference-time -0 --raw ;;
-    gen) echo --seed --tenants --events --days --start --pcs --format --inject --mess --mess-huge --out --brokers ;;
+    gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
