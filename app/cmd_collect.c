@@ -227,6 +227,12 @@ static void session_free(struct session *s)
     *s = (struct session){0};
 }
 
+static void say_not_reloaded(const struct collect_command *o, struct diag *diag)
+{
+    log_error("collect", "not reloaded: the running configuration stays in force",
+              "config=%s why=%s", o->config, diag_text(diag));
+}
+
 /* Replace the session by one of the file as it is now, or keep it where that cannot be. */
 static int reload(struct session *s, struct store *store, const struct collect_command *o)
 {
@@ -248,11 +254,11 @@ static int reload(struct session *s, struct store *store, const struct collect_c
             return 0;
         }
         (void)session_stop(&next);
+        say_not_reloaded(o, &diag);
         if (s->collector == NULL && status == ERR_CONF)
             status = session_start(s, store, o->brokers, &diag);
     } else {
-        log_error("collect", "not reloaded: the running configuration stays in force",
-                  "config=%s why=%s", o->config, diag_text(&diag));
+        say_not_reloaded(o, &diag);
         status = 0;
     }
     session_free(&next);

@@ -131,7 +131,8 @@ static int cursor_save(struct output *o)
                                 : ERR_NOMEM;
     o->owed = err != 0;
     if (err != 0) {
-        output_why(&o->host, "%s cannot be written: %s", o->path, err_name(err));
+        output_why(&o->host, "%s cannot be written: %s", o->path,
+                   err == ERR_IO && file_no_space() ? "the disk is full" : err_name(err));
         return err;
     }
     o->moved = false;

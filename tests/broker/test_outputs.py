@@ -27,6 +27,10 @@ RUN = BIN.parent / "tests" / "run_outputs"
 TENANTS = {990019: "例示市", 52027: "見本町", 12025: "手本村"}
 SEVERITIES = ["informational", "low", "medium", "high", "critical"]
 KILLS = 40 if LONG else 8
+ALERT_TOPIC = "seclog.alert.finding.v1"
+# Everything is allowed that no rule forbids.
+AUTHORIZER = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+              "allow.everyone.if.no.acl.found": "true"}
 
 
 class Alert:
@@ -82,6 +86,8 @@ class Outputs:
             self.process = subprocess.Popen([str(RUN), str(self.conf)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=log, text=True, env=env, preexec_fn=prepare)
         line = self.process.stdout.readline()
+        if faults and not line:
+            raise ConnectionError("the process ended at its start")
         assert line == "started\n", f"{line!r}\n{self.log.read_text()[-3000:]}"
         return self
 
@@ -189,16 +195,22 @@ def test_files(folder, step):
             step("a file that was rotated away stays, a new one is begun")
 
 
-def test_kill(folder, redis, step):
+def test_kill(folder, step):
+    with Redis(folder / "redis") as redis, Broker() as kafka:
+        kill_often(folder, redis, kafka, step)
+
+
+def kill_often(folder, redis, kafka, step):
     """SIGKILL between delivery and cursor, at that very place and at any time."""
     random = seeded_random()
-    o = Outputs(folder, FILES + f"redis: {{address: \"unix:{redis.path}\"}}\n")
+    kafka.create_topic(ALERT_TOPIC, partitions=2)
+    o = Outputs(folder, FILES + f"redis: {{address: \"unix:{redis.path}\"}}\nkafka: {{brokers: \"{kafka.bootstrap}\"}}\n")
     number = 0
     for i in range(KILLS):
         faults = f"crash@output.delivered:{1 + i % 3}" if i % 2 == 0 else None
-        o.start(faults)
         end = time.monotonic() + random.uniform(0.02, 0.3)
         try:
+            o.start(faults)
             while time.monotonic() < end or faults:
                 fresh = alerts(number, 1 + number % 4)
                 number += len(fresh)
@@ -212,6 +224,7 @@ def test_kill(folder, redis, step):
     o.start()
     o.wait_delivered("file")
     o.wait_delivered("redis")
+    o.wait_delivered("kafka")
     o.stop()
     # What the program had not confirmed may be missing, nothing else, and nothing is there twice.
     found = keys_of(ndjson(folder / "alerts.ndjson"))
@@ -220,7 +233,12 @@ def test_kill(folder, redis, step):
     check_files(o)
     stream = [(e["id"], int(e["revision"])) for e in redis.stream_entries("sekisho:alerts")]
     assert stream == found, f"{len(stream)} in Redis, {len(found)} in the file"
-    step(f"{KILLS} kills: {len(found)} alerts, each once, in files and in Redis")
+    topic = consumed(kafka, ALERT_TOPIC)
+    by_key = {(k, int(headers["revision"])): line for k, headers, line in topic}
+    assert set(by_key) == set(found), f"{len(by_key)} in Kafka, {len(found)} in the file"
+    assert {line for _, _, line in topic} == set(by_key.values()), "a revision with other bytes"
+    step(f"{KILLS} kills: {len(found)} alerts, each once, in files and in Redis; {len(topic)} records in Kafka, which are "
+         f"{len(by_key)} by id and revision")
 
 
 # Redis
@@ -354,8 +372,8 @@ def consumed(kafka, topic):
 
 
 def test_kafka(folder, step):
-    topic = "seclog.alert.finding.v1"
-    with Broker() as kafka:
+    topic = ALERT_TOPIC
+    with Broker(properties=AUTHORIZER) as kafka:
         o = Outputs(folder, f"kafka:\n  brokers: {kafka.bootstrap}\n  properties:\n"
                     "    {message.timeout.ms: \"5000\", topic.metadata.propagation.max.ms: \"1000\"}\n")
         with o:
@@ -385,6 +403,16 @@ def test_kafka(folder, step):
                 o.wait_delivered("kafka", 90)
             assert {k for k, _, _ in consumed(kafka, topic)} == {a.id for a in o.committed}
             step("the broker went and came, the process ended meanwhile: everything arrived")
+            rule = ["--deny-principal", "User:ANONYMOUS", "--operation", "Write", "--topic", topic]
+            kafka.tool("org.apache.kafka.tools.AclCommand", "--add", *rule)
+            with o.start():
+                o.commit(*alerts(300, 5))
+                wait_until(lambda: re.search("output=kafka why=.*authorization failed", o.text()), 60, "the refusal")
+                assert o.stats("kafka")["delivered"] == 0
+                kafka.tool("org.apache.kafka.tools.AclCommand", "--remove", "--force", *rule)
+                o.wait_delivered("kafka", 90)
+            assert {k for k, _, _ in consumed(kafka, topic)} == {a.id for a in o.committed}
+            step("a topic that may not be written: said; everything arrived once it may be")
 
 
 # Syslog
@@ -569,6 +597,14 @@ outputs:
             for name in ("file", "redis", "kafka"):
                 for what in ("delivered_total", "failed_total", "retries_total", "behind", "open"):
                     assert f'sekisho_output_{what}{{output="{name}"}}' in page, page
+            # What only shows when outputs start: said, and the former ones go on.
+            conf = folder / "collector.yaml"
+            (folder / "empty").write_text("")
+            conf.write_text(conf.read_text().replace("redis.sock\"", "redis.sock\", password_file: empty"))
+            daemon.send(signal.SIGHUP)
+            daemon.wait_log("has no password", 20)
+            send(50)
+            wait_until(lambda: redis.hash("sekisho:count:990019:fw1")["lines"] == "50", 30, "the former outputs")
             start = time.monotonic()
             assert daemon.stop(10) == 0
             assert time.monotonic() - start < 5
@@ -605,18 +641,17 @@ outputs:
 
 
 def main():
-    step = Steps()
+    """Names of tests on the command line run only these."""
+    wanted, step = sys.argv[1:], Steps()
     with temp_dir() as top:
         def folder(name):
             path = top / name
             path.mkdir()
             return path
         for test in (test_configuration, test_files, test_syslog_folders, test_mail, test_end, test_redis,
-                     test_redis_start, test_hostile_redis, test_kafka, test_collector):
-            test(folder(test.__name__), step)
-        path = folder("kill")
-        with Redis(path / "redis") as redis:
-            test_kill(path, redis, step)
+                     test_redis_start, test_hostile_redis, test_kafka, test_collector, test_kill):
+            if not wanted or test.__name__ in wanted:
+                test(folder(test.__name__), step)
 
 
 def test_syslog_folders(folder, step):
