@@ -21,8 +21,8 @@ enum {
     SECONDS_AN_HOUR = 3600,
 };
 
-#define GAP_RATE_MOST  1e-3  /* gaps of that size a day: one false alarm in three years */
-#define GAP_BEND       8.0 /* lines */
+#define GAP_RATE_MOST  1e-3  /* gaps of that size a day; docs/detection.md has what comes of it */
+#define GAP_BEND       8.0   /* lines */
 #define GAP_LONGEST    1.5   /* times the longest one that was none */
 #define LONGEST_KEPT   0.999 /* an hour: half of it after a month */
 #define LADDER_DAYS    60.0

@@ -9,7 +9,7 @@
  * came, their ratio with its 95 % interval (Garwood's, exact for Poisson counts).
  *
  * Then the alerts of the days after the LEARN_DAYS, by kind, and how many a municipality had on one
- * day.
+ * day. With SEKISHO_SHOW_ALERTS set, each is printed.
  *
  * Exits with 1 when a threshold with at least EXPECTED_LEAST expected has an interval outside
  * [0.5, 2], or a municipality had more than DETECT_BUDGET_DEFAULT alerts on a day.
@@ -31,10 +31,10 @@ extern const struct detector detector_silence;
 
 enum {
     SEEDS = 20,
-    DAYS = 10,
+    DAYS = 17,
     LEARN_DAYS = 7,
     TENANTS = 10,
-    EVENTS = 2000000, /* of a seed */
+    EVENTS = 3400000, /* of a seed */
     EXPECTED_LEAST = 30,
     SUMS_MAX = 32,
     KINDS_MAX = 64,
@@ -213,7 +213,7 @@ static void alert(void *self, const struct gen *gen, const struct detect_alert *
     while (gen_tenant(gen, town)->code != a->record.tenant)
         town++;
     r->alerts[town * r->days + (unsigned)day] += strncmp(k->name, "digest", 6) != 0;
-    if (getenv("SHOW") != NULL)
+    if (getenv("SEKISHO_SHOW_ALERTS") != NULL)
         printf("%llu %.*s\n", (unsigned long long)r->seed, (int)a->record.line.len,
                a->record.line.data);
 }

@@ -143,9 +143,11 @@ static void test_look_alikes(void **state)
     for (unsigned pc = 0; pc < 3; pc++) {
         struct flow f = contact(20 + pc, FLOW_REFUSED, now);
         f.flags |= pc == 0 ? FLOW_SHARED_SOURCE : pc == 1 ? FLOW_EXCLUDED : 0;
-        if (pc == 2) /* noise from outside */
-            f.source = fake_ip("203.0.113.9"), f.destination = fake_ip("10.1.0.3"),
+        if (pc == 2) { /* noise from outside */
+            f.source = fake_ip("203.0.113.9");
+            f.destination = fake_ip("10.1.0.3");
             fake_flow_keys(&f);
+        }
         for (int i = 0; i < 600; i++, f.time_ns += 100 * MS)
             fake_run_flow(&t->run, &f);
     }

@@ -50,7 +50,7 @@ class Builder:
 
     def variant(self, patch):
         tree = self.folder / f"tree-{patch.stem}"
-        for folder in ("app", "base", "event", "ingest", "store"):
+        for folder in ("app", "base", "detect", "event", "ingest", "store"):
             shutil.copytree(ROOT / folder, tree / folder)
         with open(patch, "rb") as stream:
             subprocess.run(["patch", "-p1", "-s", "-F", "3"], stdin=stream, cwd=tree, check=True)
