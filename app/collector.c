@@ -387,6 +387,7 @@ static int open_committer(struct collector *c)
                                        .frame_age_ns = conf_int(root, "limits.frame_age"),
                                        .wall_ticks = true,
                                        .envs = c->envs,
+                                       .ticked_ns = c->o.ticked_ns,
                                        .tally = c->tally,
                                        .committed = committed,
                                        .released = c->o.outputs == NULL ? NULL : released,

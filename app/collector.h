@@ -25,6 +25,7 @@ struct collector_options {
     struct store *store;
     struct watch *watch;     /* with the states as of the log's end; NULL: nobody watches */
     struct outputs *outputs; /* woken when alerts are durable; or NULL */
+    int64_t ticked_ns;       /* that the states have seen, where the log is empty; or 0 */
     const char *brokers;     /* in place of the configuration's; NULL = that */
 };
 

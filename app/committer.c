@@ -342,6 +342,7 @@ int committer_open(struct committer **out, const struct committer_options *optio
                                         .frame_bytes = options->frame_bytes,
                                         .envs = options->envs,
                                         .env_count = options->env_count,
+                                        .ticked_ns = options->ticked_ns,
                                         .midnight = options->midnight,
                                         .self = options->self};
     int status = c->rings == NULL ? ERR_NOMEM : frame_maker_new(&c->maker, &maker);

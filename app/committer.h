@@ -38,6 +38,7 @@ struct committer_options {
     bool wall_ticks;        /* announce a mark a second; else whoever submits decides about marks */
     const struct frame_env *envs; /* for the first frame; borrowed */
     size_t env_count;
+    int64_t ticked_ns;   /* of an empty log: the tick that the states have seen already; or 0 */
     struct tally *tally; /* borrowed */
     void (*committed)(void *self, const struct frame_entry *entries,
                       size_t count); /* may be NULL */

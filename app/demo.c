@@ -12,13 +12,16 @@
 
 #define DAY_NS   (86400 * CLOCK_NS_PER_SECOND)
 #define LEARN_NS (20 * CLOCK_NS_PER_SECOND)
+#define HOUR_NS  (60 * CLOCK_NS_PER_MINUTE)
 /* Kinds that show themselves within half a minute. */
 #define DEMO_CASES                                                                            \
     "scan,scan_vertical,scan_inbound,ioc_ip,ioc_domain,ioc_url,zone_lgwan:2,zone_mynumber:2," \
-    "deny_burst,brute_force,flood"
+    "deny_burst,brute_force,flood,silence"
 
 enum {
     LEARN_DAYS = 7,
+    SILENCE_BEFORE_S =
+        290, /* so long before the live part a source falls silent; D12's least is 300 s */
     LEARN_EVENTS = 3000000, /* of the whole run */
     LEARN_STEP = 20000,     /* lines between two calls of progress() */
     SEND_BURST = 20000,     /* lines of one demo_send_due() */
@@ -39,6 +42,7 @@ struct demo {
     bool has_next;
     uint64_t sent;
     int64_t live_ns;
+    int64_t learned_ns; /* last tick of the past */
     struct buf topic;
 };
 
@@ -94,8 +98,11 @@ static int open_store(struct demo *d, struct diag *diag)
 
 static int open_collector(struct demo *d, struct diag *diag)
 {
-    struct collector_options options = {
-        .config = d->config, .environment = &d->environment, .store = d->store, .watch = d->watch};
+    struct collector_options options = {.config = d->config,
+                                        .environment = &d->environment,
+                                        .store = d->store,
+                                        .watch = d->watch,
+                                        .ticked_ns = d->learned_ns};
     watch_go_live(d->watch);
     int status = collector_open(&d->collector, &options, diag);
     return status == 0 ? demo_alerts_open(&d->alerts, config_path(d->config, "data"), diag)
@@ -122,7 +129,7 @@ int demo_learn(struct demo *d, bool (*progress)(uint64_t lines, int64_t time_ns)
             status = ERR_AGAIN;
     }
     if (status == 0)
-        status = learn_finish(l);
+        status = learn_finish(l, &d->learned_ns);
     learn_close(l);
     return status == 0 ? open_collector(d, diag) : status;
 }
@@ -137,19 +144,24 @@ int demo_open(struct demo **out, const struct demo_options *options, struct diag
     gen.seed = options->seed;
     gen.tenants = options->tenants;
     /*
-     * A Monday's morning after a week of learning, whatever the time is now: a demonstration at
-     * night would be silent. The past takes about LEARN_NS to be read.
+     * A working day's morning after a week of learning, whatever the time is now: a demonstration at
+     * night would be silent. Minutes are the clock's, so that hours of the past are hours of the
+     * clock, as D12 learns them. The past takes about LEARN_NS to be read.
      */
-    int64_t live_ns = GEN_START_WORK_NS + LEARN_DAYS * DAY_NS;
     int64_t now_ns = clock_now_ns();
+    int64_t live_ns =
+        GEN_START_WORK_NS + LEARN_DAYS * DAY_NS + HOUR_NS + (now_ns + LEARN_NS) % HOUR_NS;
     gen.days = LEARN_DAYS + 2;
     gen.events = LEARN_EVENTS;
     gen.start_ns = GEN_START_NS;
+    gen.open_daily = true;
     gen.shift_ns = now_ns + LEARN_NS - live_ns;
     d->live_ns = now_ns + LEARN_NS;
     gen.inject_from_ns = live_ns + 2 * CLOCK_NS_PER_SECOND;
     gen.inject_until_ns =
         live_ns + (int64_t)(options->seconds < 8 ? 4 : options->seconds - 4) * CLOCK_NS_PER_SECOND;
+    gen.silence_from_ns = live_ns - SILENCE_BEFORE_S * CLOCK_NS_PER_SECOND;
+    gen.silence_until_ns = gen.inject_until_ns;
     if (gen_options_inject(&gen, SLICE(DEMO_CASES), diag) != 0) {
         free(d);
         return ERR_CONF;

@@ -321,7 +321,7 @@ int frame_maker_new(struct frame_maker **out, const struct frame_maker_options *
     m->o = *options;
     m->tick_ns = store_last_tick_ns(options->store);
     if (m->tick_ns == INT64_MIN)
-        m->tick_ns = 0; /* nobody has ticked yet */
+        m->tick_ns = options->ticked_ns;
     m->marks = calloc(options->workers, sizeof(struct parcel *));
     m->groups = calloc(options->workers, sizeof(*m->groups));
     m->codec = codec_new(options->zstd_level);

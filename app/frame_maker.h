@@ -24,6 +24,7 @@ struct frame_maker_options {
     size_t frame_bytes;           /* so much makes a frame full */
     const struct frame_env *envs; /* for the first frame; borrowed */
     size_t env_count;
+    int64_t ticked_ns; /* as in struct committer_options */
     /* As in struct committer_options; may be NULL. */
     int (*midnight)(void *self, struct slice contributions, int64_t tick_ns, struct buf *out);
     void *self;

@@ -66,7 +66,7 @@ static uint64_t wanted_share(const struct gen_options *o, uint64_t natural_day)
     uint64_t planted = 0;
     int64_t first = gen_calendar_day(o->start_ns);
     for (int64_t day = first; day < first + o->days; day++)
-        natural += natural_day / (gen_calendar_open(day) ? 1 : CLOSED_SHARE);
+        natural += natural_day / (o->open_daily || gen_calendar_open(day) ? 1 : CLOSED_SHARE);
     for (uint32_t kind = 0; kind < GEN_CASE_KINDS; kind++)
         planted += (uint64_t)o->cases[kind] * gen_case_lines((enum gen_case_kind)kind);
     /* At least a fifth is background, whatever is planted. */

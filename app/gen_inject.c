@@ -22,11 +22,19 @@ static bool has_silence(const struct gen_inject *g, uint32_t tenant)
     return false;
 }
 
+/* A short silence on order: only where much is logged does it mean anything. */
+static bool is_ordered(const struct gen_inject *g, const struct gen_case *c)
+{
+    return c->kind == GEN_SILENCE && !c->look_alike && g->silence_ns[0] != 0;
+}
+
 /* Cases go round the municipalities, each kind from another one on. */
 static int choose_tenant(const struct gen_inject *g, struct gen_case *c)
 {
     uint32_t count = g->world->tenant_count;
     uint32_t first = (uint32_t)(gen_mix(g->world->seed, 300U + c->kind) % count);
+    if (is_ordered(g, c))
+        first = count - c->number % count; /* the largest comes first */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tenant = (first + c->number + i) % count;
         if (!gen_case_fits(&g->world->tenants[tenant], (enum gen_case_kind)c->kind))
@@ -72,6 +80,10 @@ static int plan(struct gen_inject *g, struct gen_case *c, const int64_t span_ns[
     if (result != 0)
         return result;
     c->flow.time_ns = choose_begin(c, span_ns);
+    if (is_ordered(g, c)) {
+        c->flow.time_ns = g->silence_ns[0];
+        c->duration_ns = g->silence_ns[1] - g->silence_ns[0];
+    }
     c->flow.planted = (uint16_t)(c - g->cases);
     if (c->kind == GEN_SILENCE) {
         c->first_ns = c->flow.time_ns;
@@ -107,7 +119,9 @@ static int plan_kind(struct gen_inject *g, enum gen_case_kind kind, uint32_t cou
 int gen_inject_init(struct gen_inject *g, const struct gen_options *o, struct gen_world *world,
                     struct gen_traffic *traffic, const int64_t span_ns[2], struct diag *diag)
 {
-    *g = (struct gen_inject){.world = world, .traffic = traffic};
+    *g = (struct gen_inject){.world = world,
+                             .traffic = traffic,
+                             .silence_ns = {o->silence_from_ns, o->silence_until_ns}};
     uint32_t total = 0;
     for (size_t kind = 0; kind < GEN_CASE_KINDS; kind++)
         total += o->cases[kind] * 2;

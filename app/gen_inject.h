@@ -20,7 +20,8 @@ struct gen_inject {
     struct gen_queue queue; /* tag: case */
     struct gen_case *cases;
     uint32_t count;
-    uint32_t silences; /* of them; they come first */
+    uint32_t silences;     /* of them; they come first */
+    int64_t silence_ns[2]; /* where they begin and end; 0 = by chance */
 };
 
 /* Plan all cases of the options into from_ns..until_ns. */

@@ -167,6 +167,8 @@ int gen_options_check(const struct gen_options *o, struct diag *diag)
     faults += require(o->start_ns >= 0, diag, "--start", "must be after 1970");
     faults += require(o->inject_after_days == 0 || o->inject_after_days < o->days, diag,
                       "--inject-after", "fewer days than --days, which it needs");
+    faults += require(o->silence_from_ns == 0 || o->silence_from_ns < o->silence_until_ns, diag,
+                      "--inject", "the span of silences is empty");
     faults += require(o->inject_until_ns == 0 || o->inject_from_ns < o->inject_until_ns, diag,
                       "--inject", "its span of time is empty");
     return faults == 0 ? 0 : ERR_CONF;

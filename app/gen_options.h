@@ -61,6 +61,7 @@ struct gen_options {
     uint64_t events;  /* lines; 0 = as many as the days hold */
     uint32_t days;    /* 0 = as long as the events take at the natural rate */
     int64_t start_ns; /* 0 = GEN_START_NS with days, GEN_START_WORK_NS without */
+    bool open_daily;  /* no weekends, no holidays: with a shift they would lie on other days */
     int64_t shift_ns; /* added to every time that comes out: Monday morning at any hour */
     uint32_t pcs_min; /* PCs of the smallest and the largest municipality */
     uint32_t pcs_max;
@@ -68,9 +69,11 @@ struct gen_options {
     uint32_t cases[GEN_CASE_KINDS]; /* each planted with a look-alike that must not alert */
     int64_t inject_from_ns;         /* cases begin within [from, until); 0 = anywhere that fits */
     int64_t inject_until_ns;
+    int64_t silence_from_ns; /* silences fill [from, until); 0 = they begin like other cases */
+    int64_t silence_until_ns;
     uint32_t inject_after_days; /* with days: the first of them are for learning, without cases */
-    uint32_t mess_permille;   /* lines made ugly */
-    uint32_t huge_permillion; /* lines blown up to 10 MiB */
+    uint32_t mess_permille;     /* lines made ugly */
+    uint32_t huge_permillion;   /* lines blown up to 10 MiB */
 };
 
 /* Seed 1, 10 tenants of 50 to 8,000 PCs, neither events nor days. */

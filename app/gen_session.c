@@ -91,7 +91,7 @@ static bool day_hours(const struct gen_world *w, uint16_t tenant, uint16_t host,
     }
     int64_t begin = (int64_t)(bits >> 8 & 0xFFFF) * (55 * MINUTE >> 16);
     hours[0] = midnight + 8 * GEN_HOUR_NS + begin;
-    if (!gen_calendar_open(day)) {
+    if (!gen_world_open(w, day)) {
         hours[0] += GEN_HOUR_NS;
         hours[1] = hours[0] + (int64_t)(1 + (bits >> 24) % 4) * GEN_HOUR_NS;
         return bits % 1000 < 30;
@@ -482,7 +482,7 @@ static int64_t background_gap(const struct gen_session *s, struct gen_background
         return 1800 * SECOND;
     uint32_t quarter = (uint32_t)((now + GEN_JST_NS) % GEN_DAY_NS / QUARTER_NS);
     uint32_t visitors = gen_calendar_visitors(quarter);
-    bool work = quarter >= 33 && quarter < 70 && gen_calendar_open(gen_calendar_day(now));
+    bool work = quarter >= 33 && quarter < 70 && gen_world_open(s->world, gen_calendar_day(now));
     uint64_t an_hour = 2;
     if (b->kind == BACK_VISITORS)
         an_hour = tenant->active * (uint64_t)visitors / 64;

@@ -348,7 +348,8 @@ static void set_active(struct gen_world *w, uint32_t hosts_permillion)
 
 int gen_world_init(struct gen_world *w, const struct gen_options *o, uint32_t hosts_permillion)
 {
-    *w = (struct gen_world){.seed = gen_mix(o->seed, 0), .tenant_count = o->tenants};
+    *w = (struct gen_world){
+        .seed = gen_mix(o->seed, 0), .tenant_count = o->tenants, .open_daily = o->open_daily};
     uint32_t total = 0;
     for (uint32_t f = 0; f < GEN_FORMATS; f++)
         total += o->share[f];

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/gen_calendar.h"
 #include "app/gen_flow.h"
 #include "app/gen_options.h"
 #include "app/gen_random.h"
@@ -133,7 +134,14 @@ struct gen_world {
     struct gen_zipf zipf; /* over what people visit: rank 0 is GEN_DEST_SERVICES */
     struct gen_curves curves;
     uint32_t share[GEN_FORMATS];
+    bool open_daily; /* no weekends, no holidays */
 };
+
+/* Whether people work on that day. */
+static inline bool gen_world_open(const struct gen_world *w, int64_t day)
+{
+    return w->open_daily || gen_calendar_open(day);
+}
 
 /* `hosts_permillion` of the PCs are simulated, at least eight a municipality. */
 int gen_world_init(struct gen_world *w, const struct gen_options *o, uint32_t hosts_permillion);

@@ -151,8 +151,12 @@ int learn_line(struct learn *l, uint32_t tenant, const char *source, struct slic
     return intake_record(s->part, &record);
 }
 
-int learn_finish(struct learn *l)
+int learn_finish(struct learn *l, int64_t *tick_ns)
 {
+    *tick_ns = 0;
+    if (l->last_ns == CLOCK_NONE)
+        return 0;
     struct mark mark = {.tick_ns = l->last_ns / CLOCK_NS_PER_SECOND * CLOCK_NS_PER_SECOND};
-    return l->last_ns == CLOCK_NONE ? 0 : intake_mark(l->intake, &mark);
+    *tick_ns = mark.tick_ns;
+    return intake_mark(l->intake, &mark);
 }

@@ -25,6 +25,7 @@ int learn_open(struct learn **out, const struct learn_options *options);
 /* A line without its end; times do not go back. */
 int learn_line(struct learn *l, uint32_t tenant, const char *source, struct slice line,
                int64_t time_ns);
-/* Everything is judged; the watch is ready to go live. NULL is fine for learn_close(). */
-int learn_finish(struct learn *l);
+/* Everything is judged; the watch is ready to go live. *tick_ns: the last tick, 0 without lines. */
+int learn_finish(struct learn *l, int64_t *tick_ns);
+/* NULL is fine. */
 void learn_close(struct learn *l);
