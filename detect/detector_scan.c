@@ -245,10 +245,10 @@ static struct scan_walk *find_walk(struct table *table, uint64_t key, const stru
 static void explain(struct finding *out, const struct scan_walk *w)
 {
     const struct scan_rule *rule = scan_rule_of((enum scan_kind)w->kind);
-    finding_int(out, "contacts", (int64_t)w->refused + w->accepted);
+    finding_int(out, "contacts", (int64_t)w->refused + w->accepted + w->open);
     finding_int(out, "refused", w->refused);
     finding_real(out, "refused_weighted", (double)w->weight_refused / SCAN_WHOLE);
-    finding_int(out, "accepted", w->accepted);
+    finding_int(out, "accepted", (int64_t)w->accepted + w->open);
     finding_real(out, "accepted_weighted", (double)w->weight_accepted / SCAN_WHOLE);
     finding_time(out, "since", w->start_s * CLOCK_NS_PER_SECOND);
     finding_real(out, "score", scan_walk_score(w));

@@ -94,7 +94,8 @@ bool scan_walk_accept(struct scan_walk *w, unsigned weight)
 {
     assert(weight <= SCAN_WHOLE);
     if (w->told != 0) {
-        w->open = 1;
+        if (w->open < UINT16_MAX)
+            w->open++;
         return false;
     }
     if (w->accepted < UINT16_MAX) {
@@ -106,11 +107,10 @@ bool scan_walk_accept(struct scan_walk *w, unsigned weight)
 
 bool scan_walk_forgive(struct scan_walk *w, unsigned weight)
 {
-    if (w->told == 0) {
+    if (w->told == 0)
         w->weight_refused -= w->weight_refused > weight ? weight : w->weight_refused;
-        if (w->refused > 0)
-            w->refused--;
-    }
+    if (w->refused > (w->told != 0))
+        w->refused--;
     return scan_walk_accept(w, weight) || w->refused == 0;
 }
 

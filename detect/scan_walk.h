@@ -13,8 +13,8 @@
  * before a scan. The bound is the paper's, ln(detection / false_alarm). A walk that is neither over
  * nor at its bound after span_s begins anew.
  *
- * A walk at its bound has decided: it takes no more accepted contacts, counts what is still refused
- * and ends SCAN_DECIDED_S after it was last told of.
+ * A walk at its bound has decided: what is accepted from then on is counted (`open`) but weighs
+ * nothing, what is refused counts as before, and it ends SCAN_DECIDED_S after it was last told of.
  *
  * Contacts that say less than others count in quarters (SCAN_WHOLE), refused and accepted alike.
  *
@@ -75,7 +75,7 @@ struct scan_walk {
     uint16_t told; /* value of refused when it was last told of; 0 = below the bound so far */
     uint8_t port_votes;
     uint8_t kind;     /* enum scan_kind */
-    uint16_t open;    /* something answered after the bound */
+    uint16_t open;    /* first contacts accepted after the bound; they have no weight */
     uint32_t more_at; /* which span of SCAN_MORE_S `more` is about */
     uint64_t more;    /* refused contacts in it, a bit of 64 for each */
 };

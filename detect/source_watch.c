@@ -35,6 +35,7 @@ enum {
 #define RATE_SMOOTH    5.0
 #define DRIFT_LEAST    0.02 /* of lines */
 #define DRIFT_MOST     0.3  /* usual share from which on there is nothing to drift */
+#define DRIFT_TIMES    3.0  /* the usual share is no drift yet; DRIFT_MOST of it below one */
 #define DRIFT_BOUND    150.0f
 #define DRIFT_FULL     300.0f
 
@@ -170,7 +171,10 @@ static void learn_share(struct source_watch *w)
         uint32_t hours = w->hours < SHARE_HOURS ? w->hours : SHARE_HOURS;
         w->share += (share - w->share) / (float)(hours == 0 ? 1 : hours);
     }
-    double usual = (double)w->share * 3.0 > DRIFT_LEAST ? (double)w->share * 3.0 : DRIFT_LEAST;
+    if ((double)w->share > DRIFT_MOST)
+        return; /* nothing to drift, and no odds: DRIFT_TIMES as many may be more than all */
+    double many = (double)w->share * DRIFT_TIMES;
+    double usual = many > DRIFT_LEAST ? many : DRIFT_LEAST;
     double drifted = 0.5 + usual * 0.5;
     w->cost_bad = (float)(real_log(drifted) - real_log(usual));
     w->cost_good = (float)(real_log1p(-usual) - real_log1p(-drifted));

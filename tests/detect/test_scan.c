@@ -292,11 +292,15 @@ static void test_inbound(void **state)
     town_begin(&t);
     for (unsigned p = 1; p <= 120; p++) {
         meet(&t, "203.0.113.99", "10.200.0.2", (uint16_t)p,
-             p == 80 || p == 25 ? ANSWERED : REFUSED);
+             p == 40 || p == 25 ? ANSWERED : REFUSED);
         t.now_ns += SECOND;
     }
-    assert_true(t.run.finding_count >= 1);
-    assert_int_equal(t.run.findings[t.run.finding_count - 1].severity_step, 1);
+    assert_true(t.run.finding_count >= 2);
+    const struct finding *last = &t.run.findings[t.run.finding_count - 1];
+    assert_int_equal(last->severity_step, 1);
+    /* One before the bound, one after it. */
+    assert_string_equal(fake_item(&t.run.findings[0], "accepted"), "1");
+    assert_string_equal(fake_item(last, "accepted"), "2");
     town_end(&t);
     /* A log of translated addresses, both outside. */
     town_begin(&t);

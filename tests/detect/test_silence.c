@@ -314,6 +314,21 @@ static void test_drift(void **state)
     } while (!t->run.findings[0].ended);
 }
 
+/* A source of another format than configured: nothing drifts, until it has been readable for long. */
+static void test_unreadable_from_the_start(void **state)
+{
+    struct town *t = *state;
+    t->sources[0].unparsed_permille = PER_MILLE;
+    t->sources[1].unparsed_permille = 340; /* three times as many are more than all */
+    assert_false(live(t, 2 * DAY));
+    t->sources[0].unparsed_permille = 5;
+    t->sources[1].unparsed_permille = 5;
+    assert_false(live(t, 6 * DAY + 10 * HOUR));
+    t->sources[0].unparsed_permille = PER_MILLE;
+    assert_true(live(t, HOUR));
+    (void)first_of(t, TEXT_DRIFTED);
+}
+
 static void clock_is_off(struct town *t, int64_t ahead_ns, unsigned text, const char *minutes)
 {
     t->sources[0].ahead_ns = ahead_ns;
@@ -366,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, end),
         cmocka_unit_test_setup_teardown(test_drift, begin, end),
+        cmocka_unit_test_setup_teardown(test_unreadable_from_the_start, begin, end),
         cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
     };

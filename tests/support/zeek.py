@@ -1,8 +1,10 @@
-"""Zeek's conn.log as the lines that a FortiGate in its place would have written.
+"""Zeek's logs as the lines of the devices in its place: conn.log a FortiGate's, http.log and ssl.log those of a Squid.
 
-A session is logged when it ends. What nobody answered is a denial where it came from outside (a firewall in front of
+FortiGate: a session is logged when it ends. What nobody answered is a denial where it came from outside (a firewall in front of
 the network drops it) and a timeout without bytes where it came from inside. Bytes are those of IP packets, as a
 FortiGate counts them: a lone RST is 40 bytes received.
+Squid: only what came from inside passes a proxy. A request is logged as it was, TLS as a CONNECT to the name that the
+client asked for, with the bytes and the end of its connection.
 """
 import datetime
 import json
@@ -17,8 +19,8 @@ ACTIONS = {"SF": "close", "S1": "timeout", "S2": "close", "S3": "close", "RSTO":
 UNANSWERED = {"S0", "SH", "RSTOS0"}
 
 
-def read_conn(path):
-    """Rows of a conn.log, of JSON or tab separated, as dicts of text; `label` is "" where there is none."""
+def read_log(path):
+    """Rows of a log, of JSON or tab separated, as dicts of text; `label` is "" where there is none."""
     names = []
     for line in pathlib.Path(path).read_text().splitlines():
         if line.startswith("{"):
@@ -74,5 +76,37 @@ def to_line(row, session):
 
 
 def to_lines(rows):
-    """Lines of rows in the order in which sessions ended."""
+    """Lines of rows of conn.log in the order in which sessions ended."""
     return [to_line(row, 1000 + n) for n, row in enumerate(sorted(rows, key=end_of))]
+
+
+def value(row, name):
+    """The text of a field without what would end it on a proxy's line; "" where there is none."""
+    text = row.get(name, "-")
+    return "" if text in ("-", "(empty)") else text.replace(" ", "%20")
+
+
+def host_of(row, name):
+    return value(row, name) or (f"[{row['id.resp_h']}]" if ":" in row["id.resp_h"] else row["id.resp_h"])
+
+
+def to_proxy_line(row, conn):
+    """Squid's line, in its native form, for a row of http.log, or of ssl.log with its connection's row."""
+    end, took_ms = end_of(conn), int(number(conn, "duration") * 1000)
+    if "server_name" in row:
+        received, status = number(conn, "resp_ip_bytes"), "TCP_TUNNEL/200"
+        what = f"CONNECT {host_of(row, 'server_name')}:{row['id.resp_p']}"
+    else:
+        end = number(row, "ts")
+        received = number(row, "response_body_len")
+        status = f"TCP_MISS/{value(row, 'status_code') or '000'}"
+        what = f"{value(row, 'method') or 'GET'} http://{host_of(row, 'host')}{value(row, 'uri') or '/'}"
+    return end, (f"{end:.3f} {took_ms} {row['id.orig_h']} {status} {received} {what} - "
+                 f"HIER_DIRECT/{row['id.resp_h']} -")
+
+
+def to_proxy_lines(rows, conns):
+    """Lines for rows of http.log and ssl.log whose connection came from inside, by time."""
+    inside = {conn["uid"]: conn for conn in conns if is_inside(conn)}
+    lines = [to_proxy_line(row, inside[row["uid"]]) for row in rows if row["uid"] in inside]
+    return [line for _, line in sorted(lines)]
