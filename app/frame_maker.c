@@ -248,7 +248,7 @@ static int add_snapshots(struct frame_maker *m, struct arena *arena, struct fram
     for (unsigned w = 0; w < m->o.workers; w++) {
         for (const struct snapshot *s = m->marks[w]->snapshots; s != NULL; s = s->next) {
             bytes_put32(bytes, s->tenant);
-            memcpy(bytes + sizeof(uint32_t), s->hash.bytes, SHA256_BYTES);
+            memcpy(bytes + sizeof(uint32_t), s->hash, HASH_ID_BYTES);
             items[at++] = slice_of(bytes, SNAPSHOT_HASH_ITEM_BYTES);
             bytes += SNAPSHOT_HASH_ITEM_BYTES;
         }

@@ -428,13 +428,22 @@ int intake_range(struct part *part, const struct frame_range *range)
     return range->kind == FRAME_RANGE_DATA ? 0 : stream_seal(part->stream);
 }
 
+/* The lines of a record; counted only where there can be too many. */
+static size_t line_count(const struct stream *s, struct slice value)
+{
+    return value.len < DETECT_ROWS_MAX ? value.len : split_count(value, s->options.split);
+}
+
 /* The range of a record that is not kept, with its size as the reason. */
-static int quarantine(struct part *part, const struct record *record)
+static int quarantine(struct part *part, const struct record *record, size_t lines)
 {
     char text[96 + SLICE_PADDING_BYTES];
     struct buf reason = {.data = text, .cap = 96, .limit = 96};
-    buf_printf(&reason, "record of %zu bytes, more than %d", record->value.len,
-               BATCH_RECORD_BYTES_MAX);
+    if (lines > DETECT_ROWS_MAX)
+        buf_printf(&reason, "record of %zu lines, more than %d", lines, DETECT_ROWS_MAX);
+    else
+        buf_printf(&reason, "record of %zu bytes, more than %d", record->value.len,
+                   BATCH_RECORD_BYTES_MAX);
     log_error("intake", "record left with the broker: it is too large",
               "topic=%.*s partition=%d offset=%lld bytes=%zu", (int)part->stream->options.topic.len,
               part->stream->options.topic.data, part->partition, (long long)record->offset,
@@ -472,9 +481,14 @@ int intake_record(struct part *part, const struct record *record)
             return status;
     }
     if (record->value.len > BATCH_RECORD_BYTES_MAX)
-        return quarantine(part, record);
+        return quarantine(part, record, 0);
+    size_t lines = line_count(s, record->value);
+    if (lines > DETECT_ROWS_MAX)
+        return quarantine(part, record, lines);
+    /* So many are judged at once, and a record is not divided. */
+    bool full = s->ward->order + lines > DETECT_ROWS_MAX;
     struct feed_result result;
-    int status = feed_has_room(s->feed, record->value) ? 0 : stream_seal(s);
+    int status = !full && feed_has_room(s->feed, record->value) ? 0 : stream_seal(s);
     if (status == 0)
         status = feed_record(s->feed, record, &result);
     struct frame_range data = {

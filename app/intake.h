@@ -50,7 +50,8 @@ int intake_part(struct part **out, struct stream *stream, int32_t partition, int
 
 /*
  * One record; offsets only grow. A jump ahead is a GAP range (compaction, transaction marks). A
- * record over BATCH_RECORD_BYTES_MAX becomes a QUARANTINE range.
+ * record over BATCH_RECORD_BYTES_MAX, or of more than DETECT_ROWS_MAX lines, becomes a QUARANTINE
+ * range.
  */
 int intake_record(struct part *part, const struct record *record);
 

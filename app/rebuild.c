@@ -45,7 +45,7 @@ struct rebuild {
     int64_t tick_ns;
 };
 
-static struct known *known_of(struct rebuild *r, uint32_t tenant)
+static struct known *known_of(const struct rebuild *r, uint32_t tenant)
 {
     for (struct known *k = r->known; k != NULL; k = k->next) {
         if (k->tenant == tenant)
@@ -238,6 +238,17 @@ static int judge_batches(struct rebuild *r, const struct frame_view *frame)
     return status;
 }
 
+/* Whether the frame had all batches that its turns speak of, each in one item: no row waits. */
+static int check_turns(const struct rebuild *r, uint64_t seq)
+{
+    for (const struct interleaved *i = r->interleaved; i != NULL; i = i->next) {
+        const struct known *k = known_of(r, i->turns.tenant);
+        if (k == NULL || (seq > k->after_seq && i->added != i->turns.batches))
+            return ERR_CORRUPT;
+    }
+    return 0;
+}
+
 /* ------------------------------------------------------------------------------ ticks */
 
 static int give_controls(const struct known *k, struct frame_items items)
@@ -277,15 +288,14 @@ static void compare_states(struct rebuild *r, const struct frame_view *frame)
     struct frame_items items = frame->snapshots;
     struct slice item;
     while (r->o->differs != NULL && frame_next_blob(&item, &items)) {
-        struct sha256 hash;
+        uint8_t hash[HASH_ID_BYTES] = {0};
         if (item.len != SNAPSHOT_HASH_ITEM_BYTES)
             continue;
         uint32_t tenant = bytes_get32(item.data);
         struct known *k = known_of(r, tenant);
-        buf_reset(&r->state);
-        if (k == NULL || detect_tenant_save(k->detect, &r->state) != 0 ||
-            sha256_of(&hash, buf_content(&r->state)) != 0 ||
-            memcmp(hash.bytes, item.data + 4, SHA256_BYTES) != 0)
+        if (k != NULL)
+            hash_content(hash, detect_tenant_image(k->detect));
+        if (k == NULL || memcmp(hash, item.data + 4, HASH_ID_BYTES) != 0)
             r->o->differs(r->o->self, tenant, frame->link.seq);
         r->stats->states++;
     }
@@ -327,6 +337,8 @@ static int judge_frame(struct rebuild *r, const struct frame_view *frame)
         status = read_turns(r, item);
     if (status == 0)
         status = judge_batches(r, frame);
+    if (status == 0)
+        status = check_turns(r, frame->link.seq);
     if (status == 0)
         status = judge_tick(r, frame);
     if (status == ERR_CORRUPT || status == ERR_FORMAT) {

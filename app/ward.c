@@ -56,7 +56,7 @@ static int make_room(struct ward *w)
         cap *= 2;
     if (cap == w->place_cap)
         return 0;
-    uint16_t *places = realloc(w->batch_of, cap * sizeof(*places));
+    uint32_t *places = realloc(w->batch_of, cap * sizeof(*places));
     if (places == NULL)
         return ERR_NOMEM;
     w->batch_of = places;
@@ -70,7 +70,7 @@ int ward_batch(struct ward *w, const struct batch *b)
     if (status != 0)
         return status;
     for (uint32_t row = 0; row < b->row_count; row++)
-        w->batch_of[b->order[row]] = (uint16_t)w->batches;
+        w->batch_of[b->order[row]] = w->batches;
     w->batches++;
     return w->detect == NULL ? 0 : detect_add(w->detect, b, b->order);
 }
@@ -101,15 +101,11 @@ int ward_contribute(struct ward *w, struct buf *out)
 int ward_snapshot(struct ward *w, unsigned *left, struct parcel *mark)
 {
     struct snapshot *s = NULL;
-    struct buf state = {0};
     w->idle++;
     bool due = w->rows >= SNAPSHOT_ROWS || w->idle >= SNAPSHOT_TICKS;
     if (w->kept && (!due || *left == 0))
         return 0;
-    int status = detect_tenant_save(w->detect, &state);
-    if (status == 0)
-        status = snapshot_make(&s, w->tenant, buf_content(&state));
-    buf_release(&state);
+    int status = snapshot_make(&s, w->tenant, detect_tenant_image(w->detect));
     if (status != 0)
         return status;
     s->next = mark->snapshots;

@@ -23,7 +23,7 @@ struct ward {
     uint32_t tenant;
     uint32_t order;     /* the next row's place since the last seal */
     uint32_t batches;   /* closed since then */
-    uint16_t *batch_of; /* of each place */
+    uint32_t *batch_of; /* of each place */
     size_t place_cap;
     struct detect_tenant *detect; /* NULL: nobody watches */
     struct buf alerts;            /* since the last chain, as in struct parcel */

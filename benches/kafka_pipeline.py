@@ -8,6 +8,9 @@
     backlog50    the same with 50 lines a record
     steady10k    10,000 lines a second while they are collected, sender's linger 100 ms
     steady30k    the same with 30,000
+    restart      SIGKILL when half of the backlog is collected: seconds until the next process collects
+
+All detectors watch, with --indicators entries on a list beside the generated ones.
 
 CPU seconds per million events are the collector's alone (user and system); p99 is from the broker's
 time stamp (LogAppendTime) to the fdatasync. A run that lost, doubled or did not parse a line shows
@@ -37,6 +40,7 @@ CASES = {
     "backlog50": {"per_record": 50, "batch": 1},
     "steady10k": {"per_record": 1, "rate": 10000},
     "steady30k": {"per_record": 1, "rate": 30000},
+    "restart": {"per_record": 1, "batch": 20, "kill": True},
 }
 
 
@@ -146,6 +150,20 @@ def run_backlog(options, kafka, case, support, lines):
     return samples
 
 
+def run_restart(options, kafka, case, support, lines):
+    """One run: the state is that of the lines collected before the kill, snapshots as old as they happen to be."""
+    produce(options, kafka, case, lines)
+    with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder:
+        with Collector(options, folder, kafka, support) as c:
+            c.wait(lambda m: m.get("sekisho_events", 0) >= lines // 2, 600)
+            c.process.kill()
+            c.process.wait()
+        start = time.monotonic()
+        with Collector(options, folder, kafka, support) as c:
+            c.wait(lambda m: m.get("sekisho_events", 0) > 0, 60)
+            return {"seconds": time.monotonic() - start, "cpu_seconds": cpu_seconds(c.process.pid)}
+
+
 def run_steady(options, kafka, case, support):
     """One run; the topics are empty before it."""
     lines = case["rate"] * options.seconds
@@ -168,7 +186,9 @@ def measure(options, name, support):
     if "rate" not in case:
         with Broker(heap_mb=768) as kafka:
             make_topics(options, kafka)
-            return run_backlog(options, kafka, case, support, options.lines)
+            if "kill" not in case:
+                return run_backlog(options, kafka, case, support, options.lines)
+            return [run_restart(options, kafka, case, support, options.lines)]
     samples = []
     for _ in range(options.repeat):
         with Broker(heap_mb=768) as kafka:
@@ -185,6 +205,17 @@ def tell(name, samples):
               flush=True)
 
 
+def add_indicators(support, count):
+    """A list of `count` invented entries, seven of ten domains, in the generated configuration."""
+    with open(support / "bulk.txt", "w", encoding="ascii") as out:
+        for i in range(count):
+            out.write(f"host{i * 2654435761 % 2**32:08x}.bench{i % 9973}.example\n" if i % 10 < 7 else
+                      f"198.{18 + i % 2}.{i // 2 % 256}.{i // 512 % 256}:{1024 + i // 131072}\n")
+    config = (support / "config.yaml").read_text()
+    entry = "lists:\n  - {name: bulk, file: bulk.txt}\n"
+    (support / "config.yaml").write_text(config.replace("lists:\n", entry, 1) if "lists:\n" in config else config + entry)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE")
@@ -195,6 +226,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", default=None, help="where stores and the broker's data go")
+    parser.add_argument("--indicators", type=int, default=1_000_000, help="entries of the list")
     parser.add_argument("--limits", default="", help="of the collector, as in 'batch_age: 200ms'")
     parser.add_argument("--json", default=None)
     options = parser.parse_args()
@@ -203,6 +235,7 @@ def main():
     try:
         subprocess.run([options.sekisho, "gen", "--seed", str(options.seed), "--tenants", str(TENANTS), "--events", "1000",
                         "--format", "fortigate", "--out", support], check=True)
+        add_indicators(support, options.indicators)
         for name in options.cases or CASES:
             results[name] = measure(options, name, support)
             tell(name, results[name])

@@ -1,5 +1,7 @@
 #include "detect/alert_line.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "event/ndjson.h"
 
@@ -186,7 +188,7 @@ static void put_evidence(struct buf *out, const struct detect_run *run, const st
         const struct source_state *s = &run->state->sources[p->log_source];
         buf_text(out, first ? "\"" : ",\"");
         buf_append(out, s->topic, s->topic_len);
-        buf_printf(out, "/%d/%lld/%u\"", p->partition, (long long)p->offset, p->sub);
+        buf_printf(out, "/%" PRId32 "/%" PRId64 "/%" PRIu32 "\"", p->partition, p->offset, p->sub);
         first = false;
     }
     buf_byte(out, ']');
@@ -218,6 +220,8 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
     put_expanded(out, run, e, "action.en", text->action_en);
     put_items(out, e, true);
     put_items(out, e, false);
+    if (e->cut != 0)
+        put_number(out, "explain.cut", e->cut);
     if (how->reason.len != 0)
         put_text(out, "explain.closed", how->reason);
     put_evidence(out, run, e);

@@ -14,7 +14,8 @@
 
 enum {
     FLOWS_FIRST = 4096,
-    LAYOUT_SEED = 1, /* of a hash that nobody attacks */
+    IMAGE_STEP_BYTES = 4096, /* a page */
+    LAYOUT_SEED = 1,         /* of a hash that nobody attacks */
 };
 
 #define SECOND       CLOCK_NS_PER_SECOND
@@ -397,11 +398,24 @@ void detect_tenant_prevalence(struct detect_tenant *t, const struct prevalence_s
     t->prevalence = set;
 }
 
-int detect_tenant_save(const struct detect_tenant *t, struct buf *out)
+struct slice detect_tenant_image(const struct detect_tenant *t)
 {
     assert(t->flow_count == 0);
-    buf_append(out, t->state, t->state->bytes);
-    return buf_ok(out) ? 0 : ERR_NOMEM;
+    return slice_of((const void *)t->state, t->state->bytes);
+}
+
+/*
+ * Much of a state is untouched zeros: where both sides have them nothing is written, so that the
+ * pages of a new state that nobody needed stay the kernel's.
+ */
+static void copy_image(unsigned char *to, struct slice image)
+{
+    static const unsigned char ZEROS[IMAGE_STEP_BYTES];
+    for (size_t at = 0; at < image.len; at += IMAGE_STEP_BYTES) {
+        size_t len = image.len - at < IMAGE_STEP_BYTES ? image.len - at : IMAGE_STEP_BYTES;
+        if (memcmp(image.data + at, ZEROS, len) != 0 || memcmp(to + at, ZEROS, len) != 0)
+            memcpy(to + at, image.data + at, len);
+    }
 }
 
 int detect_tenant_load(struct detect_tenant *t, struct slice bytes)
@@ -412,6 +426,6 @@ int detect_tenant_load(struct detect_tenant *t, struct slice bytes)
     memcpy(&layout, bytes.data, sizeof(layout));
     if (layout != t->state->layout)
         return ERR_FORMAT;
-    memcpy(t->state, bytes.data, bytes.len);
+    copy_image((void *)t->state, bytes);
     return 0;
 }

@@ -123,7 +123,7 @@ void detect_tenant_prevalence(struct detect_tenant *t, const struct prevalence_s
 /* What detect_contribute() said since the last call: keys, ascending; reset by the call. */
 int detect_tenant_contribution(struct detect_tenant *t, struct buf *out);
 
-/* The state as bytes; only between detect_run_rows() and detect_add(). */
-int detect_tenant_save(const struct detect_tenant *t, struct buf *out);
+/* The state as bytes, lent until the next call; only between detect_run_rows() and detect_add(). */
+struct slice detect_tenant_image(const struct detect_tenant *t);
 /* ERR_FORMAT: of another version of the program or another size; the state is untouched. */
 int detect_tenant_load(struct detect_tenant *t, struct slice bytes);

@@ -51,8 +51,10 @@ static void put_item(struct episode *e, const struct finding *f, const struct fi
     size_t name_len = strlen(item->name);
     size_t need = ITEM_HEADER_BYTES + name_len + item->len;
     assert(name_len <= UINT8_MAX);
-    if (e->item_bytes + need > sizeof(e->items))
+    if (e->item_bytes + need > sizeof(e->items)) {
+        e->cut++;
         return;
+    }
     char *at = e->items + e->item_bytes;
     at[0] = (char)(item->kind | (item->key ? ITEM_KEY : 0));
     at[1] = (char)name_len;
@@ -67,6 +69,7 @@ static void put_items(struct episode *e, const struct finding *f)
 {
     memset(e->items, 0, sizeof(e->items));
     e->item_bytes = 0;
+    e->cut = f->cut;
     for (int keys = 1; keys >= 0; keys--) {
         for (uint8_t i = 0; i < f->item_count; i++) {
             if (f->items[i].key == (keys == 1))
@@ -117,7 +120,7 @@ static struct episode_place place_of(const struct detect_run *run, const struct 
                                       .log_source = EPISODE_PLACE_NONE};
     return (struct episode_place){.offset = f->flow->offset,
                                   .partition = f->flow->partition,
-                                  .sub = (uint16_t)f->flow->sub,
+                                  .sub = f->flow->sub,
                                   .log_source = f->flow->log_source};
 }
 
@@ -189,6 +192,14 @@ void episode_close(struct detect_run *run, struct episode *e, enum alert_state s
 static bool covers(const struct episode *e, int64_t time_ns)
 {
     return time_ns >= e->first_ns - e->window_ns && time_ns <= e->last_ns + e->window_ns;
+}
+
+/* The one of a key's episodes that a time belongs to, or NULL. */
+static struct episode *covering(struct episode *a, struct episode *b, int64_t time_ns)
+{
+    if (a != NULL && covers(a, time_ns))
+        return a;
+    return b != NULL && covers(b, time_ns) ? b : NULL;
 }
 
 static void add_place(struct episode *e, struct episode_place place)
@@ -268,13 +279,23 @@ static void open_episode(struct detect_run *run, uint64_t key, const struct find
     note_due(run, e);
 }
 
-/* The later of two episodes becomes part of the earlier. Returns the one that stays. */
+/*
+ * The later of two episodes becomes part of the earlier; but nobody is pointed to one of which
+ * nothing was released. Returns the one that stays.
+ */
 static struct episode *merge(struct detect_run *run, struct episode *a, struct episode *b)
 {
-    struct episode *stays = a->first_ns <= b->first_ns ? a : b;
-    struct episode *goes = stays == a ? b : a;
+    bool earlier = a->first_ns <= b->first_ns;
+    if ((a->silent == EPISODE_HEARD) != (b->silent == EPISODE_HEARD))
+        earlier = a->silent == EPISODE_HEARD;
+    struct episode *stays = earlier ? a : b;
+    struct episode *goes = earlier ? b : a;
     struct alert_line how = {.state = ALERT_SUPERSEDED, .superseded_by = &stays->id};
     stays->count += goes->count;
+    if (goes->first_ns < stays->first_ns)
+        stays->first_ns = goes->first_ns;
+    if (goes->window_ns > stays->window_ns)
+        stays->window_ns = goes->window_ns;
     if (goes->last_ns > stays->last_ns)
         stays->last_ns = goes->last_ns;
     if (goes->severity > stays->severity)
@@ -285,8 +306,9 @@ static struct episode *merge(struct detect_run *run, struct episode *a, struct e
     }
     stays->dirty = 1;
     release(run, goes, &how);
+    table_remove(&run->state->episodes.table, goes->key);
     note_due(run, stays);
-    return goes;
+    return stays;
 }
 
 static bool touch(const struct episode *a, const struct episode *b)
@@ -295,20 +317,40 @@ static bool touch(const struct episode *a, const struct episode *b)
     return a->first_ns <= b->last_ns + window && b->first_ns <= a->last_ns + window;
 }
 
-/* What was suppressed and goes on after the suppression's end is a new alert, not silence for ever. */
+/*
+ * What was kept back and goes on when the reason is gone (a suppression's end, the next hour, a rise
+ * to critical) is a new alert, not silence for ever.
+ */
 static bool speaks_again(const struct detect_run *run, const struct episode *e,
                          const struct finding *f)
 {
-    return e->silent == EPISODE_SUPPRESSED && !f->ended && !detect_suppressed(run, f);
+    return e->silent != EPISODE_HEARD && !f->ended &&
+           detect_silence_of(run, f, severity_of(run, f)) == EPISODE_HEARD;
 }
 
 bool episode_is_new(struct detect_run *run, const struct finding *f)
 {
     uint64_t key = episode_key(run, f);
     struct table *t = &run->state->episodes.table;
-    const struct episode *a = table_find(t, key);
-    const struct episode *b = table_find(t, second_key(key));
-    return !(a != NULL && covers(a, f->time_ns)) && !(b != NULL && covers(b, f->time_ns));
+    const struct episode *to =
+        covering(table_find(t, key), table_find(t, second_key(key)), f->time_ns);
+    return to == NULL || speaks_again(run, to, f);
+}
+
+/* A new episode of a key that has `a` and `b`, either of which may be NULL. */
+static void open_beside(struct detect_run *run, uint64_t key, struct episode *a, struct episode *b,
+                        const struct finding *f)
+{
+    if (a != NULL && b != NULL) {
+        /* A third one begins: the older has nothing to wait for that could still join it. */
+        struct episode *older = a->last_ns <= b->last_ns ? a : b;
+        amend(run, older);
+        key = older->key;
+        table_remove(&run->state->episodes.table, key);
+    } else if (a != NULL) {
+        key = second_key(key);
+    }
+    open_episode(run, key, f);
 }
 
 void episode_take(struct detect_run *run, const struct finding *f)
@@ -317,34 +359,22 @@ void episode_take(struct detect_run *run, const struct finding *f)
     struct table *t = &run->state->episodes.table;
     struct episode *a = table_find(t, key);
     struct episode *b = table_find(t, second_key(key));
-    struct episode *to = a != NULL && covers(a, f->time_ns)   ? a
-                         : b != NULL && covers(b, f->time_ns) ? b
-                                                              : NULL;
-    if (to == NULL && f->ended)
+    struct episode *to = covering(a, b, f->time_ns);
+    if (to == NULL) {
+        if (!f->ended)
+            open_beside(run, key, a, b, f);
         return;
-    if (to != NULL && speaks_again(run, to, f)) {
+    }
+    if (speaks_again(run, to, f)) {
         key = to->key;
         table_remove(t, key);
         open_episode(run, key, f);
         return;
     }
-    if (to == NULL && a != NULL && b != NULL) {
-        /* A third one begins: the older has nothing to wait for that could still join it. */
-        struct episode *older = a->last_ns <= b->last_ns ? a : b;
-        amend(run, older);
-        key = older->key;
-        table_remove(t, key);
-    } else if (to == NULL && a != NULL) {
-        key = second_key(key);
-    }
-    if (to == NULL) {
-        open_episode(run, key, f);
-        return;
-    }
     join(run, to, f);
     if (a != NULL && b != NULL && touch(a, b))
-        table_remove(t, merge(run, a, b)->key);
-    else if (f->ended)
+        to = merge(run, a, b);
+    if (f->ended)
         episode_close(run, to, ALERT_CLOSED, SLICE("over"));
 }
 

@@ -30,12 +30,12 @@ enum episode_limits {
 struct episode_place {
     int64_t offset;
     int32_t partition;
-    uint16_t sub;
-    uint8_t log_source; /* EPISODE_PLACE_NONE: the tick at `offset` */
-    uint8_t spare;
+    uint32_t sub;
+    uint32_t log_source; /* EPISODE_PLACE_NONE: the tick at `offset` */
+    uint32_t spare;
 };
 
-/* Why nothing is released of an episode. */
+/* Why nothing is released of an episode. When the reason is gone, what goes on is a new episode. */
 enum episode_silence {
     EPISODE_HEARD, /* it is */
     EPISODE_SUPPRESSED,
@@ -61,7 +61,8 @@ struct episode {
     uint8_t dirty;  /* something was added since the last revision */
     uint8_t silent; /* enum episode_silence */
     uint8_t place_count;
-    uint32_t spare;
+    uint8_t cut; /* items that found no room */
+    uint8_t spare[3];
     struct episode_place places[ALERT_EVIDENCE_MAX]; /* [0] the row that first fired */
     char items[EPISODE_ITEM_BYTES_MAX];
 };
@@ -93,8 +94,9 @@ void episode_close(struct detect_run *run, struct episode *e, enum alert_state s
 /* Whether a person's suppression or the hour's cap keeps a new episode back; it is counted. */
 enum episode_silence detect_withheld(struct detect_run *run, const struct finding *f,
                                      uint8_t severity);
-/* Whether a suppression is in force for the finding; nothing is counted. */
-bool detect_suppressed(const struct detect_run *run, const struct finding *f);
+/* The same, but nothing is counted. */
+enum episode_silence detect_silence_of(const struct detect_run *run, const struct finding *f,
+                                       uint8_t severity);
 
 /* Items of an episode, one behind the other; *at starts at 0. */
 struct episode_item {

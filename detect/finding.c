@@ -38,8 +38,12 @@ static size_t whole_characters(struct slice text, size_t room)
 static void add(struct finding *f, const char *name, struct slice text, bool key, uint8_t kind)
 {
     size_t room = sizeof(f->values) - f->text_len;
-    if (f->item_count == FINDING_ITEMS_MAX || (kind == FINDING_NUMBER && text.len > room))
+    bool whole = kind == FINDING_NUMBER || kind == FINDING_TIME;
+    if (f->item_count == FINDING_ITEMS_MAX || (whole && text.len > room) ||
+        (room == 0 && text.len != 0)) {
+        f->cut++;
         return;
+    }
     size_t most = room < FINDING_VALUE_BYTES_MAX ? room : FINDING_VALUE_BYTES_MAX;
     bool cut = text.len > most;
     size_t len = cut && most > 3 ? whole_characters(text, most - 3) : whole_characters(text, most);

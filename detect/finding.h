@@ -16,7 +16,7 @@
  *
  * Ownership: the finding borrows `flow` and the names; texts are copied.
  * Threads:   plain data of one owner.
- * Failures:  what does not fit any more is left out, and the finding says so ("explain.cut").
+ * Failures:  what does not fit any more is left out, and the alert says so: "explain.cut" counts.
  */
 #pragma once
 
@@ -49,6 +49,7 @@ struct finding {
     bool scored;          /* counts against the day's budget of alerts; `tail` says how unusual */
     bool ended;           /* what the episode was about is over: it closes */
     int8_t severity_step; /* added to the text's severity */
+    uint8_t cut;          /* items that found no room */
     uint16_t text_len;
     double tail; /* probability of something at least so unusual on a normal day */
     int64_t window_ns;

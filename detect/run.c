@@ -1,6 +1,7 @@
 /* What a detector may ask and say: the calls of detect/detector.h. */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "detect/detectors.h"
 #include "detect/digest.h"
 #include "detect/prevalence.h"
 #include "detect/tenant_state.h"
@@ -93,32 +94,6 @@ uint64_t detect_key(uint64_t a, uint64_t b)
     return hash_bytes(0, words, sizeof(words)) | 1;
 }
 
-/* ------------------------------------------------------------------------ findings */
-
-static bool budget_left(const struct detect_run *run)
-{
-    uint64_t all = 0;
-    uint64_t budget = run->tenant->o.profile->budget;
-    for (unsigned i = 0; i < TENANT_DETECTORS_MAX; i++)
-        all += run->state->spent[i];
-    return all < budget &&
-           run->state->spent[run->index] < (budget + BUDGET_SHARES - 1) / BUDGET_SHARES;
-}
-
-void detect_fire(struct detect_run *run, struct finding *f)
-{
-    if (f->flow == NULL && f->time_ns == CLOCK_NONE)
-        f->time_ns = run->state->tick_ns;
-    if (f->scored && !f->ended && episode_is_new(run, f)) {
-        if (!budget_left(run)) {
-            digest_add(run, f);
-            return;
-        }
-        run->state->spent[run->index]++;
-    }
-    episode_take(run, f);
-}
-
 /* ------------------------------------------------------------------------ holding back */
 
 static bool key_matches(const struct finding *f, struct slice key)
@@ -151,24 +126,58 @@ static struct suppression *suppression_of(const struct detect_run *run, const st
     return NULL;
 }
 
-bool detect_suppressed(const struct detect_run *run, const struct finding *f)
+/* What says that detection was incomplete is needed most when there is a flood; it is few by itself. */
+static bool is_capped(const struct detect_run *run, uint8_t severity)
 {
-    return suppression_of(run, f) != NULL;
+    return severity < ALERT_CRITICAL && run->detector != &detector_coverage &&
+           run->state->released_in_hour >= TENANT_ALERTS_PER_HOUR;
+}
+
+enum episode_silence detect_silence_of(const struct detect_run *run, const struct finding *f,
+                                       uint8_t severity)
+{
+    if (suppression_of(run, f) != NULL)
+        return EPISODE_SUPPRESSED;
+    return is_capped(run, severity) ? EPISODE_CAPPED : EPISODE_HEARD;
 }
 
 enum episode_silence detect_withheld(struct detect_run *run, const struct finding *f,
                                      uint8_t severity)
 {
-    struct suppression *s = suppression_of(run, f);
-    if (s != NULL) {
-        s->hidden++;
+    enum episode_silence silence = detect_silence_of(run, f, severity);
+    if (silence == EPISODE_SUPPRESSED) {
+        suppression_of(run, f)->hidden++;
         run->state->suppressed++;
-        return EPISODE_SUPPRESSED;
-    }
-    if (severity < ALERT_CRITICAL && run->state->released_in_hour >= TENANT_ALERTS_PER_HOUR) {
+    } else if (silence == EPISODE_CAPPED) {
         run->state->held_in_hour++;
-        return EPISODE_CAPPED;
+    } else {
+        run->state->released_in_hour++;
     }
-    run->state->released_in_hour++;
-    return EPISODE_HEARD;
+    return silence;
+}
+
+/* ------------------------------------------------------------------------ findings */
+
+static bool budget_left(const struct detect_run *run)
+{
+    uint64_t all = 0;
+    uint64_t budget = run->tenant->o.profile->budget;
+    for (unsigned i = 0; i < TENANT_DETECTORS_MAX; i++)
+        all += run->state->spent[i];
+    return all < budget &&
+           run->state->spent[run->index] < (budget + BUDGET_SHARES - 1) / BUDGET_SHARES;
+}
+
+void detect_fire(struct detect_run *run, struct finding *f)
+{
+    if (f->flow == NULL && f->time_ns == CLOCK_NONE)
+        f->time_ns = run->state->tick_ns;
+    if (f->scored && !f->ended && episode_is_new(run, f) && suppression_of(run, f) == NULL) {
+        if (!budget_left(run)) {
+            digest_add(run, f);
+            return;
+        }
+        run->state->spent[run->index]++;
+    }
+    episode_take(run, f);
 }

@@ -29,11 +29,12 @@ int snapshot_make(struct snapshot **out, uint32_t tenant, struct slice state)
     char *place = buf_reserve(&s->packed, bound);
     size_t len =
         place == NULL ? 0 : ZSTD_compress(place, bound, state.data, state.len, SNAPSHOT_LEVEL);
-    if (place == NULL || ZSTD_isError(len) || sha256_of(&s->hash, state) != 0) {
+    if (place == NULL || ZSTD_isError(len)) {
         snapshot_free(s);
         return ERR_NOMEM;
     }
     s->packed.len = len;
+    hash_content(s->hash, state);
     *out = s;
     return 0;
 }
@@ -106,8 +107,8 @@ int snapshot_list(struct snapshot_file **out, size_t *count, const char *dir)
     return 0;
 }
 
-/* All but the newest SNAPSHOT_KEPT of a tenant. */
-static void remove_old(const char *dir, uint32_t tenant)
+/* All but the SNAPSHOT_KEPT up to `seq`: what is newer is of a history that the log has lost. */
+static void remove_others(const char *dir, uint32_t tenant, uint64_t seq)
 {
     struct snapshot_file *files = NULL;
     char path[FILE_PATH_BYTES_MAX];
@@ -116,7 +117,7 @@ static void remove_old(const char *dir, uint32_t tenant)
     if (snapshot_list(&files, &count, dir) != 0)
         return;
     for (size_t i = 0; i < count; i++) {
-        if (files[i].tenant == tenant && kept++ >= SNAPSHOT_KEPT &&
+        if (files[i].tenant == tenant && (files[i].seq > seq || kept++ >= SNAPSHOT_KEPT) &&
             path_of(path, dir, tenant, files[i].seq) == 0)
             (void)file_unlink(path);
     }
@@ -138,20 +139,19 @@ int snapshot_write(const struct snapshot *s, const char *dir, const struct snaps
     buf_append(&out, at->prev_hash.bytes, SHA256_BYTES);
     buf_append(&out, place->prevalence.bytes, SHA256_BYTES);
     buf_put64(&out, s->state_bytes);
-    buf_append(&out, s->hash.bytes, SHA256_BYTES);
+    buf_append(&out, s->hash, HASH_ID_BYTES);
     buf_slice(&out, buf_content(&s->packed));
     if (status == 0)
         status = buf_ok(&out) ? file_write_atomic(path, buf_content(&out)) : ERR_NOMEM;
     buf_release(&out);
     if (status == 0)
-        remove_old(dir, s->tenant);
+        remove_others(dir, s->tenant, at->next_seq);
     return status;
 }
 
-static int unpack(struct buf *state, struct slice packed, uint64_t bytes,
-                  const struct sha256 *wanted)
+static int unpack(struct buf *state, struct slice packed, uint64_t bytes, struct slice wanted)
 {
-    struct sha256 hash;
+    uint8_t hash[HASH_ID_BYTES];
     if (bytes > STATE_BYTES_MAX)
         return ERR_NOTFOUND;
     buf_reset(state);
@@ -162,9 +162,8 @@ static int unpack(struct buf *state, struct slice packed, uint64_t bytes,
     if (ZSTD_isError(len) || len != bytes)
         return ERR_NOTFOUND;
     state->len = len;
-    if (sha256_of(&hash, buf_content(state)) != 0)
-        return ERR_NOMEM;
-    return sha256_equal(&hash, wanted) ? 0 : ERR_NOTFOUND;
+    hash_content(hash, buf_content(state));
+    return memcmp(hash, wanted.data, HASH_ID_BYTES) == 0 ? 0 : ERR_NOTFOUND;
 }
 
 static int read_content(struct buf *state, struct snapshot_place *place, struct slice content,
@@ -173,7 +172,6 @@ static int read_content(struct buf *state, struct snapshot_place *place, struct 
     struct reader in = reader_of(content);
     struct snapshot_place found = {0};
     struct log_position *position = &found.at;
-    struct sha256 hash;
     struct slice magic = reader_bytes(&in, sizeof(MAGIC) - 1);
     uint32_t tenant = reader_get32(&in);
     (void)reader_get32(&in);
@@ -183,14 +181,13 @@ static int read_content(struct buf *state, struct snapshot_place *place, struct 
     struct slice prev = reader_bytes(&in, SHA256_BYTES);
     struct slice prevalence = reader_bytes(&in, SHA256_BYTES);
     uint64_t bytes = reader_get64(&in);
-    struct slice wanted = reader_bytes(&in, SHA256_BYTES);
+    struct slice wanted = reader_bytes(&in, HASH_ID_BYTES);
     if (in.failed || !slice_equal(magic, SLICE(MAGIC)) || tenant != file->tenant ||
         position->next_seq != file->seq)
         return ERR_NOTFOUND;
     memcpy(position->prev_hash.bytes, prev.data, SHA256_BYTES);
     memcpy(found.prevalence.bytes, prevalence.data, SHA256_BYTES);
-    memcpy(hash.bytes, wanted.data, SHA256_BYTES);
-    int status = unpack(state, slice_of(in.at, reader_left(&in)), bytes, &hash);
+    int status = unpack(state, slice_of(in.at, reader_left(&in)), bytes, wanted);
     if (status == 0)
         *place = found;
     return status;

@@ -5,7 +5,7 @@
  *   DIR/state/<code6>.<seq>   the state after frame <seq>'s tick
  *
  *   magic[8] u32 tenant u32 0, position of frame seq {u64 file, u64 offset, u64 seq, prev_hash[32]},
- *   prevalence[32] (blob of env/ that was current, zeroes: none), u64 bytes, sha256[32] of the state,
+ *   prevalence[32] (blob of env/ that was current, zeroes: none), u64 bytes, xxh3_128[16] of the state,
  *   zstd frame of the state
  *
  * A snapshot is no truth: one that is damaged, of another program or of another history (prev_hash)
@@ -20,20 +20,21 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "store/log_reader.h"
 #include "store/sha256.h"
 
 enum snapshot_limits {
-    SNAPSHOT_HASH_ITEM_BYTES = 4 + SHA256_BYTES, /* of section SNAPSHOTS */
-    SNAPSHOT_KEPT = 2,                           /* a municipality */
+    SNAPSHOT_HASH_ITEM_BYTES = 4 + HASH_ID_BYTES, /* of section SNAPSHOTS */
+    SNAPSHOT_KEPT = 2,                            /* a municipality */
 };
 
 /* A state that is to be written with the next mark's frame. */
 struct snapshot {
     uint32_t tenant;
-    struct sha256 hash;
-    struct buf packed;    /* zstd frame */
-    uint64_t state_bytes; /* unpacked */
+    uint8_t hash[HASH_ID_BYTES]; /* hash_content() of the state */
+    struct buf packed;           /* zstd frame */
+    uint64_t state_bytes;        /* unpacked */
     struct snapshot *next;
 };
 

@@ -119,6 +119,8 @@ static int prepare_to_write(struct store *st, struct diag *diag)
     if (err == 0)
         err = remove_leftovers(st, "env");
     if (err == 0)
+        err = remove_leftovers(st, "state");
+    if (err == 0)
         err = check_not_emptied(st, diag);
     return err;
 }

@@ -3,7 +3,11 @@
 #include "base/err.h"
 #include "store/reader.h"
 
-static size_t run_of(const uint16_t *of, size_t at, size_t rows)
+enum {
+    TURN_BYTES_LEAST = 2,
+};
+
+static size_t run_of(const uint32_t *of, size_t at, size_t rows)
 {
     size_t end = at + 1;
     while (end < rows && of[end] == of[at])
@@ -11,7 +15,7 @@ static size_t run_of(const uint16_t *of, size_t at, size_t rows)
     return end - at;
 }
 
-void turns_put(struct buf *out, uint32_t tenant, uint32_t batches, const uint16_t *of, size_t rows)
+void turns_put(struct buf *out, uint32_t tenant, uint32_t batches, const uint32_t *of, size_t rows)
 {
     uint64_t turns = 0;
     for (size_t at = 0; at < rows; at += run_of(of, at, rows))
@@ -45,7 +49,8 @@ int turns_open(struct turns *out, struct slice item)
     uint64_t batches = reader_varint(&c, UINT64_MAX);
     t.left = reader_varint(&c, UINT64_MAX);
     t.rest = slice_of(c.at, reader_left(&c));
-    if (c.failed || first > UINT32_MAX || batches > UINT32_MAX)
+    if (c.failed || first > UINT32_MAX || batches > UINT32_MAX ||
+        t.left > t.rest.len / TURN_BYTES_LEAST || batches > t.left)
         return ERR_CORRUPT;
     t.first = (uint32_t)first;
     t.batches = (uint32_t)batches;

@@ -5,7 +5,8 @@
  *
  * `first` counts the tenant's batches of the frame; batches first..first + batches - 1 were filled
  * in turns: so many rows of one, then of another. A tenant's batches that no item names came one
- * after the other. All rows of a batch are taken by its turns.
+ * after the other. All rows of a batch are taken by its turns, of which it
+ * has at least one.
  *
  * Layer:     base < event < store
  * Ownership: a view borrows its bytes.
@@ -28,10 +29,10 @@ struct turns {
 };
 
 /*
- * Append an item: of[i] is the batch of the i-th row. `first` is 0 and is set when the frame is
- * made: turns_set_first().
+ * Append an item: of[i] is the batch of the i-th row. `first` is 0 until the frame is
+ * made: turns_move().
  */
-void turns_put(struct buf *out, uint32_t tenant, uint32_t batches, const uint16_t *of, size_t rows);
+void turns_put(struct buf *out, uint32_t tenant, uint32_t batches, const uint32_t *of, size_t rows);
 /* The item with another `first`. */
 void turns_move(struct buf *out, struct slice item, uint32_t first);
 

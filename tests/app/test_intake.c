@@ -322,6 +322,91 @@ static void test_too_large(void **state)
     desk_close(&d);
 }
 
+/* More lines than can be judged at once stay with the broker. */
+static void test_too_many_lines(void **state)
+{
+    (void)state;
+    static const size_t LINES = DETECT_ROWS_MAX + 1;
+    struct desk d;
+    struct part *part = NULL;
+    char *lines = calloc(1, LINES + SLICE_PADDING_BYTES);
+    assert_non_null(lines);
+    memset(lines, '\n', LINES);
+    desk_open(&d, 100, INT64_MAX, SIZE_MAX);
+    assert_int_equal(intake_part(&part, d.stream, 0, 0), 0);
+    assert_int_equal(put(&d, part, 0, 0, 3), 0);
+    const struct record record = {.offset = 1,
+                                  .arrival_ns = START_NS,
+                                  .reference_ns = START_NS,
+                                  .value = slice_of(lines, LINES)};
+    assert_int_equal(intake_record(part, &record), 0);
+    assert_true(slice_equal(d.reason, SLICE("record of 1048577 lines, more than 1048576")));
+    assert_int_equal(put(&d, part, 0, 2, 1), 0);
+    assert_int_equal(intake_flush(d.in), 0);
+    static const enum frame_range_kind WANT[] = {FRAME_RANGE_DATA, FRAME_RANGE_QUARANTINE,
+                                                 FRAME_RANGE_DATA};
+    assert_int_equal(d.seen[0].kind_count, COUNT(WANT));
+    for (size_t i = 0; i < COUNT(WANT); i++)
+        assert_int_equal(d.seen[0].kinds[i], WANT[i]);
+    assert_int_equal(d.seen[0].rows, 4);
+    free(lines);
+    desk_close(&d);
+}
+
+static int count_rows(void *self, struct parcel *p)
+{
+    uint64_t *rows = self;
+    for (const struct parcel *next = p; next != NULL; next = next->next)
+        *rows += next->rows;
+    parcel_free(p);
+    return 0;
+}
+
+/* As many as can be judged at once, while other rows of the municipality wait: all are judged. */
+static void test_most_lines(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct watch *watch = NULL;
+    struct desk d = {0};
+    struct part *part = NULL;
+    struct part *other = NULL;
+    struct stream *another = NULL;
+    struct diag diag = {0};
+    uint64_t rows = 0;
+    char *lines = calloc(1, DETECT_ROWS_MAX + SLICE_PADDING_BYTES);
+    assert_non_null(lines);
+    memset(lines, '\n', DETECT_ROWS_MAX);
+    assert_int_equal(config_load(&config, NULL, &diag), 0);
+    const struct watch_options watching = {.config = config, .seed = 1};
+    assert_int_equal(watch_new(&watch, &watching), 0);
+    const struct intake_options options = {.environment = &NOTHING,
+                                           .batch_rows = BATCH_ROWS_MAX,
+                                           .batch_age_ns = INT64_MAX,
+                                           .open_bytes_max = SIZE_MAX,
+                                           .zstd_level = 1,
+                                           .watch = watch,
+                                           .emit = count_rows,
+                                           .self = &rows};
+    assert_int_equal(intake_open(&d.in, &options), 0);
+    add_stream(&d, &d.stream);
+    add_stream(&d, &another);
+    assert_int_equal(intake_part(&other, another, 1, 0), 0);
+    assert_int_equal(intake_part(&part, d.stream, 0, 0), 0);
+    assert_int_equal(put(&d, other, 1, 0, 3), 0);
+    const struct record record = {.arrival_ns = START_NS,
+                                  .reference_ns = START_NS,
+                                  .value = slice_of(lines, DETECT_ROWS_MAX)};
+    assert_int_equal(intake_record(part, &record), 0);
+    assert_int_equal(intake_flush(d.in), 0);
+    assert_int_equal(rows, DETECT_ROWS_MAX + 3);
+    intake_close(d.in);
+    watch_free(watch);
+    config_free(config);
+    diag_release(&diag);
+    free(lines);
+}
+
 static void test_tick(void **state)
 {
     (void)state;
@@ -449,11 +534,12 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contiguous),    cmocka_unit_test(test_jumps),
-        cmocka_unit_test(test_lost_first),    cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_tick),          cmocka_unit_test(test_full_batch),
-        cmocka_unit_test(test_empty_records), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_spare_memory),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_contiguous),     cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_lost_first),     cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_too_many_lines), cmocka_unit_test(test_most_lines),
+        cmocka_unit_test(test_tick),           cmocka_unit_test(test_full_batch),
+        cmocka_unit_test(test_empty_records),  cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_spare_memory),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,8 @@ enum {
     EVENTS = SANITIZED ? 12000 : 60000,
     FLOOD_LINES = SANITIZED ? 60000 : 2000000,
     FLOOD_LINES_LONG = SANITIZED ? 1000000 : 100000000,
-    FLOOD_FROM_HOUR = 8,
+    FLOOD_FROM_HOUR = SANITIZED ? 20 : 8, /* of the first day, over midnight */
+    FLOOD_HOURS = SANITIZED ? 8 : 40,
     SOURCE_NAME_MAX = 32,
     ITEMS_MAX = 4096,
     LINE_MAX = 1024,
@@ -56,7 +57,7 @@ enum {
 
 #define SECOND       CLOCK_NS_PER_SECOND
 #define BATCH_AGE_NS (300 * CLOCK_NS_PER_SECOND / 1000)
-#define FLOOD_NS     ((INT64_C(24) * DAYS - FLOOD_FROM_HOUR) * 3600 * SECOND)
+#define FLOOD_NS     (INT64_C(3600) * FLOOD_HOURS * SECOND)
 
 /* What came out of a run. */
 struct seen {
@@ -99,12 +100,14 @@ struct scene {
 
 static size_t resident_bytes(void)
 {
-    unsigned long pages[2] = {0, 0};
+    char text[128];
+    char *resident = NULL;
     FILE *f = fopen("/proc/self/statm", "re");
     assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu %lu", &pages[0], &pages[1]), 2);
+    assert_non_null(fgets(text, sizeof(text), f));
     assert_int_equal(fclose(f), 0);
-    return (size_t)pages[1] * (size_t)sysconf(_SC_PAGESIZE);
+    (void)strtoul(text, &resident, 10); /* the whole size */
+    return strtoul(resident, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* ------------------------------------------------------------------------- what comes out */
@@ -191,7 +194,7 @@ static void print_flood(struct buf *out, uint64_t i, int64_t time_ns)
     uint64_t b = i >> 16 & 0xFFFF;
     bool outgoing = i % 3 != 0;
     bool web = i % 5 == 0;
-    clock_to_civil(&c, time_ns + 9 * 60 * CLOCK_NS_PER_MINUTE);
+    clock_to_civil(&c, time_ns + INT64_C(540) * CLOCK_NS_PER_MINUTE);
     buf_reset(out);
     buf_printf(out,
                "date=%04d-%02d-%02d time=%02d:%02d:%02d devname=\"fw\" logid=\"0000000013\" "
@@ -348,7 +351,7 @@ static void run_days(struct seen *seen, uint64_t flood_lines)
     while ((status = gen_next(r.gen, &line)) == 0)
         take_line(&r, &line);
     assert_int_equal(status, ERR_NOTFOUND);
-    go_to(&r, r.from_ns + FLOOD_NS + SECOND);
+    go_to(&r, r.from_ns + FLOOD_NS + 2 * SECOND);
     tick(&r, r.tick_ns + SECOND, DETECT_TICK_END);
     assert_int_equal(r.flooded, flood_lines);
     seen->resident_last = resident_bytes();
