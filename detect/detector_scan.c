@@ -544,9 +544,12 @@ static void scan_tick(struct detect_run *run, void *state, int64_t tick_ns)
 {
     struct scan_state *s = state;
     (void)run;
-    if (tick_ns - s->swept_ns < SWEEP_NS && tick_ns >= s->swept_ns)
+    bool first = s->swept_ns == 0; /* nothing can be old yet */
+    if (!first && tick_ns - s->swept_ns < SWEEP_NS && tick_ns >= s->swept_ns)
         return;
     s->swept_ns = tick_ns;
+    if (first)
+        return;
     sweep(&s->walks, tick_ns);
     sweep(&s->pairs, tick_ns);
     sweep(&s->inbound, tick_ns);
