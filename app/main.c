@@ -32,7 +32,7 @@ static const struct command COMMANDS[] = {
     {"search", cmd_search, "find events in a store"},
     {"export", cmd_export, "print everything in a store"},
     {"tail", cmd_tail, "print events as they are stored"},
-    {"alerts", cmd_alerts, "list alerts; suppress, acknowledge and close them"},
+    {"alerts", cmd_alerts, "list and show alerts; acknowledge (ack), suppress and close them"},
     {"verify", cmd_verify, "read and hash everything in a store again"},
     {"check", cmd_check, "find all errors of a configuration"},
     {"bench", cmd_bench, "measure speed, size and memory; compare measurements"},

@@ -1,12 +1,17 @@
 #include "detect/alert_line.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "event/ndjson.h"
 
 enum {
     JAPAN_MINUTES = 9 * 60,
+    REAL_BYTES_MAX = 64,
+    REAL_PLAIN_LEAST = 1000, /* from here on three digits would be printed with an exponent */
 };
 
 static void put_key(struct buf *out, const char *name)
@@ -73,6 +78,24 @@ static void put_local_time(struct buf *out, struct slice value)
                c.second);
 }
 
+/* A real number with the digits that people take in; items hold more, for who computes again. */
+static void put_short_real(struct buf *out, struct slice value)
+{
+    char text[REAL_BYTES_MAX];
+    if (value.len >= sizeof(text)) {
+        buf_slice(out, value);
+        return;
+    }
+    memcpy(text, value.data, value.len);
+    text[value.len] = '\0';
+    (void)snprintf(text, sizeof(text), "%.3g", strtod(text, NULL));
+    double rounded = strtod(text, NULL);
+    if (fabs(rounded) >= REAL_PLAIN_LEAST)
+        buf_printf(out, "%.0f", rounded);
+    else
+        buf_text(out, text);
+}
+
 static void put_value(struct buf *out, const struct detect_run *run, const struct episode *e,
                       struct slice name)
 {
@@ -86,6 +109,8 @@ static void put_value(struct buf *out, const struct detect_run *run, const struc
         buf_text(out, "-");
     else if (item.kind == FINDING_TIME)
         put_local_time(out, item.value);
+    else if (item.kind == FINDING_REAL)
+        put_short_real(out, item.value);
     else
         buf_slice(out, item.value);
 }
@@ -170,7 +195,7 @@ static void put_items(struct buf *out, const struct episode *e, bool keys)
         buf_text(out, keys ? ",\"" : ",\"explain.");
         buf_slice(out, item.name);
         buf_text(out, "\":");
-        if (item.kind == FINDING_NUMBER)
+        if (item.kind == FINDING_NUMBER || item.kind == FINDING_REAL)
             buf_slice(out, item.value);
         else
             ndjson_string(out, item.value);

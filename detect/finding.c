@@ -38,7 +38,7 @@ static size_t whole_characters(struct slice text, size_t room)
 static void add(struct finding *f, const char *name, struct slice text, bool key, uint8_t kind)
 {
     size_t room = sizeof(f->values) - f->text_len;
-    bool whole = kind == FINDING_NUMBER || kind == FINDING_TIME;
+    bool whole = kind != FINDING_TEXT;
     if (f->item_count == FINDING_ITEMS_MAX || (whole && text.len > room) ||
         (room == 0 && text.len != 0)) {
         f->cut++;
@@ -110,7 +110,7 @@ void finding_real(struct finding *f, const char *name, double value)
     char text[NUMBER_BYTES_MAX];
     assert(isfinite(value));
     int len = snprintf(text, sizeof(text), "%.6g", value);
-    add(f, name, slice_of(text, (size_t)len), false, FINDING_NUMBER);
+    add(f, name, slice_of(text, (size_t)len), false, FINDING_REAL);
 }
 
 void finding_time(struct finding *f, const char *name, int64_t time_ns)

@@ -11,8 +11,8 @@
  * episode and so one alert. Explained numbers must be enough to recompute the decision; the texts
  * name both as {source.ip}, {contacts}.
  *
- * Values are printed into the finding at once: doubles with six significant digits, times as
- * RFC 3339.
+ * Values are printed into the finding at once: doubles with six significant digits (a text says at
+ * most three of them), times as RFC 3339.
  *
  * Ownership: the finding borrows `flow` and the names; texts are copied.
  * Threads:   plain data of one owner.
@@ -31,8 +31,9 @@ enum finding_limits {
 
 enum finding_kind {
     FINDING_TEXT,   /* a JSON string */
-    FINDING_NUMBER, /* as it stands */
+    FINDING_NUMBER, /* a whole one, as it stands */
     FINDING_TIME,   /* RFC 3339, UTC; texts show it in Japan's time */
+    FINDING_REAL,   /* as it stands; texts show what people can take in of it */
 };
 
 struct finding_item {

@@ -13,6 +13,9 @@ enum {
     RATE_ACCEPT_HOURS = 24,  /* a level that lasts is the new one */
     SHARE_HOURS = 24,        /* memory of the share of unparsed lines */
     SHARE_LINES_LEAST = 20,
+    START_LINES = 50,          /* more unparsed than explained: it never could be read */
+    START_PARSED = 4,          /* a parsed line explains that many: of five, one */
+    START_READ_LINES = 20,     /* explained beyond: it can be read */
     DRIFT_HOURS_LEAST = 3,     /* learned */
     CLOCK_LINES_LEAST = 10,    /* in a block */
     CLOCK_SECONDS_LEAST = 300, /* off */
@@ -101,12 +104,20 @@ static void note_delay(struct source_watch *w, const struct flow *flow)
     w->timed++;
 }
 
+/* The walk over the first lines; SOURCE_UNREAD when it passed its bound with this one. */
+static uint32_t count_start(struct source_watch *w, bool unparsed)
+{
+    w->start += unparsed ? 1 : -START_PARSED;
+    if (w->start > START_LINES)
+        w->start = START_LINES;
+    if (w->start <= -START_READ_LINES)
+        w->flags |= SOURCE_READ;
+    return w->start == START_LINES && (w->flags & SOURCE_UNREAD) == 0 ? SOURCE_UNREAD : 0;
+}
+
 /* The CUSUM of unparsed lines; whether it passed its bound with this one. */
 static bool count_drift(struct source_watch *w, bool unparsed)
 {
-    w->lines++;
-    w->level_lines++;
-    w->unparsed += unparsed;
     if (w->hours < DRIFT_HOURS_LEAST || (double)w->share > DRIFT_MOST)
         return false;
     float drift = unparsed ? w->drift + w->cost_bad : w->drift - w->cost_good;
@@ -114,7 +125,7 @@ static bool count_drift(struct source_watch *w, bool unparsed)
     return unparsed && w->drift >= DRIFT_BOUND && (w->flags & SOURCE_DRIFTED) == 0;
 }
 
-bool source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns)
+uint32_t source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns)
 {
     if (w->open > 0)
         end_gap(w);
@@ -124,7 +135,13 @@ bool source_watch_line(struct source_watch *w, const struct flow *flow, int64_t 
         w->flags |= SOURCE_UNSURE;
     if ((flow->flags & FLOW_NO_TIME) == 0)
         note_delay(w, flow);
-    return count_drift(w, (flow->flags & FLOW_UNPARSED) != 0);
+    bool unparsed = (flow->flags & FLOW_UNPARSED) != 0;
+    w->lines++;
+    w->level_lines++;
+    w->unparsed += unparsed;
+    if ((w->flags & SOURCE_READ) == 0)
+        return count_start(w, unparsed);
+    return count_drift(w, unparsed) ? SOURCE_DRIFTED : 0;
 }
 
 /* --------------------------------------------------------------------------- silence */
@@ -164,13 +181,8 @@ bool source_watch_silent(const struct source_watch *w, int64_t tick_ns)
 
 /* ------------------------------------------------------------------------------ hours */
 
-static void learn_share(struct source_watch *w)
+static void set_odds(struct source_watch *w)
 {
-    if (w->lines >= SHARE_LINES_LEAST && (w->flags & SOURCE_DRIFTED) == 0) {
-        float share = (float)w->unparsed / (float)w->lines;
-        uint32_t hours = w->hours < SHARE_HOURS ? w->hours : SHARE_HOURS;
-        w->share += (share - w->share) / (float)(hours == 0 ? 1 : hours);
-    }
     if ((double)w->share > DRIFT_MOST)
         return; /* nothing to drift, and no odds: DRIFT_TIMES as many may be more than all */
     double many = (double)w->share * DRIFT_TIMES;
@@ -178,6 +190,25 @@ static void learn_share(struct source_watch *w)
     double drifted = 0.5 + usual * 0.5;
     w->cost_bad = (float)(real_log(drifted) - real_log(usual));
     w->cost_good = (float)(real_log1p(-usual) - real_log1p(-drifted));
+}
+
+void source_watch_readable(struct source_watch *w)
+{
+    w->flags &= ~(uint32_t)SOURCE_UNREAD;
+    w->unparsed = 0;
+    w->share = 0;
+    w->drift = 0;
+    set_odds(w);
+}
+
+static void learn_share(struct source_watch *w)
+{
+    if (w->lines >= SHARE_LINES_LEAST && (w->flags & SOURCE_DRIFTED) == 0) {
+        float share = (float)w->unparsed / (float)w->lines;
+        uint32_t hours = w->hours < SHARE_HOURS ? w->hours : SHARE_HOURS;
+        w->share += (share - w->share) / (float)(hours == 0 ? 1 : hours);
+    }
+    set_odds(w);
 }
 
 /* An hour while the rate is another one: is it over? */

@@ -4,7 +4,8 @@
  *
  *   gap     expected lines since the last line, against how large such gaps are here (ladder.h)
  *   rate    lines of an hour against the usual: CUSUM of the logarithm, reference threefold
- *   drift   unparsed lines: CUSUM of the likelihood of "half are" against "three times the usual"
+ *   drift   unparsed lines: CUSUM of the likelihood of "half are" against "three times the usual";
+ *           before that, a walk over the first lines: can this source be read at all?
  *   clock   smallest delay between a line's time and its arrival, in blocks of ten minutes
  *
  * Time here is the ticks': a line was heard at the tick at hand, whatever it says itself.
@@ -31,6 +32,8 @@ enum source_flag {
     SOURCE_SEEN = 1 << 6, /* has had a line */
     SOURCE_UNSURE =
         1 << 7, /* the hour at hand was not watched from its beginning, or not all of it */
+    SOURCE_READ = 1 << 8,   /* its lines can be read, or could once */
+    SOURCE_UNREAD = 1 << 9, /* they never could */
 };
 
 struct source_watch {
@@ -65,7 +68,7 @@ struct source_watch {
     uint32_t alarm_hours; /* of a changed rate */
     float level_expected; /* since the level was measured, up to the last line */
     uint32_t level_lines; /* heard */
-    uint32_t spare;
+    int32_t start;        /* unparsed lines against parsed ones, until SOURCE_READ */
 };
 static_assert(sizeof(struct source_watch) <= 704, "704 bytes a log source");
 
@@ -73,8 +76,14 @@ void source_watch_begin(struct source_watch *w);
 /* Nobody watched: what was being measured is not known; a silence goes on. */
 void source_watch_gap(struct source_watch *w, int64_t tick_ns);
 
-/* A line; tick_ns is the last tick. Returns whether with it unparsed lines became too many. */
-bool source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns);
+/*
+ * A line; tick_ns is the last tick. Returns SOURCE_DRIFTED or SOURCE_UNREAD when with it unparsed
+ * lines became too many, else 0.
+ */
+uint32_t source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns);
+
+/* A source that could not be read can be now: what was unparsed until now is not its usual. */
+void source_watch_readable(struct source_watch *w);
 
 /* Time passes. Call source_watch_minute() where a minute begins, before. */
 void source_watch_pass(struct source_watch *w, double seconds);

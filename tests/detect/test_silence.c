@@ -26,6 +26,7 @@ enum {
     TEXT_DRIFTED,
     TEXT_FAST,
     TEXT_SLOW,
+    TEXT_UNREAD,
     SOURCES = 2,
     LEARN_DAYS = 8, /* until Tuesday */
     HOLIDAY = 14,   /* 2026-10-12, a Monday on which offices are closed */

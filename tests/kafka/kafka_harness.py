@@ -484,9 +484,10 @@ class Broker:
 
     def consume(self, topic, count=None, partition=None, offset="beginning", options=(), timeout=60):
         """Values of the topic's records from `offset` on: `count` of them, or all there are."""
-        command = ["kcat", "-C", "-b", self.bootstrap, "-t", topic, "-o", str(offset), "-q", "-e", "-f", "%S\n%s\n"]
+        command = ["kcat", "-C", "-b", self.bootstrap, "-t", topic, "-o", str(offset), "-q", "-f", "%S\n%s\n"]
         command += ["-p", str(partition)] if partition is not None else []
-        command += ["-c", str(count)] if count is not None else []
+        # The end that a client sees is the high watermark, which may be behind what was acknowledged.
+        command += ["-c", str(count)] if count is not None else ["-e"]
         for option in options:
             command += ["-X", option]
         out = subprocess.run(command, check=True, timeout=timeout, stdout=subprocess.PIPE,
