@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "detect/coverage.h"
 #include "detect/digest.h"
 #include "detect/tenant_state.h"
@@ -76,7 +77,7 @@ static uint64_t layout_of(enum detect_class class)
 static struct tenant_state *state_new(enum detect_class class)
 {
     size_t bytes = lay_out(NULL, class);
-    struct tenant_state *s = calloc(1, bytes);
+    struct tenant_state *s = pages_alloc(bytes);
     if (s == NULL)
         return NULL;
     (void)lay_out(s, class);
@@ -135,7 +136,8 @@ void detect_tenant_free(struct detect_tenant *t)
     zone_table_free(t->shared_networks);
     buf_release(&t->line);
     free(t->flows);
-    free(t->state);
+    if (t->state != NULL)
+        pages_free(t->state, t->state->bytes);
     free(t);
 }
 
