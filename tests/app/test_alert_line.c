@@ -226,13 +226,49 @@ static void test_all_texts(void **state)
     }
 }
 
+/* Messages hold the digits that people take in, explanations all that were measured. */
+static void test_real_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *said;
+        const char *explained;
+    } CASES[] = {
+        {1.0 / 6, "0.167", "0.166667"},      {12.5, "12.5", "12.5"},
+        {342.857142, "343", "342.857"},      {2, "2", "2"},
+        {0.30000001, "0.3", "0.3"},          {999.6, "1000", "999.6"},
+        {1234.5, "1230", "1234.5"},          {9876543, "9880000", "9.87654e+06"},
+        {-0.045678, "-0.0457", "-0.045678"}, {0, "0", "0"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct town t;
+        struct finding f;
+        char said[128];
+        town_open(&t, SLICE("town"), SLICE("fw1"));
+        finding_begin(&f, 0, NULL, WINDOW);
+        finding_int(&f, "ports_known", 123456);
+        finding_real(&f, "new_ports_a_day", CASES[i].value);
+        fire(&t, &f, &detector_new_port);
+        json_t *o = parsed(&t);
+        (void)snprintf(said, sizeof(said), "1日に%s種類ほど", CASES[i].said);
+        assert_true(holds(text_of(o, "message.ja"), slice_from(said)));
+        (void)snprintf(said, sizeof(said), " about %s new ones", CASES[i].said);
+        assert_true(holds(text_of(o, "message.en"), slice_from(said)));
+        assert_true(holds(text_of(o, "message.en"), SLICE(" 123456 ports")));
+        (void)snprintf(said, sizeof(said), "\"explain.new_ports_a_day\":%s,", CASES[i].explained);
+        assert_true(holds(buf_content(&t.record), slice_from(said)));
+        json_decref(o);
+        town_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile_text),
-        cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_all_texts),
+        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_longest),      cmocka_unit_test(test_all_texts),
+        cmocka_unit_test(test_real_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
