@@ -219,7 +219,7 @@ static int add_midnight(struct frame_maker *m, struct arena *arena, struct frame
     int status = envs == NULL || !buf_ok(&all) ? ERR_NOMEM : 0;
     if (status == 0)
         status = m->o.midnight(m->o.self, buf_content(&all), m->marks[0]->tick_ns, &set);
-    if (status == 0) {
+    if (status == 0 && set.len != 0) {
         for (size_t i = 0; i < parts->env_count; i++)
             envs[i] = parts->envs[i];
         status = store_env_put(m->o.store, &envs[parts->env_count], SLICE("prevalence"),

@@ -182,6 +182,11 @@ static size_t read_contributions(struct slice bytes, struct prevalence_contribut
 
 int watch_midnight(struct watch *w, struct slice contributions, int64_t tick_ns, struct buf *out)
 {
+    int64_t ended = calendar_day(tick_ns) - 1;
+    /* A clock that was set back, or a log of other times: the prefecture stays as it is known. */
+    if (ended < 0 || ended > UINT16_MAX ||
+        (w->prevalence != NULL && ended < prevalence_day(w->prevalence)))
+        return 0;
     struct prevalence_contribution *list =
         calloc(contributions.len / 8 + 1, sizeof(struct prevalence_contribution));
     uint64_t *keys = calloc(contributions.len / 8 + 1, sizeof(*keys));
@@ -189,8 +194,7 @@ int watch_midnight(struct watch *w, struct slice contributions, int64_t tick_ns,
     int status = list == NULL || keys == NULL ? ERR_NOMEM : 0;
     if (status == 0) {
         size_t count = read_contributions(contributions, list, keys);
-        uint32_t day = (uint32_t)(calendar_day(tick_ns) - 1);
-        status = prevalence_next(&set, w->prevalence, list, count, day);
+        status = prevalence_next(&set, w->prevalence, list, count, (uint32_t)ended);
     }
     if (status == 0) {
         prevalence_encode(out, set);

@@ -42,7 +42,8 @@ int watch_tenant(struct detect_tenant **out, struct watch *w, uint32_t tenant, w
 int watch_load_prevalence(struct watch *w, struct slice bytes);
 /*
  * The day ends: a new snapshot from the workers' contributions (as in struct parcel, one behind
- * the other) takes the place of the old one, and is appended to `out`.
+ * the other) takes the place of the old one, and is appended to `out`. Nothing happens where the day
+ * is before the last one's: somebody set the clock back.
  */
 int watch_midnight(struct watch *w, struct slice contributions, int64_t tick_ns, struct buf *out);
 

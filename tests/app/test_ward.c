@@ -209,13 +209,38 @@ static void test_snapshots(void **state)
     diag_release(&diag);
 }
 
+/* A day that ends before the last one: the clock was set back, and nobody is the worse for it. */
+static void test_midnight_back(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct watch *watch = NULL;
+    struct diag diag = {0};
+    struct buf set = {0};
+    const int64_t day_ns = 86400 * CLOCK_NS_PER_SECOND;
+    assert_int_equal(config_load(&config, NULL, &diag), 0);
+    const struct watch_options options = {.config = config, .seed = 5};
+    assert_int_equal(watch_new(&watch, &options), 0);
+    assert_int_equal(watch_midnight(watch, (struct slice){0}, 20000 * day_ns, &set), 0);
+    assert_true(set.len > 0);
+    buf_reset(&set);
+    assert_int_equal(watch_midnight(watch, (struct slice){0}, 19999 * day_ns, &set), 0);
+    assert_int_equal(set.len, 0);
+    assert_int_equal(watch_midnight(watch, (struct slice){0}, -day_ns, &set), 0);
+    assert_int_equal(set.len, 0);
+    assert_int_equal(watch_midnight(watch, (struct slice){0}, 20001 * day_ns, &set), 0);
+    assert_true(set.len > 0);
+    buf_release(&set);
+    watch_free(watch);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_no_turns),
-        cmocka_unit_test(test_alerts),
-        cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_turns),         cmocka_unit_test(test_no_turns),
+        cmocka_unit_test(test_alerts),        cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_midnight_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,9 @@ PLANTED = ROOT / "tests" / "fault" / "planted"
 LIMITS = "limits: {batch_age: 50ms, frame_age: 10ms, workers: 2}"
 COLLECT_SECONDS = 15
 PHASES = [  # faults, seconds of life at most
-    ("sleep@ledger.before_write:2+:9s", 3),
+    ("sleep@ledger.before_write:2+:9s", 3),      # a frame of rows or of a tick alone: either may be the second
+    ("sleep@ledger.before_write:5+:9s", 4),
+    ("sleep@ledger.before_write:8+:9s", 4),
     ("sleep@ledger.after_write:*:300ms", 1.5),
     ("short@write=log/:3:50;crash@write=log/:4", 4),
     ("short@write=log/:2:99;crash@write=log/:3", 4),
