@@ -54,6 +54,7 @@ struct committer {
     size_t asked_count;
     bool quiet;
     int64_t marked_ns; /* tick of the last mark that is committed */
+    bool clock_behind; /* and that was said */
 };
 
 /* The states beside the log; a failure costs a longer restart, no more. */
@@ -218,6 +219,18 @@ static void take_controls(struct committer *c, struct announcement *a)
     }
 }
 
+/* Time of detection never goes back: with the clock behind it nothing ticks, which somebody must know. */
+static void watch_clock(struct committer *c, int64_t now_ns, int64_t last_ns)
+{
+    bool behind = last_ns - now_ns > TICK_GAP_NS;
+    if (behind && !c->clock_behind) {
+        log_warn("commit", "the clock is behind the log: no silence is noticed until it is there",
+                 "behind_s=%lld remedy=%s", (long long)((last_ns - now_ns) / CLOCK_NS_PER_SECOND),
+                 "set the clock (NTP)");
+    }
+    c->clock_behind = behind;
+}
+
 /* Once a second, when the last mark is done. */
 static void announce(struct committer *c)
 {
@@ -225,6 +238,7 @@ static void announce(struct committer *c)
     (void)pthread_mutex_lock(&c->mark_lock);
     struct announcement *a = &c->announced;
     int64_t last = frame_maker_tick_ns(c->maker);
+    watch_clock(c, now, last);
     if (!c->quiet && !a->open && now > last) {
         bool gap = now - last > TICK_GAP_NS;
         take_controls(c, a);
