@@ -273,22 +273,54 @@ int clock_parse_zone(int32_t *out, struct slice text)
     return 0;
 }
 
-int clock_parse(int64_t *out, struct slice text)
+/* The civil time and its offset. */
+static int parse_civil(struct clock_civil *out, int32_t *offset_minutes, struct slice text)
 {
     struct clock_cursor in = {.at = text.data, .end = text.data + text.len};
     struct clock_civil c = {0};
-    int32_t offset_minutes = 0;
+    int32_t offset = 0;
     if (text.len == 0 || !take_date_time(&in, &c) || !clock_civil_valid(&c))
         return ERR_FORMAT;
     if (c.year < CLOCK_YEAR_MIN || c.year > CLOCK_YEAR_MAX)
         return ERR_FORMAT;
     if (in.at < in.end) {
-        int err = clock_parse_zone(&offset_minutes, slice_of(in.at, (size_t)(in.end - in.at)));
+        int err = clock_parse_zone(&offset, slice_of(in.at, (size_t)(in.end - in.at)));
         if (err != 0)
             return err;
     }
-    *out = clock_from_civil(&c) - offset_minutes * CLOCK_NS_PER_MINUTE;
+    *out = c;
+    *offset_minutes = offset;
     return 0;
+}
+
+int clock_parse(int64_t *out, struct slice text)
+{
+    struct clock_civil c;
+    int32_t offset_minutes = 0;
+    int err = parse_civil(&c, &offset_minutes, text);
+    if (err == 0)
+        *out = clock_from_civil(&c) - offset_minutes * CLOCK_NS_PER_MINUTE;
+    return err;
+}
+
+int clock_parse_written(int64_t *out, struct slice text)
+{
+    struct clock_civil c;
+    int32_t offset_minutes = 0;
+    int err = parse_civil(&c, &offset_minutes, text);
+    if (err == 0)
+        *out = clock_from_civil(&c);
+    return err;
+}
+
+int32_t clock_week(const struct clock_civil *c)
+{
+    /* The week is that of its Thursday; 1970-01-01 was one. */
+    int64_t day = clock_days(c->year, c->month, c->day);
+    int64_t thursday = day - ((day + 3) % 7 + 7) % 7 + 3;
+    struct clock_civil mid;
+    clock_to_civil(&mid, thursday * 86400 * CLOCK_NS_PER_SECOND);
+    return (int32_t)((thursday - clock_days(mid.year, 1, 1)) / 7 + 1);
 }
 
 int clock_parse_duration(int64_t *out, struct slice text)

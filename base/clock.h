@@ -60,6 +60,10 @@ void clock_print_zone(struct buf *out, int64_t ns, int32_t offset_minutes);
  * accepted). Returns 0 or ERR_FORMAT.
  */
 int clock_parse(int64_t *out, struct slice text);
+/* The same time of day as it is written, whatever its offset: as if that were UTC. */
+int clock_parse_written(int64_t *out, struct slice text);
+/* The ISO 8601 week of a civil date, 1..53. */
+int32_t clock_week(const struct clock_civil *c);
 /* Read a zone offset "+09:00", "+0900" or "Z" into minutes. Returns 0 or ERR_FORMAT. */
 int clock_parse_zone(int32_t *out, struct slice text);
 /* Read a duration "10s", "5m", "2h", "7d", "500ms" into nanoseconds. Returns 0 or ERR_FORMAT. */

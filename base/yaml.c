@@ -11,6 +11,18 @@
 enum {
     YAML_INDEX_FIRST = 256,    /* slots; a power of two */
     YAML_SHOWN_BYTES_MAX = 60, /* of a piece of the text in a message */
+    YAML_ANCHORS_MAX = 256,    /* of one text */
+};
+
+static const struct yaml_bounds YAML_PLAIN = {.depth = YAML_DEPTH_MAX,
+                                              .aliases = 0,
+                                              .nodes = YAML_EVENTS_MAX,
+                                              .document_bytes = YAML_TEXT_BYTES_MAX};
+
+/* What an anchor stands for. */
+struct yaml_anchor {
+    struct slice name;
+    const struct yaml_node *node;
 };
 
 /* All keys read so far, by parent and name, so that a key given twice is found in one step. */
@@ -36,6 +48,15 @@ struct yaml_reader {
     uint32_t key_column;
     bool faulty; /* a diagnosis was given */
     struct yaml_index index;
+    const struct yaml_bounds *bounds;
+    size_t nodes;
+    size_t aliases;
+    size_t document_at; /* where it begins, bytes */
+    struct slice text;
+    size_t seen_characters; /* a place in the text by both counts: marks count characters */
+    size_t seen_bytes;
+    struct yaml_anchor anchors[YAML_ANCHORS_MAX];
+    size_t anchor_count;
 };
 
 static uint32_t mark_line(const yaml_mark_t *mark)
@@ -127,6 +148,8 @@ static int check_duplicate(struct yaml_reader *r, struct yaml_node *node)
 static int node_add(struct yaml_node **out, struct yaml_reader *r, enum yaml_kind kind,
                     const yaml_mark_t *mark)
 {
+    if (++r->nodes > r->bounds->nodes)
+        return fault_end(r, mark, "too large; too many values, those of aliases included");
     struct yaml_node *node = arena_alloc(r->arena, sizeof(*node));
     if (node == NULL)
         return ERR_NOMEM;
@@ -178,10 +201,39 @@ static int key_set(struct yaml_reader *r, const yaml_event_t *event)
     return r->key == NULL ? ERR_NOMEM : 0;
 }
 
+/* The anchor of an event, or NULL. */
+static const void *anchor_of(const yaml_event_t *event)
+{
+    if (event->type == YAML_SCALAR_EVENT)
+        return event->data.scalar.anchor;
+    if (event->type == YAML_SEQUENCE_START_EVENT)
+        return event->data.sequence_start.anchor;
+    return event->data.mapping_start.anchor;
+}
+
+/* A name that is given again stands for the later one, as YAML has it. */
+static void anchor_set(struct yaml_reader *r, const char *name, const struct yaml_node *node,
+                       const yaml_mark_t *mark)
+{
+    if (name == NULL || r->bounds->aliases == 0)
+        return;
+    if (r->anchor_count == YAML_ANCHORS_MAX) {
+        fault_note(r, mark, "too many anchors (&); write the values out");
+        return;
+    }
+    const char *copy = arena_copy(r->arena, slice_from(name));
+    if (copy != NULL)
+        r->anchors[r->anchor_count++] =
+            (struct yaml_anchor){.name = slice_of(copy, strlen(name)), .node = node};
+}
+
 static int scalar_add(struct yaml_reader *r, const yaml_event_t *event)
 {
-    if (key_expected(r))
-        return key_set(r, event);
+    if (key_expected(r)) {
+        return event->data.scalar.anchor == NULL
+                   ? key_set(r, event)
+                   : fault_end(r, &event->start_mark, "an anchor (&) on a key; put it on a value");
+    }
     struct yaml_node *node = NULL;
     int err = node_add(&node, r, YAML_TEXT, &event->start_mark);
     if (err != 0)
@@ -190,21 +242,31 @@ static int scalar_add(struct yaml_reader *r, const yaml_event_t *event)
     const char *copy = arena_copy(r->arena, slice_of(bytes, event->data.scalar.length));
     if (copy == NULL)
         return ERR_NOMEM;
+    anchor_set(r, anchor_of(event), node, &event->start_mark);
     node->text = slice_of(copy, event->data.scalar.length);
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     return 0;
+}
+
+static int too_deep(struct yaml_reader *r, const yaml_mark_t *mark)
+{
+    char message[80];
+    (void)snprintf(message, sizeof(message), "nested too deep; at most %u levels are accepted",
+                   r->bounds->depth);
+    return fault_end(r, mark, message);
 }
 
 static int collection_open(struct yaml_reader *r, enum yaml_kind kind, const yaml_event_t *event)
 {
     if (key_expected(r))
         return fault_end(r, &event->start_mark, "a key must be a plain word, not a list or a map");
-    if (r->depth == YAML_DEPTH_MAX)
-        return fault_end(r, &event->start_mark, "nested too deep; at most 16 levels are accepted");
+    if (r->depth == r->bounds->depth)
+        return too_deep(r, &event->start_mark);
     struct yaml_node *node = NULL;
     int err = node_add(&node, r, kind, &event->start_mark);
     if (err != 0)
         return err;
+    anchor_set(r, anchor_of(event), node, &event->start_mark);
     r->at = node;
     r->depth++;
     return 0;
@@ -221,15 +283,131 @@ static void collection_close(struct yaml_reader *r)
 static void refuse_marks(struct yaml_reader *r, const yaml_event_t *event, const void *anchor,
                          const void *tag)
 {
-    if (anchor != NULL)
+    if (anchor != NULL && r->bounds->aliases == 0)
         fault_note(r, &event->start_mark, "anchors (&) are not accepted; write the value out");
     if (tag != NULL)
         fault_note(r, &event->start_mark, "tags (!) are not accepted; leave it out");
 }
 
+/* Put a copy of a node under the open list or map; its children are still missing. */
+static int copy_add(struct yaml_node **out, struct yaml_reader *r, const struct yaml_node *from,
+                    const yaml_mark_t *mark)
+{
+    struct yaml_node *node = NULL;
+    if (r->at->kind == YAML_MAP && r->key == NULL) {
+        r->key = from->key;
+        r->key_len = from->key_len;
+        r->key_line = from->key_line;
+        r->key_column = from->key_column;
+    }
+    int err = node_add(&node, r, from->kind, mark);
+    if (err != 0)
+        return err;
+    node->quoted = from->quoted;
+    node->text = from->text;
+    node->line = from->line;
+    node->column = from->column;
+    *out = node;
+    return 0;
+}
+
+/* Copy all below `from` under the open node `to`, which is the reader's. */
+static int copy_below(struct yaml_reader *r, const struct yaml_node *from, const yaml_mark_t *mark)
+{
+    const struct yaml_node *at = from->first;
+    struct yaml_node *top = r->at;
+    while (at != NULL) {
+        struct yaml_node *node = NULL;
+        int err = copy_add(&node, r, at, mark);
+        if (err != 0)
+            return err;
+        if (at->first != NULL && r->depth == r->bounds->depth)
+            return too_deep(r, mark);
+        if (at->first != NULL) {
+            r->at = node;
+            r->depth++;
+            at = at->first;
+            continue;
+        }
+        while (at->next == NULL && r->at != top) {
+            at = at->parent;
+            r->at = r->at->parent;
+            r->depth--;
+        }
+        at = at->next;
+    }
+    return 0;
+}
+
+static bool is_open(const struct yaml_reader *r, const struct yaml_node *node)
+{
+    for (const struct yaml_node *up = r->at; up != NULL; up = up->parent) {
+        if (up == node)
+            return true;
+    }
+    return false;
+}
+
 static int alias_add(struct yaml_reader *r, const yaml_event_t *event)
 {
-    return fault_end(r, &event->start_mark, "aliases (*) are not accepted; write the value out");
+    const yaml_mark_t *mark = &event->start_mark;
+    const void *name = event->data.alias.anchor;
+    struct slice asked = slice_from(name);
+    const struct yaml_node *from = NULL;
+    if (r->bounds->aliases == 0)
+        return fault_end(r, mark, "aliases (*) are not accepted; write the value out");
+    if (++r->aliases > r->bounds->aliases)
+        return fault_end(r, mark, "too many aliases (*); write the values out");
+    for (size_t i = 0; i < r->anchor_count; i++) {
+        if (slice_equal(r->anchors[i].name, asked))
+            from = r->anchors[i].node;
+    }
+    if (from == NULL || is_open(r, from))
+        return fault_end(r, mark, "an alias (*) of an anchor (&) that does not stand before it");
+    if (key_expected(r))
+        return fault_end(r, mark, "an alias (*) cannot be a key; write the key out");
+    struct yaml_node *node = NULL;
+    int err = copy_add(&node, r, from, mark);
+    if (err != 0 || from->first == NULL)
+        return err;
+    if (r->depth == r->bounds->depth)
+        return too_deep(r, mark);
+    struct yaml_node *open = r->at;
+    r->at = node;
+    r->depth++;
+    err = copy_below(r, from, mark);
+    r->at = open;
+    r->depth--;
+    return err;
+}
+
+/* The bytes before a mark; marks come in the order of the text. */
+static size_t mark_bytes(struct yaml_reader *r, const yaml_mark_t *mark)
+{
+    while (r->seen_characters < mark->index && r->seen_bytes < r->text.len) {
+        r->seen_bytes++;
+        while (r->seen_bytes < r->text.len &&
+               ((unsigned char)r->text.data[r->seen_bytes] & 0xc0) == 0x80)
+            r->seen_bytes++;
+        r->seen_characters++;
+    }
+    return r->seen_bytes;
+}
+
+/* Where a document begins and ends, so that none is too long. */
+static int document_take(struct yaml_reader *r, const yaml_event_t *event)
+{
+    if (event->type == YAML_DOCUMENT_START_EVENT) {
+        r->document_at = mark_bytes(r, &event->start_mark);
+        r->anchor_count = 0;
+        return 0;
+    }
+    if (mark_bytes(r, &event->start_mark) - r->document_at <= r->bounds->document_bytes)
+        return 0;
+    char message[80];
+    (void)snprintf(message, sizeof(message), "a document of more than %zu bytes; split it",
+                   r->bounds->document_bytes);
+    return fault_end(r, &event->start_mark, message);
 }
 
 static int event_take(struct yaml_reader *r, const yaml_event_t *event)
@@ -250,11 +428,12 @@ static int event_take(struct yaml_reader *r, const yaml_event_t *event)
         return 0;
     case YAML_ALIAS_EVENT:
         return alias_add(r, event);
+    case YAML_DOCUMENT_START_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+        return document_take(r, event);
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
     case YAML_STREAM_END_EVENT:
-    case YAML_DOCUMENT_START_EVENT:
-    case YAML_DOCUMENT_END_EVENT:
     default:
         return 0;
     }
@@ -302,7 +481,14 @@ static int read_events(struct yaml_reader *r)
 int yaml_read_stream(struct yaml_node **out, struct arena *arena, struct slice text,
                      const char *filename, struct diag *diag)
 {
-    struct yaml_reader r = {.arena = arena, .filename = filename, .diag = diag};
+    return yaml_read_within(out, arena, text, filename, &YAML_PLAIN, diag);
+}
+
+int yaml_read_within(struct yaml_node **out, struct arena *arena, struct slice text,
+                     const char *filename, const struct yaml_bounds *bounds, struct diag *diag)
+{
+    struct yaml_reader r = {
+        .arena = arena, .filename = filename, .diag = diag, .bounds = bounds, .text = text};
     if (text.len > YAML_TEXT_BYTES_MAX) {
         diag_add(diag, filename, 0, 0, "%zu bytes are too many; at most %d are accepted", text.len,
                  YAML_TEXT_BYTES_MAX);

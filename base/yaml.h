@@ -1,8 +1,9 @@
 /*
  * base/yaml.h - a YAML text as a bounded tree of scalars, lists and maps.
  *
- * Plain YAML 1.1 without anchors, aliases, tags, merge keys and keys that are not scalars. Every
- * scalar is text; what a number is decides the reader of the tree.
+ * Plain YAML 1.1 without tags, merge keys and keys that are not scalars; without anchors and aliases
+ * unless the reader allows some. Every scalar is text; what a number is decides the reader of the
+ * tree. An alias is a copy of what its anchor stands for, with the places of the anchor's text.
  *
  * Ownership: the tree and all its text live in the caller's arena.
  * Threads:   one owner of the arena; the tree itself is immutable.
@@ -30,6 +31,14 @@ enum yaml_kind {
     YAML_MAP,
 };
 
+/* What a reader accepts; yaml_read() and yaml_read_stream() take YAML_PLAIN. */
+struct yaml_bounds {
+    uint32_t depth;        /* levels of lists and maps */
+    uint32_t aliases;      /* of one text; 0 = none, and no anchors */
+    uint32_t nodes;        /* of one text, copies included */
+    size_t document_bytes; /* of one document */
+};
+
 /* Lines and columns count from 1; columns count characters. */
 struct yaml_node {
     enum yaml_kind kind;
@@ -54,6 +63,10 @@ int yaml_read(struct yaml_node **out, struct arena *arena, struct slice text, co
 /* Read all documents of the text: a list whose children are their roots. */
 int yaml_read_stream(struct yaml_node **out, struct arena *arena, struct slice text,
                      const char *filename, struct diag *diag);
+
+/* The same within bounds of the caller's. */
+int yaml_read_within(struct yaml_node **out, struct arena *arena, struct slice text,
+                     const char *filename, const struct yaml_bounds *bounds, struct diag *diag);
 
 /* The child of a map under the key, or NULL; linear in the children. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, struct slice key);

@@ -27,6 +27,7 @@ bool value_is_encoded(struct slice text, uint8_t kind)
         return memchr(text.data, '%', text.len) != NULL;
     case SLOT_PLAIN:
     case SLOT_KEY:
+    case SLOT_NULL:
     case SLOT_KIND_COUNT:
         break;
     }
@@ -171,6 +172,7 @@ void value_decode(struct buf *out, struct slice text, uint8_t kind)
         return;
     case SLOT_PLAIN:
     case SLOT_KEY:
+    case SLOT_NULL:
     case SLOT_KIND_COUNT:
         break;
     }

@@ -151,6 +151,10 @@ static bool value_print(struct ndjson *n, const struct column *c, uint32_t row, 
     struct slice text;
     if (!batch_value(n->batch, c, row, &n->scratch, &text) || text.len == 0)
         return false;
+    if (c->kind == SLOT_NULL) {
+        buf_text(out, "null");
+        return true;
+    }
     if (value_is_encoded(text, c->kind)) {
         buf_reset(&n->decoded);
         value_decode(&n->decoded, text, c->kind);

@@ -64,6 +64,13 @@ struct pred_info pred_info(const struct pred *p);
 int pred_scratch_new(struct pred_scratch **out, const struct pred *p);
 void pred_scratch_free(struct pred_scratch *s);
 
+/*
+ * From now on pred_eval() goes on where a regex hits its match limit: that text does not hold it.
+ * Who asks so must say that texts were given up; pred_scratch_given_up() counts them.
+ */
+void pred_scratch_forgive(struct pred_scratch *s);
+uint64_t pred_scratch_given_up(const struct pred_scratch *s);
+
 /* Append all hits of the row range to *out (cleared first). */
 int pred_eval(const struct pred *p, struct pred_scratch *s, const struct column_set *set,
               struct hits *out);

@@ -30,14 +30,16 @@ struct todo {
     uint32_t depth;
 };
 
-static struct target target_of(const struct ast *ast)
+static struct target target_of(const struct ast *ast, bool other)
 {
-    const struct field_info *info = field_info(ast->field);
-    struct slice name = info != NULL ? info->name : ast->field_name;
-    struct target t = {.kind = TARGET_LOCAL, .field = ast->field, .name = name};
+    uint16_t field = other ? ast->other : ast->field;
+    const struct field_info *info = field_info(field);
+    struct slice asked = other ? ast->other_name : ast->field_name;
+    struct slice name = info != NULL ? info->name : asked;
+    struct target t = {.kind = TARGET_LOCAL, .field = field, .name = name};
     t.row_field = (uint8_t)row_field_find(name);
-    if (ast->op == AST_RAW) {
-        t.kind = TARGET_RAW;
+    if (ast->op == AST_RAW || ast->any_field || field == FIELD_EVENT_ORIGINAL) {
+        t.kind = ast->any_field ? TARGET_ANY : TARGET_RAW;
         t.field = FIELD_NONE;
         t.row_field = ROW_FIELD_NONE;
         t.name = SLICE("");
@@ -57,10 +59,10 @@ static bool same_target(const struct target *a, const struct target *b)
     return a->kind == TARGET_LOCAL ? slice_equal(a->name, b->name) : a->field == b->field;
 }
 
-/* The index of a target, added where it is new; PLAN_NONE without memory. */
-static uint32_t target_add(struct pred *p, const struct ast *ast)
+/* The index of the target of a leaf, or of its other field; PLAN_NONE without memory. */
+static uint32_t target_add(struct pred *p, const struct ast *ast, bool other)
 {
-    struct target t = target_of(ast);
+    struct target t = target_of(ast, other);
     bool by_id = t.kind == TARGET_FIELD || t.kind == TARGET_URL;
     if (by_id && p->field_target[t.field] != 0)
         return p->field_target[t.field] - 1;
@@ -80,25 +82,40 @@ static uint32_t target_add(struct pred *p, const struct ast *ast)
 
 static uint64_t leaf_hash(const struct build *b, const struct ast *ast)
 {
-    uint64_t key[6] = {(uint64_t)ast->op | (uint64_t)ast->cased << 8 | (uint64_t)ast->field << 16,
-                       (uint64_t)ast->bound.number, (uint64_t)ast->high.number,
-                       ast->network.prefix_bits};
+    uint64_t key[6] = {
+        (uint64_t)ast->op | (uint64_t)ast->cased << 8 | (uint64_t)ast->field << 16 |
+            (uint64_t)ast->other << 32 | (uint64_t)ast->part << 48 | (uint64_t)ast->any_field << 56,
+        (uint64_t)ast->bound.number, (uint64_t)ast->high.number, ast->network.prefix_bits};
     memcpy(&key[4], &ast->bound.real, sizeof(key[4]));
     memcpy(&key[5], &ast->high.real, sizeof(key[5]));
     uint64_t hash = hash_bytes(b->seed, key, sizeof(key));
     hash = hash_bytes(hash, ast->network.ip.bytes, sizeof(ast->network.ip.bytes));
-    hash = hash_slice(hash, ast->op == AST_RAW ? SLICE("") : ast->field_name);
+    bool raw = ast->op == AST_RAW || ast->any_field;
+    hash = hash_slice(hash, raw ? SLICE("") : ast->field_name);
+    hash = hash_slice(hash, ast->other_name);
     return hash_slice(hash, ast->text);
 }
 
-static bool same_leaf(const struct ast *a, const struct ast *b)
+/* Texts of the row's own fields are not kept, so no other field can be compared with them. */
+static int ref_check(struct build *b, const struct pred *p, const struct plan_leaf *l,
+                     const struct ast *ast)
 {
-    return a->op == b->op && a->cased == b->cased && a->field == b->field &&
-           ast_bound_equal(&a->bound, &b->bound) && ast_bound_equal(&a->high, &b->high) &&
-           a->network.prefix_bits == b->network.prefix_bits &&
-           memcmp(a->network.ip.bytes, b->network.ip.bytes, sizeof(a->network.ip.bytes)) == 0 &&
-           (a->op == AST_RAW || slice_equal(a->field_name, b->field_name)) &&
-           slice_equal(a->text, b->text);
+    if (l->other == PLAN_NONE)
+        return 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct target *t = &p->targets[i == 0 ? l->target : l->other];
+        if (t->kind == TARGET_LOCAL || t->kind == TARGET_FIELD || t->kind == TARGET_URL)
+            continue;
+        if (b->diag != NULL) {
+            diag_add(b->diag, NULL, 0, 0,
+                     "fieldref between %.*s and %.*s: %.*s is no field of the line and cannot be "
+                     "compared with another",
+                     (int)ast->field_name.len, ast->field_name.data, (int)ast->other_name.len,
+                     ast->other_name.data, (int)t->name.len, t->name.data);
+        }
+        return ERR_CONF;
+    }
+    return 0;
 }
 
 /* The index of a leaf, added where it is new. 0, or ERR_CONF, ERR_NOMEM. */
@@ -107,16 +124,20 @@ static int leaf_add(struct build *b, const struct ast *ast, uint32_t *out)
     struct pred *p = b->pred;
     uint32_t at = (uint32_t)leaf_hash(b, ast) & b->table_mask;
     for (; b->table[at] != 0; at = (at + 1) & b->table_mask) {
-        if (same_leaf(b->asts[b->table[at] - 1], ast)) {
+        if (ast_leaf_equal(b->asts[b->table[at] - 1], ast)) {
             *out = b->table[at] - 1;
             return 0;
         }
     }
     struct plan_leaf *l = &p->leaves[p->leaf_count];
-    *l = (struct plan_leaf){.target = target_add(p, ast)};
-    if (l->target == PLAN_NONE)
+    *l = (struct plan_leaf){.target = target_add(p, ast, false), .other = PLAN_NONE};
+    if (leaf_is_ref(ast->op))
+        l->other = target_add(p, ast, true);
+    if (l->target == PLAN_NONE || (leaf_is_ref(ast->op) && l->other == PLAN_NONE))
         return ERR_NOMEM;
-    int err = leaf_init(&l->leaf, &p->arena, ast, b->diag);
+    int err = ref_check(b, p, l, ast);
+    if (err == 0)
+        err = leaf_init(&l->leaf, &p->arena, ast, b->diag);
     if (err != 0)
         return err;
     b->asts[p->leaf_count] = ast;
@@ -128,18 +149,19 @@ static int leaf_add(struct build *b, const struct ast *ast, uint32_t *out)
 static uint32_t work_of(const struct plan_leaf *l, const struct target *t)
 {
     static const uint32_t WORK[] = {
-        [LEAF_OP_EQUAL] = 4,         [LEAF_OP_PREFIX] = 4,     [LEAF_OP_SUFFIX] = 4,
-        [LEAF_OP_CONTAINS] = 8,      [LEAF_OP_GLOB] = 12,      [LEAF_OP_REGEX] = 60,
-        [LEAF_OP_LESS] = 2,          [LEAF_OP_LESS_EQUAL] = 2, [LEAF_OP_GREATER] = 2,
-        [LEAF_OP_GREATER_EQUAL] = 2, [LEAF_OP_RANGE] = 2,      [LEAF_OP_NETWORK] = 2,
-        [LEAF_OP_EXISTS] = 2,
+        [LEAF_OP_EQUAL] = 4,         [LEAF_OP_PREFIX] = 4,      [LEAF_OP_SUFFIX] = 4,
+        [LEAF_OP_CONTAINS] = 8,      [LEAF_OP_GLOB] = 12,       [LEAF_OP_REGEX] = 60,
+        [LEAF_OP_LESS] = 2,          [LEAF_OP_LESS_EQUAL] = 2,  [LEAF_OP_GREATER] = 2,
+        [LEAF_OP_GREATER_EQUAL] = 2, [LEAF_OP_RANGE] = 2,       [LEAF_OP_NETWORK] = 2,
+        [LEAF_OP_EXISTS] = 2,        [LEAF_OP_VALUE] = 2,       [LEAF_OP_REF_EQUAL] = 40,
+        [LEAF_OP_REF_CONTAINS] = 40, [LEAF_OP_REF_PREFIX] = 40, [LEAF_OP_REF_SUFFIX] = 40,
     };
     uint32_t work = WORK[l->leaf.op];
     if (t->kind == TARGET_ROW)
         return t->row_field <= ROW_FIELD_TIME_SOURCE ? 1 : work;
     if (t->kind == TARGET_URL)
         return work + 20;
-    return t->kind == TARGET_RAW ? work + 80 : work;
+    return t->kind == TARGET_RAW || t->kind == TARGET_ANY ? work + 80 : work;
 }
 
 /* A guess at how few rows have it, together with what it costs to find them. */
@@ -148,7 +170,7 @@ static uint32_t rarity_of(const struct plan_leaf *l, const struct target *t)
     if (t->kind == TARGET_ROW)
         return 400;
     size_t len = l->leaf.needle.text.len;
-    uint32_t hard = t->kind == TARGET_RAW ? 100 : 0;
+    uint32_t hard = t->kind == TARGET_RAW || t->kind == TARGET_ANY ? 100 : 0;
     switch ((enum leaf_op)l->leaf.op) {
     case LEAF_OP_EQUAL:
         return hard + 10;
@@ -162,8 +184,13 @@ static uint32_t rarity_of(const struct plan_leaf *l, const struct target *t)
     case LEAF_OP_RANGE:
         return 300;
     case LEAF_OP_REGEX:
+    case LEAF_OP_REF_EQUAL:
+    case LEAF_OP_REF_CONTAINS:
+    case LEAF_OP_REF_PREFIX:
+    case LEAF_OP_REF_SUFFIX:
         return 600;
     case LEAF_OP_EXISTS:
+    case LEAF_OP_VALUE:
     case LEAF_OP_LESS:
     case LEAF_OP_LESS_EQUAL:
     case LEAF_OP_GREATER:
@@ -323,7 +350,7 @@ static int pred_alloc(struct pred *p, size_t expressions, size_t nodes, size_t l
 {
     p->nodes = arena_array(&p->arena, nodes + 1, sizeof(*p->nodes));
     p->leaves = arena_array(&p->arena, leaves + 1, sizeof(*p->leaves));
-    p->targets = arena_array(&p->arena, leaves + 1, sizeof(*p->targets));
+    p->targets = arena_array(&p->arena, 2 * leaves + 1, sizeof(*p->targets));
     p->expressions = arena_array(&p->arena, expressions + 1, sizeof(*p->expressions));
     p->expression_count = (uint32_t)expressions;
     return p->nodes == NULL || p->leaves == NULL || p->targets == NULL || p->expressions == NULL
@@ -342,7 +369,8 @@ static int groups_make(struct pred *p)
     for (uint32_t i = 0; i < p->leaf_count; i++) {
         const struct target *t = &p->targets[p->leaves[i].target];
         const struct field_info *info = field_info(t->field);
-        bool is_text = t->kind != TARGET_ROW && (info == NULL || info->type == FIELD_TYPE_TEXT);
+        bool is_text = t->kind != TARGET_ROW && t->kind != TARGET_ANY &&
+                       (info == NULL || info->type == FIELD_TYPE_TEXT);
         p->leaves[i].grouped = usable && is_text && group_takes(&p->leaves[i].leaf);
         counts[p->leaves[i].target] += p->leaves[i].grouped;
     }
@@ -433,6 +461,12 @@ static int pred_fill(struct pred *p, const struct ast *const *asts, size_t count
     size_t leaves = 0;
     size_t largest = 0;
     int err = trees_count(asts, count, &nodes, &leaves, &largest);
+    if (err == ERR_RANGE) {
+        if (diag != NULL)
+            diag_add(diag, NULL, 0, 0, "more than %d comparisons in all expressions together",
+                     NODES_MAX);
+        err = ERR_CONF;
+    }
     if (err == 0)
         err = pred_alloc(p, count, nodes, leaves);
     if (err != 0)

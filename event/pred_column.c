@@ -390,9 +390,17 @@ int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t c
 {
     const struct column *c = &s->batch->columns[column];
     bool is_text = c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT;
+    if (c->kind == SLOT_NULL) {
+        if (leaf->leaf.op == LEAF_OP_EXISTS)
+            present_rows(s, c, mask, out);
+        return 0;
+    }
     if (is_text && c->type != FIELD_TYPE_TEXT)
         return typed_text_rows(s, &leaf->leaf, column, mask, out);
     const struct forms *forms = NULL;
+    const struct target *target = &s->pred->targets[leaf->target];
+    const struct field_info *info = target->kind == TARGET_ANY ? field_info(c->field) : NULL;
+    bool is_url = info == NULL ? target->is_url : slice_starts(info->name, SLICE("url."));
     int err = 0;
     switch (leaf_way(&leaf->leaf, c->type)) {
     case LEAF_NEVER:
@@ -409,14 +417,39 @@ int column_rows(struct pred_scratch *s, const struct plan_leaf *leaf, uint32_t c
     case LEAF_TEXT:
     default:
         if (c->storage == COLUMN_TEXT)
-            return text_rows(s, &leaf->leaf, column, s->pred->targets[leaf->target].is_url, mask,
-                             out);
-        err = forms_column(s, column, s->pred->targets[leaf->target].is_url, mask, &forms);
+            return text_rows(s, &leaf->leaf, column, is_url, mask, out);
+        err = forms_column(s, column, is_url, mask, &forms);
         if (err != 0)
             return err;
         return c->storage == COLUMN_CODES ? codes_rows(s, &leaf->leaf, c, forms, mask, out)
                                           : forms_rows(s, &leaf->leaf, forms, out);
     }
+}
+
+/* The rows where any value of the line holds: of its columns, its URLs, and lines kept whole. */
+static int any_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
+                    struct rows *out)
+{
+    const struct batch *b = s->batch;
+    const struct forms *forms = NULL;
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < b->column_count; i++) {
+        if (!b->columns[i].derived)
+            err = column_rows(s, leaf, i, mask, out);
+    }
+    struct rows verbatim = {0};
+    struct rows composed = {0};
+    for (uint32_t i = 0; err == 0 && rows_next(mask, &i); i++)
+        rows_set(b->shape[s->first_row + i] == 0 ? &verbatim : &composed, i);
+    if (err == 0 && !rows_empty(&verbatim)) {
+        err = forms_raw(s, &verbatim, &forms);
+        err = err == 0 ? forms_rows(s, &leaf->leaf, forms, out) : err;
+    }
+    if (err == 0 && !rows_empty(&composed)) {
+        err = forms_url(s, &composed, &forms);
+        err = err == 0 ? forms_rows(s, &leaf->leaf, forms, out) : err;
+    }
+    return err;
 }
 
 /* The rows of `mask` where the leaf holds, asked of everything that its target stands for. */
@@ -428,6 +461,10 @@ static int leaf_find(struct pred_scratch *s, const struct plan_leaf *leaf, const
         return raw_rows(s, leaf, mask, out);
     if (target->kind == TARGET_ROW)
         return row_field_rows(s, leaf, mask, out);
+    if (target->kind == TARGET_ANY)
+        return any_rows(s, leaf, mask, out);
+    if (leaf->other != PLAN_NONE)
+        return ref_rows(s, leaf, mask, out);
     for (uint32_t c = s->target_column[leaf->target]; c != 0; c = s->column_next[c - 1]) {
         int err = column_rows(s, leaf, c - 1, mask, out);
         if (err != 0)

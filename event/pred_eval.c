@@ -21,6 +21,10 @@ int pred_scratch_new(struct pred_scratch **out, const struct pred *p)
                       s->leaf_rows == NULL || s->candidates == NULL || s->node_can == NULL
                   ? ERR_NOMEM
                   : regex_scratch_new(&s->regex);
+    for (uint32_t i = 0; err == 0 && i < p->leaf_count; i++) {
+        if (p->leaves[i].leaf.regex != NULL)
+            err = regex_scratch_fit(s->regex, p->leaves[i].leaf.regex);
+    }
     if (err == 0)
         err = group_scratch_new(&s->group, p);
     if (err != 0) {
@@ -49,6 +53,16 @@ void pred_scratch_free(struct pred_scratch *s)
     free(s->candidates);
     free(s->node_can);
     free(s);
+}
+
+void pred_scratch_forgive(struct pred_scratch *s)
+{
+    regex_scratch_forgive(s->regex);
+}
+
+uint64_t pred_scratch_given_up(const struct pred_scratch *s)
+{
+    return regex_scratch_given_up(s->regex);
 }
 
 void hits_release(struct hits *h)

@@ -400,6 +400,8 @@ int group_scan(struct pred_scratch *s, uint32_t target)
     int err = 0;
     for (uint32_t c = s->target_column[target]; err == 0 && c != 0; c = s->column_next[c - 1]) {
         const struct column *column = &s->batch->columns[c - 1];
+        if (column->kind == SLOT_NULL)
+            continue;
         if (column->type != FIELD_TYPE_TEXT) {
             err = scan_typed(s, t->group, c - 1);
             continue;

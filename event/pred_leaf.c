@@ -10,6 +10,7 @@
 
 enum {
     NUMBER_BYTES_MAX = 64, /* a longer text is no number */
+    JAPAN_MINUTES = 9 * 60,
 };
 
 static size_t digits(struct slice s, size_t at)
@@ -181,6 +182,8 @@ static int regex_init(struct leaf *leaf, const struct ast *ast, struct diag *dia
 }
 
 static_assert(AST_RANGE - AST_LESS == LEAF_OP_RANGE - LEAF_OP_LESS, "the same order");
+static_assert(AST_REF_SUFFIX - AST_REF_EQUAL == LEAF_OP_REF_SUFFIX - LEAF_OP_REF_EQUAL,
+              "the same order");
 
 static unsigned order_op(enum ast_op op)
 {
@@ -196,7 +199,7 @@ static struct number bound_number(const struct ast_bound *bound)
 
 int leaf_init(struct leaf *out, struct arena *arena, const struct ast *ast, struct diag *diag)
 {
-    struct leaf leaf = {.cased = ast->cased, .network = ast->network};
+    struct leaf leaf = {.cased = ast->cased, .network = ast->network, .part = ast->part};
     int err = 0;
     switch (ast->op) {
     case AST_EQUAL:
@@ -218,6 +221,15 @@ int leaf_init(struct leaf *out, struct arena *arena, const struct ast *ast, stru
         break;
     case AST_EXISTS:
         leaf.op = LEAF_OP_EXISTS;
+        break;
+    case AST_VALUE:
+        leaf.op = LEAF_OP_VALUE;
+        break;
+    case AST_REF_EQUAL:
+    case AST_REF_CONTAINS:
+    case AST_REF_PREFIX:
+    case AST_REF_SUFFIX:
+        leaf.op = (uint8_t)((unsigned)ast->op - AST_REF_EQUAL + LEAF_OP_REF_EQUAL);
         break;
     case AST_LESS:
     case AST_LESS_EQUAL:
@@ -269,10 +281,12 @@ static bool equal_is_typed(const struct leaf *leaf, unsigned type)
 
 enum leaf_way leaf_way(const struct leaf *leaf, unsigned type)
 {
-    if (leaf->op == LEAF_OP_EXISTS)
+    if (leaf->op == LEAF_OP_EXISTS || leaf->op == LEAF_OP_VALUE)
         return LEAF_PRESENT;
     if (type == FIELD_TYPE_TEXT)
         return LEAF_TEXT;
+    if (leaf->part != AST_PART_NONE)
+        return type == LEAF_TYPE_TIME ? LEAF_NUMBER : LEAF_NEVER;
     enum leaf_way typed = type == FIELD_TYPE_IP ? LEAF_IP : LEAF_NUMBER;
     if (leaf->op == LEAF_OP_NETWORK)
         return typed == LEAF_IP ? LEAF_IP : LEAF_NEVER;
@@ -325,8 +339,36 @@ static bool leaf_order(const struct leaf *leaf, const struct number *value)
            order_holds(LEAF_OP_LESS_EQUAL, value, &leaf->high);
 }
 
+static int64_t time_part(unsigned part, int64_t local_ns)
+{
+    struct clock_civil c;
+    clock_to_civil(&c, local_ns);
+    switch ((enum ast_part)part) {
+    case AST_PART_MINUTE:
+        return c.minute;
+    case AST_PART_HOUR:
+        return c.hour;
+    case AST_PART_DAY:
+        return c.day;
+    case AST_PART_WEEK:
+        return clock_week(&c);
+    case AST_PART_MONTH:
+        return c.month;
+    case AST_PART_YEAR:
+    case AST_PART_NONE:
+    default:
+        return c.year;
+    }
+}
+
 bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, int64_t value)
 {
+    if (leaf->part != AST_PART_NONE) {
+        int64_t local_ns = value + JAPAN_MINUTES * CLOCK_NS_PER_MINUTE;
+        struct number n = {.integer = time_part(leaf->part, local_ns)};
+        n.real = (double)n.integer;
+        return leaf_order(leaf, &n);
+    }
     if (leaf->op == LEAF_OP_EQUAL) {
         if (type == FIELD_TYPE_INT)
             return value == leaf->equal_int;
@@ -388,8 +430,15 @@ static bool glob_match(const struct leaf *leaf, struct slice text)
 
 static bool text_order(const struct leaf *leaf, struct slice text)
 {
-    struct number n;
-    return leaf_parse_number(text, &n) && leaf_order(leaf, &n);
+    struct number n = {0};
+    int64_t written_ns = 0;
+    if (leaf->part == AST_PART_NONE)
+        return leaf_parse_number(text, &n) && leaf_order(leaf, &n);
+    if (clock_parse_written(&written_ns, text) != 0)
+        return false;
+    n.integer = time_part(leaf->part, written_ns);
+    n.real = (double)n.integer;
+    return leaf_order(leaf, &n);
 }
 
 int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice text)
@@ -413,7 +462,13 @@ int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice
     case LEAF_OP_NETWORK:
         return ip_parse(text, &ip) != VALUE_INVALID && network_holds(&leaf->network, &ip);
     case LEAF_OP_EXISTS:
+    case LEAF_OP_VALUE:
         return 1;
+    case LEAF_OP_REF_EQUAL:
+    case LEAF_OP_REF_CONTAINS:
+    case LEAF_OP_REF_PREFIX:
+    case LEAF_OP_REF_SUFFIX:
+        return 0; /* asked of two fields: leaf_ref() */
     case LEAF_OP_LESS:
     case LEAF_OP_LESS_EQUAL:
     case LEAF_OP_GREATER:
@@ -422,4 +477,35 @@ int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice
     default:
         return text_order(leaf, text);
     }
+}
+
+static bool same_bytes(const char *a, const char *b, size_t len, bool cased)
+{
+    if (cased)
+        return memcmp(a, b, len) == 0;
+    for (size_t i = 0; i < len; i++) {
+        if (find_fold((unsigned char)a[i]) != find_fold((unsigned char)b[i]))
+            return false;
+    }
+    return true;
+}
+
+bool leaf_ref(const struct leaf *leaf, struct slice value, struct slice other)
+{
+    if (value.len < other.len)
+        return false;
+    size_t rest = value.len - other.len;
+    if (other.len == 0)
+        return leaf->op != LEAF_OP_REF_EQUAL || rest == 0;
+    if (leaf->op == LEAF_OP_REF_PREFIX)
+        return same_bytes(value.data, other.data, other.len, leaf->cased);
+    if (leaf->op == LEAF_OP_REF_SUFFIX)
+        return same_bytes(value.data + rest, other.data, other.len, leaf->cased);
+    if (leaf->op == LEAF_OP_REF_EQUAL)
+        return rest == 0 && same_bytes(value.data, other.data, other.len, leaf->cased);
+    for (size_t at = 0; at <= rest; at++) {
+        if (same_bytes(value.data + at, other.data, other.len, leaf->cased))
+            return true;
+    }
+    return false;
 }

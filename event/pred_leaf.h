@@ -31,6 +31,11 @@ enum leaf_op {
     LEAF_OP_RANGE, /* bound <= value <= high */
     LEAF_OP_NETWORK,
     LEAF_OP_EXISTS,
+    LEAF_OP_VALUE,     /* there and not null */
+    LEAF_OP_REF_EQUAL, /* of two fields: leaf_ref() */
+    LEAF_OP_REF_CONTAINS,
+    LEAF_OP_REF_PREFIX,
+    LEAF_OP_REF_SUFFIX,
 };
 
 /* Beside enum field_type: nanoseconds since 1970, printed as RFC 3339. */
@@ -65,6 +70,7 @@ struct leaf {
     bool is_epoch;
     bool is_ip;
     bool is_time;
+    uint8_t part;         /* enum ast_part: LESS..RANGE of a part of a time */
     uint8_t epoch_form;   /* enum epoch_form */
     struct slice text;    /* EQUAL, PREFIX, SUFFIX, CONTAINS: folded unless cased */
     struct needle needle; /* a literal that every match holds; may be empty */
@@ -91,12 +97,24 @@ void leaf_release(struct leaf *leaf);
 /* `type` is an enum field_type or LEAF_TYPE_TIME. */
 enum leaf_way leaf_way(const struct leaf *leaf, unsigned type);
 
-/* Where leaf_way() says LEAF_NUMBER. */
+/*
+ * Where leaf_way() says LEAF_NUMBER. The parts of a LEAF_TYPE_TIME are those of Japan's clock, the
+ * parts of a time in a text those that it is written with.
+ */
 bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, int64_t value);
 /* Where leaf_way() says LEAF_IP. */
 bool leaf_ip(const struct leaf *leaf, const struct ip *ip);
 /* Where leaf_way() says LEAF_TEXT: 1, 0, or ERR_RANGE, ERR_NOMEM of a regex. Needs padding. */
 int leaf_text(const struct leaf *leaf, struct regex_scratch *regex, struct slice text);
+
+/* Does the leaf compare two fields? */
+static inline bool leaf_is_ref(enum ast_op op)
+{
+    return op >= AST_REF_EQUAL && op <= AST_REF_SUFFIX;
+}
+
+/* One value of a field and one of the other, as text: a LEAF_OP_REF_*. */
+bool leaf_ref(const struct leaf *leaf, struct slice value, struct slice other);
 
 /* "-12", "3.5", "1e3"; nothing around it. Integers up to 18 digits are exact, the rest is real. */
 bool leaf_parse_number(struct slice text, struct number *out);

@@ -33,6 +33,7 @@ enum target_kind {
     TARGET_URL,   /* url.original: its columns and what is composed of parts */
     TARGET_ROW,   /* of the batch or the row: enum row_field */
     TARGET_RAW,   /* the line */
+    TARGET_ANY,   /* every value of the line */
 };
 
 struct group;
@@ -49,6 +50,7 @@ struct target {
 struct plan_leaf {
     struct leaf leaf;
     uint32_t target;
+    uint32_t other; /* LEAF_OP_REF_*: the target compared with, or PLAN_NONE */
     bool grouped;
     bool watched;
     uint32_t watch_first; /* in pred->watchers: expressions that hang on it */
@@ -258,6 +260,9 @@ int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct for
 int row_field_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
                    struct rows *out);
 int raw_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
+             struct rows *out);
+/* The rows of `mask` where the two fields of a LEAF_OP_REF_* are so (event/pred_ref.c). */
+int ref_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct rows *mask,
              struct rows *out);
 /* Could the literal stand in any line? Looks at texts, dictionaries and skeletons alone. */
 bool raw_possible(struct pred_scratch *s, const struct plan_leaf *leaf);

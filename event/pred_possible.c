@@ -45,6 +45,8 @@ static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, const str
 static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, const struct column *c)
 {
     enum leaf_way look = leaf_way(&l->leaf, c->type);
+    if (c->kind == SLOT_NULL)
+        return l->leaf.op == LEAF_OP_EXISTS;
     if (look == LEAF_NEVER)
         return false;
     if (look != LEAF_TEXT || c->type != FIELD_TYPE_TEXT)
@@ -63,6 +65,8 @@ static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
     const struct target *t = &s->pred->targets[l->target];
     if (t->kind == TARGET_RAW)
         return raw_possible(s, l) ? CAN_BOTH : CAN_FALSE;
+    if (t->kind == TARGET_ANY || l->other != PLAN_NONE)
+        return CAN_BOTH;
     if (t->kind == TARGET_ROW && t->row_field > ROW_FIELD_TOPIC)
         return CAN_BOTH;
     if (t->kind == TARGET_ROW) {
@@ -139,7 +143,9 @@ void pred_columns(const struct pred *p, struct pred_scratch *s, const struct bat
     }
     for (uint32_t i = 0; i < p->leaf_count && !all; i++) {
         const struct plan_leaf *l = &p->leaves[i];
-        if (p->targets[l->target].kind == TARGET_RAW)
+        if (p->targets[l->target].kind == TARGET_ANY)
+            all = true;
+        else if (p->targets[l->target].kind == TARGET_RAW)
             all = l->grouped || l->leaf.op != LEAF_OP_CONTAINS || !raw_columns(s, l, out);
     }
     if (all)

@@ -3,8 +3,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <hs.h>
 #include <pcre2.h>
 
 #include "base/err.h"
@@ -16,13 +18,38 @@ enum {
 
 struct regex {
     pcre2_code *code;
+    hs_database_t *linear; /* NULL: PCRE2 alone */
+    bool exact;            /* `linear` gives the answer; else what may hold the text */
 };
 
 struct regex_scratch {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    hs_scratch_t *linear;
+    bool forgiving;
+    uint64_t given_up; /* texts */
 };
+
+/* The same expression for Vectorscan, or one that holds wherever it does. */
+static void linear_compile(struct regex *re, struct slice pattern, bool cased)
+{
+    char text[REGEX_PATTERN_BYTES_MAX + 1];
+    unsigned flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | (cased ? 0U : HS_FLAG_CASELESS);
+    if (hs_valid_platform() != HS_SUCCESS || pattern.len == 0 ||
+        memchr(pattern.data, '\0', pattern.len) != NULL)
+        return;
+    memcpy(text, pattern.data, pattern.len);
+    text[pattern.len] = '\0';
+    for (unsigned attempt = 0; attempt < 2 && re->linear == NULL; attempt++) {
+        hs_compile_error_t *error = NULL;
+        unsigned wide = attempt == 0 ? 0U : HS_FLAG_PREFILTER;
+        if (hs_compile(text, flags | wide, HS_MODE_BLOCK, NULL, &re->linear, &error) != HS_SUCCESS)
+            re->linear = NULL;
+        (void)hs_free_compile_error(error);
+        re->exact = attempt == 0 && re->linear != NULL;
+    }
+}
 
 int regex_compile(struct regex **out, struct slice pattern, bool cased,
                   char message[REGEX_MESSAGE_BYTES])
@@ -53,6 +80,7 @@ int regex_compile(struct regex **out, struct slice pattern, bool cased,
     }
     /* Without a just-in-time compiler the interpreter gives the same answers. */
     (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+    linear_compile(re, pattern, cased);
     *out = re;
     return 0;
 }
@@ -62,6 +90,7 @@ void regex_free(struct regex *re)
     if (re == NULL)
         return;
     pcre2_code_free(re->code);
+    (void)hs_free_database(re->linear);
     free(re);
 }
 
@@ -92,16 +121,59 @@ void regex_scratch_free(struct regex_scratch *s)
     pcre2_match_data_free(s->data);
     pcre2_match_context_free(s->context);
     pcre2_jit_stack_free(s->stack);
+    (void)hs_free_scratch(s->linear);
     free(s);
+}
+
+void regex_scratch_forgive(struct regex_scratch *s)
+{
+    s->forgiving = true;
+}
+
+uint64_t regex_scratch_given_up(const struct regex_scratch *s)
+{
+    return s->given_up;
+}
+
+int regex_scratch_fit(struct regex_scratch *s, const struct regex *re)
+{
+    if (re->linear == NULL)
+        return 0;
+    return hs_alloc_scratch(re->linear, &s->linear) == HS_SUCCESS ? 0 : ERR_NOMEM;
+}
+
+/* The first match is enough. */
+static int linear_found(unsigned int id, unsigned long long from, unsigned long long to,
+                        unsigned int flags, void *found)
+{
+    (void)id;
+    (void)from;
+    (void)to;
+    (void)flags;
+    bool *seen = found;
+    *seen = true;
+    return 1;
 }
 
 int regex_match(const struct regex *re, struct regex_scratch *s, struct slice text)
 {
+    bool found = false;
+    if (re->linear != NULL && text.len <= UINT32_MAX) {
+        hs_error_t err = hs_scan(re->linear, text.len == 0 ? "" : text.data, (unsigned)text.len, 0,
+                                 s->linear, linear_found, &found);
+        if (err != HS_SUCCESS && err != HS_SCAN_TERMINATED)
+            return ERR_NOMEM;
+        if (re->exact || !found)
+            return found;
+    }
     const void *bytes = text.len == 0 ? "" : text.data;
     int code = pcre2_match(re->code, bytes, text.len, 0, 0, s->data, s->context);
     if (code >= 0)
         return 1;
     if (code == PCRE2_ERROR_NOMATCH)
         return 0;
-    return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_RANGE;
+    if (code == PCRE2_ERROR_NOMEMORY)
+        return ERR_NOMEM;
+    s->given_up++;
+    return s->forgiving ? 0 : ERR_RANGE;
 }

@@ -123,7 +123,8 @@ static int print_leaf(struct buf *out, const struct ast *leaf)
         [AST_GREATER] = ">", [AST_GREATER_EQUAL] = ">=", [AST_NETWORK] = ":",
         [AST_EXISTS] = ":*", [AST_RANGE] = ":",
     };
-    if (leaf->cased)
+    if (leaf->cased || leaf->any_field || leaf->part != AST_PART_NONE || leaf->op == AST_VALUE ||
+        leaf->op >= AST_REF_EQUAL)
         return ERR_RANGE;
     if (leaf->op == AST_RAW) {
         print_quoted(out, leaf->text, "\"\\");
@@ -157,7 +158,12 @@ static int print_leaf(struct buf *out, const struct ast *leaf)
         print_range(out, leaf);
         break;
     case AST_EXISTS:
+    case AST_VALUE:
     case AST_RAW:
+    case AST_REF_EQUAL:
+    case AST_REF_CONTAINS:
+    case AST_REF_PREFIX:
+    case AST_REF_SUFFIX:
     default:
         break;
     }

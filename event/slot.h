@@ -26,6 +26,7 @@ enum slot_kind {
     SLOT_PERCENT = 4,     /* %XX, plus stays plus */
     SLOT_FORM = 5,        /* %XX, plus means blank */
     SLOT_KEY = 6,         /* the name of the unnamed value that follows; stays in the skeleton */
+    SLOT_NULL = 7,        /* JSON's null in a text field: the field is there and has no value */
     SLOT_KIND_COUNT
 };
 

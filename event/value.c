@@ -262,9 +262,15 @@ int network_parse(struct network *out, struct slice text, bool *had_host_bits)
     return 0;
 }
 
+enum {
+    IP4_PREFIX_BITS = 96, /* of the mapped form */
+};
+
 bool network_holds(const struct network *net, const struct ip *ip)
 {
     unsigned whole = net->prefix_bits / 8U;
+    if (net->prefix_bits < IP4_PREFIX_BITS && ip_is_v4(ip))
+        return false; /* ::/0 holds no IPv4 address, though their mapped form lies in it */
     if (memcmp(net->ip.bytes, ip->bytes, whole) != 0)
         return false;
     unsigned rest = net->prefix_bits % 8U;

@@ -162,6 +162,65 @@ static void goes_forward(void **state)
     assert_true(clock_monotonic_ns() >= before);
 }
 
+/* Against a count from the Monday of the week that holds 4 January. */
+static void counts_iso_weeks(void **state)
+{
+    (void)state;
+    static const struct {
+        struct clock_civil day;
+        int32_t week;
+    } CASES[] = {
+        {{.year = 2026, .month = 1, .day = 1}, 1},    {{.year = 2027, .month = 1, .day = 1}, 53},
+        {{.year = 2027, .month = 1, .day = 3}, 53},   {{.year = 2027, .month = 1, .day = 4}, 1},
+        {{.year = 2024, .month = 12, .day = 29}, 52}, {{.year = 2024, .month = 12, .day = 30}, 1},
+        {{.year = 2023, .month = 1, .day = 1}, 52},   {{.year = 2021, .month = 1, .day = 3}, 53},
+        {{.year = 2020, .month = 12, .day = 31}, 53}, {{.year = 1970, .month = 1, .day = 1}, 1},
+        {{.year = 1969, .month = 12, .day = 28}, 52}, {{.year = 1969, .month = 12, .day = 29}, 1},
+        {{.year = 2000, .month = 2, .day = 29}, 9},   {{.year = 1900, .month = 12, .day = 31}, 1},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        assert_int_equal(clock_week(&CASES[i].day), CASES[i].week);
+    for (int64_t day = clock_days(1895, 1, 1); day < clock_days(2105, 1, 1); day++) {
+        struct clock_civil c;
+        clock_to_civil(&c, day * 86400 * CLOCK_NS_PER_SECOND);
+        int64_t monday = 0;
+        for (int32_t year = c.year + 1; year >= c.year - 1; year--) {
+            int64_t fourth = clock_days(year, 1, 4);
+            monday = fourth - ((fourth + 3) % 7 + 7) % 7;
+            if (monday <= day)
+                break;
+        }
+        assert_int_equal(clock_week(&c), (day - monday) / 7 + 1);
+    }
+}
+
+static void reads_times_as_written(void **state)
+{
+    (void)state;
+    static const char *const SAME[] = {
+        "2026-12-31T23:30:00+09:00", "2026-12-31T23:30:00Z",       "2026-12-31 23:30:00",
+        "2026-12-31t23:30:00-11:30", "2026-12-31T23:30:00.0+0900",
+    };
+    struct clock_civil c;
+    for (size_t i = 0; i < sizeof(SAME) / sizeof(SAME[0]); i++) {
+        int64_t ns = 0;
+        assert_int_equal(clock_parse_written(&ns, slice_from(SAME[i])), 0);
+        clock_to_civil(&c, ns);
+        assert_int_equal(c.year, 2026);
+        assert_int_equal(c.day, 31);
+        assert_int_equal(c.hour, 23);
+        assert_int_equal(c.minute, 30);
+    }
+    static const char *const WRONG[] = {
+        "",           "2026-12-31",           "2026-13-31T00:00:00Z", "2026-02-29T00:00:00Z",
+        "1700000000", "2026-12-31T24:00:00Z", "2026-12-31T23:30:00x", "2026-12-31T23:30:00+25:00"};
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        int64_t ns = 77;
+        assert_int_equal(clock_parse_written(&ns, slice_from(WRONG[i])), ERR_FORMAT);
+        assert_int_equal(ns, 77);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +230,8 @@ int main(void)
         cmocka_unit_test(reads_rfc3339),
         cmocka_unit_test(refuses_broken_times),
         cmocka_unit_test(reads_durations_and_zones),
+        cmocka_unit_test(counts_iso_weeks),
+        cmocka_unit_test(reads_times_as_written),
         cmocka_unit_test(goes_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,10 @@
 #include "base/clock.h"
 #include "base/escape.h"
 
+enum {
+    NAIVE_TEXTS_MAX = 64, /* of one field in one row */
+};
+
 static unsigned char low(char c)
 {
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : (unsigned char)c;
@@ -158,8 +162,52 @@ static bool order(const struct ast *ast, double v)
     }
 }
 
+/* The day of the year, from 0. */
+static int day_of_year(const struct clock_civil *c)
+{
+    static const int BEFORE[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
+    return BEFORE[c->month - 1] + c->day - 1 + (leap && c->month > 2);
+}
+
+/* The weekday of 1 January, Monday = 0 (Gauss). */
+static int first_weekday(int year)
+{
+    int y = year - 1;
+    return (y * 365 + y / 4 - y / 100 + y / 400) % 7;
+}
+
+static int weeks_of(int year)
+{
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    int first = first_weekday(year);
+    return first == 3 || (first == 2 && leap) ? 53 : 52;
+}
+
+/* By the book: (10 + day of the year - day of the week) / 7, both counted from 1. */
+static int week_of(const struct clock_civil *c)
+{
+    int day = day_of_year(c);
+    int weekday = (first_weekday(c->year) + day) % 7;
+    int week = (10 + day + 1 - (weekday + 1)) / 7;
+    if (week < 1)
+        return weeks_of(c->year - 1);
+    return week > weeks_of(c->year) ? 1 : week;
+}
+
+static bool part_holds(const struct ast *ast, int64_t local_ns)
+{
+    struct clock_civil c;
+    clock_to_civil(&c, local_ns);
+    const int parts[] = {
+        [AST_PART_MINUTE] = c.minute,  [AST_PART_HOUR] = c.hour,   [AST_PART_DAY] = c.day,
+        [AST_PART_WEEK] = week_of(&c), [AST_PART_MONTH] = c.month, [AST_PART_YEAR] = c.year};
+    return order(ast, parts[ast->part]);
+}
+
 static int on_text(const struct ast *ast, struct slice text)
 {
+    int64_t local_ns = 0;
     char plain[512];
     double v = 0;
     struct ip ip;
@@ -180,15 +228,28 @@ static int on_text(const struct ast *ast, struct slice text)
     case AST_NETWORK:
         return ip_parse(text, &ip) != VALUE_INVALID && network_holds(&ast->network, &ip);
     case AST_EXISTS:
+    case AST_VALUE:
         return 1;
+    case AST_REF_EQUAL:
+    case AST_REF_CONTAINS:
+    case AST_REF_PREFIX:
+    case AST_REF_SUFFIX:
+        return 0;
     case AST_LESS:
     case AST_LESS_EQUAL:
     case AST_GREATER:
     case AST_GREATER_EQUAL:
     case AST_RANGE:
     default:
+        if (ast->part != AST_PART_NONE)
+            return clock_parse_written(&local_ns, text) == 0 && part_holds(ast, local_ns);
         return number_of(text, &v) && order(ast, v);
     }
+}
+
+static bool is_present(enum ast_op op)
+{
+    return op == AST_EXISTS || op == AST_VALUE;
 }
 
 static bool is_order(enum ast_op op)
@@ -238,9 +299,9 @@ static int on_number(const struct ast *ast, int64_t v, double shown, struct slic
     char copy[512];
     struct slice text;
     int64_t want = 0;
-    if (ast->op == AST_EXISTS)
+    if (is_present(ast->op))
         return 1;
-    if (ast->op == AST_NETWORK)
+    if (ast->op == AST_NETWORK || ast->part != AST_PART_NONE)
         return 0;
     if (is_order(ast->op))
         return order_exact(ast, v, shown);
@@ -256,12 +317,14 @@ static int on_time(const struct ast *ast, int64_t ns)
     int64_t want = 0;
     if (ns == CLOCK_NONE)
         return 0;
+    if (ast->part != AST_PART_NONE)
+        return part_holds(ast, ns + INT64_C(9) * 3600 * CLOCK_NS_PER_SECOND);
     struct buf printed = {0};
     clock_print(&printed, ns);
     int holds = 0;
     if (equality(ast, copy, &text) && clock_parse(&want, text) == 0)
         holds = want == ns;
-    else if (is_order(ast->op) || ast->op == AST_EXISTS || ast->op == AST_NETWORK)
+    else if (is_order(ast->op) || is_present(ast->op) || ast->op == AST_NETWORK)
         holds = on_number(ast, ns, (double)ns, buf_content(&printed));
     else
         holds = on_text(ast, buf_content(&printed));
@@ -334,8 +397,10 @@ static int by_value(const struct ast *ast, uint8_t type, const struct typed *v)
     char copy[512];
     struct slice want = {0};
     bool equal = equality(ast, copy, &want);
-    if (ast->op == AST_EXISTS)
+    if (is_present(ast->op))
         return 1;
+    if (ast->part != AST_PART_NONE)
+        return 0;
     if (ast->op == AST_NETWORK)
         return type == FIELD_TYPE_IP && network_holds(&ast->network, &v->ip);
     if (is_order(ast->op) && type == FIELD_TYPE_IP)
@@ -368,27 +433,138 @@ static int on_typed(const struct ast *ast, const struct column *c, struct slice 
     return holds;
 }
 
+/* One value of a column, in the row. */
+static int on_value(const struct ast *ast, const struct column *c, struct slice written, bool url)
+{
+    if (c->kind == SLOT_NULL)
+        return ast->op == AST_EXISTS;
+    return c->type == FIELD_TYPE_TEXT ? on_forms(ast, written, c->kind, url)
+                                      : on_typed(ast, c, written, url);
+}
+
+/* Is the column one of the field that is asked? */
+static bool is_asked(const struct batch *b, const struct column *c, uint16_t field,
+                     struct slice name, struct buf *scratch)
+{
+    const struct field_info *info = field_info(field);
+    struct slice want = info == NULL ? name : info->name;
+    return (c->field < FIELD_LOCAL_FIRST) == (info != NULL) &&
+           slice_equal(batch_field_name(b, c->field, scratch), want);
+}
+
+static bool is_url(const struct column *c)
+{
+    const struct field_info *info = c->field < FIELD_LOCAL_FIRST ? field_info(c->field) : NULL;
+    return info != NULL && slice_starts(info->name, SLICE("url."));
+}
+
 static int on_columns(const struct batch *b, uint32_t row, const struct ast *ast)
 {
     struct buf name = {0};
     struct buf scratch = {0};
-    const struct field_info *info = field_info(ast->field);
-    struct slice want = info == NULL ? ast->field_name : info->name;
-    bool url = slice_starts(want, SLICE("url.")) && info != NULL;
     int holds = 0;
     for (uint32_t i = 0; i < b->column_count; i++) {
         const struct column *c = &b->columns[i];
         struct slice written;
-        if ((c->field < FIELD_LOCAL_FIRST) != (info != NULL) ||
-            !slice_equal(batch_field_name(b, c->field, &name), want) ||
-            !batch_value(b, c, row, &scratch, &written))
-            continue;
-        bool is_text = c->type == FIELD_TYPE_TEXT;
-        holds = either(holds, is_text ? on_forms(ast, written, c->kind, url)
-                                      : on_typed(ast, c, written, url));
+        bool asked =
+            ast->any_field ? !c->derived : is_asked(b, c, ast->field, ast->field_name, &name);
+        if (asked && batch_value(b, c, row, &scratch, &written))
+            holds = either(holds, on_value(ast, c, written, is_url(c)));
     }
     buf_release(&name);
     buf_release(&scratch);
+    return holds;
+}
+
+/* The texts of one field in a row, for the comparison of two. */
+struct texts {
+    struct buf items[NAIVE_TEXTS_MAX];
+    unsigned count;
+};
+
+static void text_add(struct texts *t, struct slice text)
+{
+    if (t->count == NAIVE_TEXTS_MAX)
+        abort();
+    buf_slice(&t->items[t->count++], text);
+}
+
+static void forms_add(struct texts *t, struct slice written, uint8_t kind, bool url)
+{
+    struct buf first = {0};
+    struct buf second = {0};
+    bool percent = kind == SLOT_PERCENT || kind == SLOT_FORM;
+    if (url && percent)
+        buf_slice(&first, written);
+    else
+        value_decode(&first, written, kind);
+    text_add(t, buf_content(&first));
+    if (url) {
+        value_decode(&second, buf_content(&first), percent ? kind : SLOT_PERCENT);
+        text_add(t, buf_content(&second));
+    }
+    buf_release(&first);
+    buf_release(&second);
+}
+
+static void typed_add(struct texts *t, const struct column *c, struct slice written)
+{
+    struct typed v = typed_read(c->type, written);
+    if (v.class == VALUE_INVALID || (c->type == FIELD_TYPE_EPOCH && v.form != c->epoch_form))
+        return;
+    text_add(t, slice_from(v.printed));
+    if (v.class == VALUE_VALID)
+        forms_add(t, written, c->kind, is_url(c));
+}
+
+static void texts_read(struct texts *t, const struct batch *b, uint32_t row,
+                       const struct naive_row *known, uint16_t field, struct slice name)
+{
+    struct buf scratch = {0};
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        struct slice written;
+        if (!is_asked(b, c, field, name, &scratch) || c->kind == SLOT_NULL ||
+            !batch_value(b, c, row, &scratch, &written))
+            continue;
+        if (c->type == FIELD_TYPE_TEXT)
+            forms_add(t, written, c->kind, is_url(c));
+        else
+            typed_add(t, c, written);
+    }
+    for (unsigned i = 0; field == FIELD_URL_ORIGINAL && i < known->url_count; i++)
+        forms_add(t, known->urls[i], SLOT_PLAIN, true);
+    buf_release(&scratch);
+}
+
+static bool pair_holds(const struct ast *ast, struct slice value, struct slice other)
+{
+    size_t rest = value.len - other.len;
+    if (value.len < other.len)
+        return false;
+    if (ast->op == AST_REF_CONTAINS)
+        return contains(value, other, ast->cased);
+    if (ast->op == AST_REF_SUFFIX)
+        return starts(rest_of(value, rest), other, ast->cased);
+    return (ast->op == AST_REF_PREFIX || rest == 0) && starts(value, other, ast->cased);
+}
+
+static int on_pairs(const struct batch *b, uint32_t row, const struct naive_row *known,
+                    const struct ast *ast)
+{
+    struct texts value = {0};
+    struct texts other = {0};
+    bool holds = false;
+    texts_read(&value, b, row, known, ast->field, ast->field_name);
+    texts_read(&other, b, row, known, ast->other, ast->other_name);
+    for (unsigned i = 0; i < value.count; i++) {
+        for (unsigned k = 0; k < other.count; k++)
+            holds |= pair_holds(ast, buf_content(&value.items[i]), buf_content(&other.items[k]));
+    }
+    for (unsigned i = 0; i < NAIVE_TEXTS_MAX; i++) {
+        buf_release(&value.items[i]);
+        buf_release(&other.items[i]);
+    }
     return holds;
 }
 
@@ -404,19 +580,40 @@ static int numbered(const struct ast *ast, int64_t v)
     return on_number(ast, v, (double)v, slice_from(text));
 }
 
+static int on_line(const struct batch *b, uint32_t row, const struct ast *ast)
+{
+    struct buf line = {0};
+    (void)batch_render(b, row, &line);
+    (void)buf_reserve(&line, 1);
+    int holds = on_text(ast, buf_content(&line));
+    buf_release(&line);
+    return holds;
+}
+
+/* Every value of the line; a line that was not taken apart is one value. */
+static int on_any(const struct batch *b, uint32_t row, const struct naive_row *known,
+                  const struct ast *ast)
+{
+    int holds = on_columns(b, row, ast);
+    if (b->shape[row] == 0)
+        return either(holds, on_line(b, row, ast));
+    for (unsigned i = 0; i < known->url_count; i++)
+        holds = either(holds, on_forms(ast, known->urls[i], SLOT_PLAIN, true));
+    return holds;
+}
+
 static int leaf_holds(const struct batch *b, uint32_t row, const struct naive_row *known,
                       const struct ast *ast)
 {
     const struct field_info *info = field_info(ast->field);
     struct slice name = info == NULL ? ast->field_name : info->name;
     char tenant[16];
-    if (ast->op == AST_RAW) {
-        struct buf line = {0};
-        (void)batch_render(b, row, &line);
-        int holds = on_text(ast, buf_content(&line));
-        buf_release(&line);
-        return holds;
-    }
+    if (ast->op == AST_RAW)
+        return on_line(b, row, ast);
+    if (ast->any_field)
+        return on_any(b, row, known, ast);
+    if (ast->op >= AST_REF_EQUAL)
+        return on_pairs(b, row, known, ast);
     if (slice_equal(name, SLICE("sekisho.tenant"))) {
         (void)snprintf(tenant, sizeof(tenant), "%06u", b->tenant);
         return named(ast, slice_from(tenant));

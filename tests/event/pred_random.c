@@ -44,6 +44,9 @@ static const char *const WORDS[] = {
     "a+b",
     "LongerValueWithLetters",
     "longervaluewithletterz",
+    "2026-12-31T23:30:00+09:00",
+    "2027-01-01 00:10:00",
+    "null",
 };
 static const char *const IPS[] = {
     "192.0.2.1", "192.0.2.77",  "198.51.100.7", "203.0.113.250",    "2001:db8::1",
@@ -95,8 +98,10 @@ static void put_value(struct line *l, uint16_t field, uint8_t kind, const char *
 
 static void put_field(struct line *l, struct random *r, uint16_t field, const char *value)
 {
+    const struct field_info *info = field_info(field);
+    bool null = info != NULL && info->type == FIELD_TYPE_TEXT && random_below(r, 12) == 0;
     buf_printf(&l->text, " f%u=\"", (unsigned)field);
-    put_value(l, field, PICK(r, KINDS), value);
+    put_value(l, field, null ? (uint8_t)SLOT_NULL : PICK(r, KINDS), null ? "null" : value);
     buf_text(&l->text, "\"");
 }
 
@@ -108,8 +113,11 @@ static void put_unnamed(struct line *l, struct random *r)
     struct slot k = {.offset = (uint32_t)l->text.len, .length = (uint32_t)strlen(key)};
     buf_text(&l->text, key);
     buf_byte(&l->text, '=');
-    struct slot v = {
-        .offset = (uint32_t)l->text.len, .length = (uint32_t)strlen(value), .kind = PICK(r, KINDS)};
+    bool null = random_below(r, 5) == 0;
+    value = null ? "null" : value;
+    struct slot v = {.offset = (uint32_t)l->text.len,
+                     .length = (uint32_t)strlen(value),
+                     .kind = null ? (uint8_t)SLOT_NULL : PICK(r, KINDS)};
     buf_text(&l->text, value);
     (void)slots_add_unnamed(&l->slots, &k, &v);
 }
@@ -245,6 +253,12 @@ static void derive(struct batch *b, struct random *r)
     }
 }
 
+/* Seconds beside the borders of days, weeks, months and years on Japan's clock, leap days too. */
+static const int64_t BORDERS[] = {
+    1798729199, 1798729200, 1798988399, 1798988400, 1709132399, 1709132400, 1709218799,
+    1709218800, 0,          -1,         -32400,     -32401,     9214646400, -9214560000,
+};
+
 /* False where the batch has no room for another shape. */
 static bool append(struct sample *s, struct line *l, struct random *r, struct row *like)
 {
@@ -258,6 +272,8 @@ static bool append(struct sample *s, struct line *l, struct random *r, struct ro
     like->time_ns = random_below(r, 20) == 0
                         ? CLOCK_NONE
                         : CLOCK_NS_PER_SECOND * (1700000000 + random_below(r, 5));
+    if (random_below(r, 8) == 0)
+        like->time_ns = CLOCK_NS_PER_SECOND * PICK(r, BORDERS);
     if (random_below(r, 4) == 0) {
         like->sub++;
     } else {
@@ -521,6 +537,69 @@ static void random_order(struct random *r, struct ast *leaf)
     }
 }
 
+/* A part of a time within what it can be, and one beyond. */
+static void random_part(struct random *r, struct ast *leaf)
+{
+    static const int64_t VALUES[] = {-1, 0,  1,  2,  8,  9,  12, 14,   23,   28,
+                                     29, 30, 31, 52, 53, 59, 60, 2023, 2026, 2027};
+    static const char *const TIMES[] = {"@timestamp", "event.ingested", "fortigate.k1"};
+    static const uint16_t FIELDS[] = {FIELD_USER_NAME, FIELD_MESSAGE, FIELD_TIME_EPOCH,
+                                      FIELD_SOURCE_IP, FIELD_URL_PATH};
+    leaf->op = random_below(r, 2) == 0 ? AST_RANGE : AST_LESS + random_below(r, 4);
+    leaf->part = (uint8_t)(AST_PART_MINUTE + random_below(r, AST_PART_YEAR - AST_PART_MINUTE + 1));
+    leaf->bound = (struct ast_bound){.number = PICK(r, VALUES)};
+    leaf->high =
+        random_below(r, 2) == 0 ? leaf->bound : (struct ast_bound){.number = PICK(r, VALUES)};
+    leaf->field = PICK(r, FIELDS);
+    leaf->field_name = SLICE("");
+    if (random_below(r, 3) == 0)
+        return;
+    leaf->field_name = slice_from(PICK(r, TIMES));
+    uint16_t id = field_find(leaf->field_name);
+    leaf->field = id == FIELD_NONE ? (uint16_t)FIELD_UNNAMED : id;
+}
+
+/* One side of a comparison of two fields of the line. */
+static void random_side(struct random *r, uint16_t *field, struct slice *name)
+{
+    static const uint16_t FIELDS[] = {
+        FIELD_SOURCE_IP,    FIELD_SOURCE_PORT, FIELD_TIME_EPOCH,    FIELD_USER_NAME,
+        FIELD_EVENT_ACTION, FIELD_MESSAGE,     FIELD_USER_AGENT,    FIELD_DESTINATION_DOMAIN,
+        FIELD_URL_DOMAIN,   FIELD_URL_PATH,    FIELD_URL_PORT,      FIELD_URL_QUERY,
+        FIELD_URL_ORIGINAL, FIELD_FILE_NAME,   FIELD_SOURCE_COUNTRY};
+    static const char *const LOCAL[] = {"fortigate.k1", "fortigate.vwlid", "fortigate.none"};
+    bool local = random_below(r, 5) == 0;
+    *name = local ? slice_from(PICK(r, LOCAL)) : SLICE("");
+    *field = local ? (uint16_t)FIELD_UNNAMED : PICK(r, FIELDS);
+}
+
+static void random_ref(struct random *r, struct ast *leaf)
+{
+    leaf->op = AST_REF_EQUAL + random_below(r, 4);
+    leaf->text = SLICE("");
+    random_side(r, &leaf->field, &leaf->field_name);
+    random_side(r, &leaf->other, &leaf->other_name);
+}
+
+static bool has_column(const struct batch *b, uint16_t field)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < b->column_count; i++)
+        has |= b->columns[i].field == field;
+    return has;
+}
+
+/* Ask a leaf of every value of the event. */
+static void random_any(struct random *r, const struct batch *b, struct ast *leaf)
+{
+    if (leaf->op == AST_RAW || leaf->op >= AST_REF_EQUAL || random_below(r, 8) != 0 ||
+        has_column(b, FIELD_URL_ORIGINAL))
+        return;
+    leaf->any_field = true;
+    leaf->field = FIELD_NONE;
+    leaf->field_name = SLICE("");
+}
+
 static void random_leaf(struct random *r, struct arena *arena, const struct batch *b,
                         struct ast *leaf)
 {
@@ -532,7 +611,7 @@ static void random_leaf(struct random *r, struct arena *arena, const struct batc
         leaf->field = id == FIELD_NONE ? (uint16_t)FIELD_UNNAMED : id;
     }
     leaf->text = some_text(r, arena, b, leaf->field);
-    switch (random_below(r, 12)) {
+    switch (random_below(r, 16)) {
     case 0:
     case 1:
         leaf->op = AST_EQUAL;
@@ -563,6 +642,16 @@ static void random_leaf(struct random *r, struct arena *arena, const struct batc
     case 10:
         leaf->op = AST_EXISTS;
         return;
+    case 11:
+        leaf->op = AST_VALUE;
+        return;
+    case 12:
+        random_part(r, leaf);
+        return;
+    case 13:
+    case 14:
+        random_ref(r, leaf);
+        return;
     default:
         leaf->op = AST_RAW;
         return;
@@ -575,6 +664,7 @@ struct ast *random_ast(struct random *r, struct arena *arena, const struct batch
     uint32_t dice = random_below(r, 10);
     if (depth <= 1 || dice < 3) {
         random_leaf(r, arena, b, node);
+        random_any(r, b, node);
         if (random_below(r, 60) == 0)
             *node = (struct ast){.kind = AST_TRUE};
         return node;

@@ -236,10 +236,12 @@ static void differ(const struct sample *s, const struct ast *ast, uint32_t row, 
 {
     struct buf text = {0};
     struct buf line = {0};
-    (void)query_print(ast, &text);
+    if (query_print(ast, &text) != 0) /* it has no words for this */
+        buf_printf(&text, "%.*s (any %d, part %d, other %u, cased %d)", (int)ast->text.len,
+                   ast->text.data, ast->any_field, ast->part, ast->other, ast->cased);
     (void)batch_render(s->batch, row, &line);
-    fail_msg("row %u wants %d: %s\n%s(op %d, field %u)", row, want, buf_string(&text),
-             buf_string(&line), (int)ast->op, ast->field);
+    fail_msg("row %u wants %d: %s\n%s(kind %d, op %d, field %u)", row, want, buf_string(&text),
+             buf_string(&line), (int)ast->kind, (int)ast->op, ast->field);
 }
 
 /* The hits are exactly the pairs where the naive evaluator says so. */
@@ -444,7 +446,7 @@ static void test_failures(void **state)
     struct ast slow = {.kind = AST_LEAF,
                        .op = AST_REGEX,
                        .field = FIELD_USER_NAME,
-                       .text = SLICE("^(a|a|aa)+(a|aa)+$")};
+                       .text = SLICE("^(a|a|aa)+(a|aa)+\\1$")};
     const struct ast *one = &slow;
     struct pred_scratch *scratch = NULL;
     struct hits hits = {0};
@@ -513,6 +515,210 @@ static void test_equal_leaves_are_one(void **state)
     arena_release(&arena);
 }
 
+/* The rows where one tree holds. */
+static const char *leaf_found(struct batch *b, const struct ast *leaf, struct buf *out)
+{
+    struct diag diag = {0};
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    struct hits hits = {0};
+    struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    if (pred_compile(&pred, &leaf, 1, &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
+    assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+    buf_reset(out);
+    for (size_t i = 0; i < hits.count; i++)
+        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
+    hits_release(&hits);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    return buf_string(out);
+}
+
+static void test_null_is_no_value(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    struct ast leaf = {.kind = AST_LEAF, .op = AST_EXISTS, .field = FIELD_USER_NAME};
+    ROW(b, {"u=", "null", FIELD_USER_NAME, SLOT_NULL});
+    ROW(b, {"u=\"", "null", FIELD_USER_NAME, SLOT_PLAIN});
+    ROW(b, {"u=\"", "", FIELD_USER_NAME, SLOT_PLAIN});
+    ROW(b, {"a=\"", "x", FIELD_EVENT_ACTION, SLOT_PLAIN});
+    ROW(b, {"u=", "null", FIELD_USER_NAME, SLOT_NULL}, {" u=\"", "x", FIELD_USER_NAME, SLOT_PLAIN});
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 2 4");
+    leaf.op = AST_VALUE;
+    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    leaf = (struct ast){
+        .kind = AST_LEAF, .op = AST_EQUAL, .field = FIELD_USER_NAME, .text = SLICE("null")};
+    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    leaf.op = AST_GLOB;
+    leaf.text = SLICE("*");
+    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    leaf.op = AST_CONTAINS;
+    leaf.text = SLICE("ul");
+    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    leaf.op = AST_REGEX;
+    leaf.text = SLICE("^");
+    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    leaf.any_field = true;
+    leaf.op = AST_EQUAL;
+    leaf.text = SLICE("null");
+    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    leaf = (struct ast){.kind = AST_LEAF, .op = AST_RAW, .text = SLICE("null")};
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 4");
+    batch_free(b);
+    buf_release(&out);
+}
+
+/* Keywords are about values: not about keys, the text between values, or two values together. */
+static void test_any_field(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    struct ast leaf = {.kind = AST_LEAF, .op = AST_CONTAINS, .any_field = true};
+    b->source = SLICE("fw-1");
+    ROW(b, {"user=\"", "Tanaka", FIELD_USER_NAME, SLOT_PLAIN},
+        {"\" port=", "8080", FIELD_SOURCE_PORT, SLOT_PLAIN});
+    ROW(b, {"src=", "192.0.2.7", FIELD_SOURCE_IP, SLOT_PLAIN},
+        {" m=\"", "a\\\"b", FIELD_MESSAGE, SLOT_C_ESCAPED});
+    ROW(b, {"GET ", "https", FIELD_URL_SCHEME, 0}, {"://", "example.jp", FIELD_URL_DOMAIN, 0},
+        {"", "/%61dmin", FIELD_URL_PATH, 0});
+    ROW(b, {"x=\"", "p%61q", FIELD_USER_NAME, SLOT_PLAIN});
+    static const struct {
+        const char *text;
+        enum ast_op op;
+        const char *rows;
+    } CASES[] = {
+        {"tanaka", AST_EQUAL, "0"},   {"user", AST_CONTAINS, ""},
+        {"808", AST_CONTAINS, "0"},   {"tanaka\" port=8080", AST_CONTAINS, ""},
+        {"192.0.2.*", AST_GLOB, "1"}, {"a\"b", AST_EQUAL, "1"},
+        {"a\\\"b", AST_CONTAINS, ""}, {"jp/admin", AST_CONTAINS, "2"},
+        {"/%61dmin", AST_EQUAL, "2"}, {"paq", AST_CONTAINS, ""},
+        {"fw-1", AST_CONTAINS, ""},   {"^https://example", AST_REGEX, "2"},
+        {"*", AST_GLOB, "0 1 2 3"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        leaf.op = CASES[i].op;
+        leaf.text = slice_from(CASES[i].text);
+        if (strcmp(leaf_found(b, &leaf, &out), CASES[i].rows) != 0)
+            fail_msg("%s: %s", CASES[i].text, buf_string(&out));
+    }
+    leaf.op = AST_NETWORK;
+    assert_int_equal(network_parse(&leaf.network, SLICE("192.0.2.0/24"), NULL), 0);
+    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    batch_free(b);
+    buf_release(&out);
+}
+
+static void test_two_fields(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    struct ast leaf = {
+        .kind = AST_LEAF, .field = FIELD_USER_NAME, .other = FIELD_EVENT_ACTION, .cased = false};
+    ROW(b, {"u=\"", "Tanaka", FIELD_USER_NAME, 0}, {"\" a=\"", "tanaka", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=\"", "tanaka-x", FIELD_USER_NAME, 0}, {"\" a=\"", "tanaka", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=\"", "x-tanaka", FIELD_USER_NAME, 0}, {"\" a=\"", "tanaka", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=\"", "xtanakay", FIELD_USER_NAME, 0}, {"\" a=\"", "tanaka", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=\"", "tanaka", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "", FIELD_USER_NAME, 0}, {"\" a=\"", "", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=\"", "x", FIELD_USER_NAME, 0}, {"\" u=\"", "tanaka", FIELD_USER_NAME, 0},
+        {"\" a=\"", "y", FIELD_EVENT_ACTION, 0}, {"\" a=\"", "TANAKA", FIELD_EVENT_ACTION, 0});
+    ROW(b, {"u=", "null", FIELD_USER_NAME, SLOT_NULL},
+        {" a=", "null", FIELD_EVENT_ACTION, SLOT_NULL});
+    leaf.op = AST_REF_EQUAL;
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 5 6");
+    leaf.op = AST_REF_PREFIX;
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 5 6");
+    leaf.op = AST_REF_SUFFIX;
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 2 5 6");
+    leaf.op = AST_REF_CONTAINS;
+    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 2 3 5 6");
+    leaf.cased = true;
+    leaf.op = AST_REF_EQUAL;
+    assert_string_equal(leaf_found(b, &leaf, &out), "5");
+    batch_free(b);
+    buf_release(&out);
+}
+
+/* Rows have their time on Japan's clock, texts the time that they are written with. */
+static void test_parts_of_times(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    static const char *const WRITTEN[] = {"2026-12-31T23:30:00-11:00", "2027-01-01 00:10:00",
+                                          "2027-01-04T08:59:59Z", "not a time"};
+    static const int64_t SECONDS[] = {1798729199, 1798729200, 1798988400, 0};
+    for (size_t i = 0; i < 4; i++) {
+        struct slots slots = {0};
+        struct slice line = slice_from(WRITTEN[i]);
+        assert_true(slots_add(&slots, 0, (uint32_t)line.len, FIELD_MESSAGE, SLOT_PLAIN));
+        struct row row = {.bytes = line, .slots = &slots, .offset = (int64_t)i};
+        row.time_ns = i == 3 ? INT64_MIN : SECONDS[i] * 1000000000;
+        assert_int_equal(batch_append(b, &row), 0);
+    }
+    static const struct {
+        const char *name;
+        uint8_t part;
+        int64_t number;
+        const char *rows;
+    } CASES[] = {
+        {"@timestamp", AST_PART_YEAR, 2026, "0"}, {"@timestamp", AST_PART_YEAR, 2027, "1 2"},
+        {"@timestamp", AST_PART_HOUR, 23, "0"},   {"@timestamp", AST_PART_HOUR, 0, "1 2"},
+        {"@timestamp", AST_PART_WEEK, 53, "0 1"}, {"@timestamp", AST_PART_WEEK, 1, "2"},
+        {"@timestamp", AST_PART_DAY, 31, "0"},    {"@timestamp", AST_PART_MONTH, 12, "0"},
+        {"@timestamp", AST_PART_MINUTE, 59, "0"}, {"message", AST_PART_YEAR, 2026, "0"},
+        {"message", AST_PART_HOUR, 8, "2"},       {"message", AST_PART_WEEK, 53, "0 1"},
+        {"message", AST_PART_MINUTE, 10, "1"},    {"source.ip", AST_PART_DAY, 1, ""},
+        {"kafka.offset", AST_PART_MINUTE, 1, ""},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct ast leaf = {.kind = AST_LEAF, .op = AST_RANGE, .part = CASES[i].part};
+        leaf.field_name = slice_from(CASES[i].name);
+        leaf.field = field_find(leaf.field_name);
+        leaf.bound.number = CASES[i].number;
+        leaf.high.number = CASES[i].number;
+        if (strcmp(leaf_found(b, &leaf, &out), CASES[i].rows) != 0)
+            fail_msg("%s %d %d: %s", CASES[i].name, CASES[i].part, (int)CASES[i].number,
+                     buf_string(&out));
+    }
+    batch_free(b);
+    buf_release(&out);
+}
+
+/* A tree that is named twice is asked twice; leaves are found once. */
+static void test_shared_trees(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    ROW(b, {"u=\"", "a", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "b", FIELD_USER_NAME, 0});
+    struct ast leaf = {
+        .kind = AST_LEAF, .op = AST_EQUAL, .field = FIELD_USER_NAME, .text = SLICE("a")};
+    struct ast links[4] = {{.kind = AST_AND, .first = &leaf},
+                           {.kind = AST_NOT, .first = &leaf},
+                           {.kind = AST_AND, .first = &leaf},
+                           {.kind = AST_OR, .first = &leaf}};
+    struct ast either = {.kind = AST_OR};
+    struct ast both = {.kind = AST_AND};
+    ast_add(&either, &links[0]);
+    ast_add(&either, &links[1]);
+    assert_string_equal(leaf_found(b, &either, &out), "0 1");
+    links[0].next = NULL;
+    ast_add(&both, &links[2]);
+    ast_add(&both, &links[3]);
+    assert_string_equal(leaf_found(b, &both, &out), "0");
+    batch_free(b);
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +731,11 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_full_scans_are_counted),
         cmocka_unit_test(test_equal_leaves_are_one),
+        cmocka_unit_test(test_null_is_no_value),
+        cmocka_unit_test(test_any_field),
+        cmocka_unit_test(test_two_fields),
+        cmocka_unit_test(test_parts_of_times),
+        cmocka_unit_test(test_shared_trees),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
