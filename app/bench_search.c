@@ -3,8 +3,7 @@
 
 #include "app/bench.h"
 #include "app/bench_desk.h"
-#include "app/condition.h"
-#include "app/scan.h"
+#include "app/pipe_feed.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -14,7 +13,7 @@ enum {
     SEARCH_RATE = 7600, /* events a second: how large the log's batches are */
     SAMPLE_LINES = 20000,
     NEEDLE_BYTES = 47,
-    NEEDLES = 5,
+    NEEDLES = 6,
 };
 
 #define SEARCH_FORMATS "fortigate=70,squid=30"
@@ -23,6 +22,7 @@ enum needle_kind {
     NEEDLE_ADDRESS, /* the whole source address */
     NEEDLE_URL,     /* anywhere in the URL */
     NEEDLE_PATH,    /* anywhere in its path */
+    NEEDLE_GROUPS,  /* the same, and the hosts with most of them */
 };
 
 /* What is looked for, and how many lines hold it as a scan of the lines counts them. */
@@ -40,6 +40,7 @@ static struct needle *needles_init(struct needle needles[NEEDLES])
     needles[2] = (struct needle){.name = "url.rare", .kind = NEEDLE_URL};
     needles[3] = (struct needle){.name = "url.common", .text = "/download/", .kind = NEEDLE_URL};
     needles[4] = (struct needle){.name = "path.rare", .kind = NEEDLE_PATH};
+    needles[5] = (struct needle){.name = "top", .text = "/download/", .kind = NEEDLE_GROUPS};
     return needles;
 }
 
@@ -88,7 +89,7 @@ static bool line_holds(const struct needle *n, struct slice line, uint16_t forma
     if (n->kind == NEEDLE_ADDRESS)
         return slice_equal(line_address(line, format), text);
     struct slice url = line_url(line, format);
-    if (n->kind == NEEDLE_PATH) {
+    if (n->kind == NEEDLE_PATH || n->kind == NEEDLE_GROUPS) {
         const char *query = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
         url.len = query == NULL ? url.len : (size_t)(query - url.data);
     }
@@ -190,31 +191,94 @@ static int fill(struct bench_desk *desk, struct needle needles[NEEDLES], uint64_
     return status == ERR_NOTFOUND ? bench_desk_finish(desk) : status;
 }
 
+/* A query on its way. */
+struct question {
+    struct arena arena;
+    struct pipeline *pipeline;
+    struct pred *pred;
+    struct log_index *index;
+    struct scan *scan;
+};
+
+static void question_release(struct question *q)
+{
+    scan_free(q->scan);
+    log_index_close(q->index);
+    pred_free(q->pred);
+    arena_release(&q->arena);
+}
+
+/* How many events the groups of a table have among them, by its last column. */
+static uint64_t table_sum(const struct pipe_table *t)
+{
+    pipe_number sum = 0;
+    for (size_t row = 0; row < t->row_count; row++) {
+        pipe_number count = 0;
+        (void)pipe_cell_number(t->pool, pipe_table_row(t, row)[t->column_count - 1], &count);
+        sum += count;
+    }
+    return (uint64_t)(sum / PIPE_NUMBER_ONE);
+}
+
+/* The scan with its groups, and the pipe behind them. */
+static int ask_groups(struct question *q, const struct sieve_query *query, struct diag *diag,
+                      uint64_t *hits)
+{
+    static const struct pipe_bounds BOUNDS = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    struct pipe_budget budget = {0};
+    struct scan_stop stop = {.signals = -1, .deadline_ns = INT64_MAX};
+    struct pipe_table table = {0};
+    struct pipe_feed *feed = NULL;
+    const struct pipe_feed_options options = {
+        .pipeline = q->pipeline, .budget = &budget, .stop = &stop, .threads = 1};
+    int status = pipe_feed_open(&feed, &options);
+    if (status == 0) {
+        const struct scan_options scan = {
+            .keep = SCAN_FEED, .threads = 1, .feed = pipe_feed_scan(feed)};
+        status = scan_run(&q->scan, q->index, query, &scan, diag);
+    }
+    if (status == 0)
+        status = pipe_feed_table(feed, &BOUNDS, &table, diag);
+    if (status == 0) {
+        *hits = table_sum(&table);
+        status = pipe_apply(q->pipeline, 1, &BOUNDS, &table, diag);
+    }
+    pipe_table_release(&table);
+    pipe_feed_close(feed);
+    return status;
+}
+
 /* One answer as the command gives it: read the log's outline, ask every batch. */
 static int ask(const struct needle *n, const char *dir, struct diag *diag, uint64_t *hits)
 {
-    static const char *const FIELD[] = {[NEEDLE_ADDRESS] = "source.ip:",
-                                        [NEEDLE_URL] = "url.original:*",
-                                        [NEEDLE_PATH] = "url.path:*"};
-    char text[2 * NEEDLE_BYTES];
-    (void)snprintf(text, sizeof(text), "%s%s%s", FIELD[n->kind], n->text,
-                   n->kind == NEEDLE_ADDRESS ? "" : "*");
-    struct condition condition = {0};
-    struct log_index *index = NULL;
-    struct scan *scan = NULL;
+    static const struct {
+        const char *before;
+        const char *after;
+    } WORDS[] = {[NEEDLE_ADDRESS] = {"source.ip:", ""},
+                 [NEEDLE_URL] = {"url.original:*", "*"},
+                 [NEEDLE_PATH] = {"url.path:*", "*"},
+                 [NEEDLE_GROUPS] = {"url.path:*", "* | stats count() by url.domain | top 10"}};
+    char text[3 * NEEDLE_BYTES];
+    (void)snprintf(text, sizeof(text), "%s%s%s", WORDS[n->kind].before, n->text,
+                   WORDS[n->kind].after);
+    struct question q = {0};
     const struct scan_options options = {.keep = SCAN_COUNT, .threads = 1};
     struct sieve_query query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
-    int status = condition_compile(&condition, text, diag);
-    query.pred = condition.pred;
+    int status = pipe_parse(&q.pipeline, &q.arena, slice_from(text), diag);
+    if (status == 0) {
+        const struct ast *condition = q.pipeline->condition;
+        status = pred_compile(&q.pred, &condition, 1, diag);
+    }
+    query.pred = q.pred;
     if (status == 0)
-        status = log_index_open(&index, dir, diag);
-    if (status == 0)
-        status = scan_run(&scan, index, &query, &options, diag);
-    if (status == 0)
-        *hits = scan_counters(scan).hits;
-    scan_free(scan);
-    log_index_close(index);
-    condition_release(&condition);
+        status = log_index_open(&q.index, dir, diag);
+    if (status == 0 && n->kind == NEEDLE_GROUPS)
+        status = ask_groups(&q, &query, diag, hits);
+    else if (status == 0)
+        status = scan_run(&q.scan, q.index, &query, &options, diag);
+    if (status == 0 && n->kind != NEEDLE_GROUPS)
+        *hits = scan_counters(q.scan).hits;
+    question_release(&q);
     return status;
 }
 

@@ -5,21 +5,25 @@
 #include <unistd.h>
 
 #include "app/commands.h"
-#include "app/condition.h"
 #include "app/follow.h"
 #include "app/options.h"
-#include "app/row_print.h"
+#include "app/pipe_stream.h"
 #include "app/sink.h"
+#include "app/table_print.h"
+#include "event/pipe_apply.h"
+#include "event/pred.h"
 
 enum {
-    WAIT_MS = 200, /* between looks at the log */
+    WAIT_MS = 200,                /* between looks at the log */
+    MEMORY_MAX_BYTES = 256 << 20, /* of what dedup remembers */
 };
 
 static const char HELP[] =
     "usage: sekisho tail --data DIR [options] [QUERY]\n"
     "\n"
     "Print events as the collector makes them durable, one JSON object a line, in the order of the\n"
-    "log, until SIGINT, SIGTERM or a closed output. Only those that QUERY holds for, if one is given.\n"
+    "log, until SIGINT, SIGTERM or a closed output. Only those that QUERY holds for, if one is given;\n"
+    "behind its condition may stand | fields a, b | dedup a | where a>5 | head N.\n"
     "\n"
     "  --data DIR       the store of a running collector; it is only read\n"
     "  --tenant CODE    only this municipality (six digits)\n"
@@ -35,7 +39,13 @@ struct tail {
     struct sieve_query query;
     bool from_start;
     struct row_print_options form;
-    struct condition condition;
+    struct arena arena;
+    struct pipeline *pipeline;
+    struct pred *pred;
+    struct pipe_budget budget;
+    struct pipe_stream stream;
+    const struct pipe *shown; /* `fields`; NULL: whole events */
+    struct table_printer fields;
     struct log_reader *reader;
     struct sieve *sieve;
     struct row_printer *printer;
@@ -108,13 +118,46 @@ static bool read_options(struct tail *t, int argc, char **argv, int *exit_code)
     return false;
 }
 
+/* The pipes' answer for an event. When dedup has no room left, it begins anew. */
+static int take_event(struct tail *t, const struct scan_row *hit, bool *passes)
+{
+    int err = pipe_stream_take(&t->stream, hit, passes);
+    if (err != ERR_RANGE)
+        return err;
+    (void)fprintf(stderr, "sekisho tail: dedup remembers no more than %d MB: it begins anew\n",
+                  MEMORY_MAX_BYTES >> 20);
+    atomic_store(&t->budget.exceeded, false);
+    err = pipe_stream_forget(&t->stream);
+    return err == 0 ? pipe_stream_take(&t->stream, hit, passes) : err;
+}
+
+static int print_fields(struct tail *t)
+{
+    uint32_t cells[PIPE_KEYS_MAX];
+    int err = 0;
+    for (uint32_t i = 0; i < t->shown->key_count && err == 0; i++)
+        err = pipe_stream_cell(&t->stream, t->shown->keys[i].column, &cells[i]);
+    return err == 0 ? table_print_row(&t->fields, ROW_NDJSON, &t->stream.pool, cells, &t->sink.out)
+                    : err;
+}
+
+static int print_event(struct tail *t, const struct scan_row *hit)
+{
+    bool passes = false;
+    int err = take_event(t, hit, &passes);
+    if (err != 0 || !passes)
+        return err;
+    err = t->shown != NULL ? print_fields(t) : row_print(t->printer, hit, &t->sink.out);
+    return err == 0 ? sink_check(&t->sink) : err;
+}
+
 static int print_hits(struct tail *t)
 {
     const struct sieve *s = t->sieve;
     int err = 0;
     sieve_places(t->sieve);
     t->decodings++;
-    for (uint32_t i = 0; i < s->row_count && err == 0; i++) {
+    for (uint32_t i = 0; i < s->row_count && err == 0 && !t->stream.ended; i++) {
         uint32_t row = s->rows[i];
         const struct scan_row hit = {.batch = s->batch,
                                      .decoding = t->decodings,
@@ -122,9 +165,7 @@ static int print_hits(struct tail *t)
                                      .partition = s->partitions[row],
                                      .offset = s->offsets[row],
                                      .sub = s->batch->sub[row]};
-        err = row_print(t->printer, &hit, &t->sink.out);
-        if (err == 0)
-            err = sink_check(&t->sink);
+        err = print_event(t, &hit);
     }
     return err;
 }
@@ -132,7 +173,7 @@ static int print_hits(struct tail *t)
 static int print_blob(struct tail *t, struct slice blob)
 {
     int err = sieve_open(t->sieve, blob);
-    while (err == 0) {
+    while (err == 0 && !t->stream.ended) {
         err = sieve_next(t->sieve);
         if (err == 0 && t->sieve->row_count != 0)
             err = print_hits(t);
@@ -165,13 +206,13 @@ static int catch_up(struct tail *t, bool print)
 {
     struct frame_view frame;
     int err = 0;
-    while ((err = ledger_read(&frame, t->reader, &t->diag)) == 0) {
+    while (!t->stream.ended && (err = ledger_read(&frame, t->reader, &t->diag)) == 0) {
         if (print)
             err = print_frame(t, &frame);
         if (err != 0)
             return err;
     }
-    return err == ERR_AGAIN ? sink_flush(&t->sink) : err;
+    return err == ERR_AGAIN || t->stream.ended ? sink_flush(&t->sink) : err;
 }
 
 static int follow(struct tail *t)
@@ -183,12 +224,16 @@ static int follow(struct tail *t)
     if (err == 0)
         err = sieve_new(&t->sieve, &t->query);
     if (err == 0)
+        t->sieve->whole = true;
+    if (err == 0)
         err = row_printer_new(&t->printer, &t->form);
+    if (err == 0)
+        err = pipe_stream_open(&t->stream, t->pipeline, t->pipeline->pipe_count, &t->budget);
     if (err == 0 && !t->from_start)
         err = catch_up(t, false);
     while (err == 0) {
         err = catch_up(t, true);
-        if (err == 0 && follow_wait(&t->follow, WAIT_MS))
+        if (err == 0 && (t->stream.ended || follow_wait(&t->follow, WAIT_MS)))
             break;
     }
     if (err == ERR_DOWN)
@@ -196,8 +241,47 @@ static int follow(struct tail *t)
     log_reader_close(t->reader);
     sieve_free(t->sieve);
     row_printer_free(t->printer);
+    pipe_stream_close(&t->stream);
+    table_printer_release(&t->fields);
     buf_release(&t->sink.out);
     follow_end(&t->follow);
+    return err;
+}
+
+/* Only pipes that one event at a time is enough for, and an output that has words for them. */
+static int check_pipes(struct tail *t)
+{
+    const struct pipeline *p = t->pipeline;
+    for (uint32_t i = 0; i < p->pipe_count; i++) {
+        const struct pipe *pipe = &p->pipes[i];
+        if (pipe->kind == PIPE_FIELDS || pipe->kind == PIPE_HEAD || pipe->kind == PIPE_DEDUP ||
+            pipe->kind == PIPE_WHERE)
+            continue;
+        (void)option_usage("tail",
+                           "%s wants all events, and these never end; here are fields, head, dedup "
+                           "and where, and sekisho search has the rest",
+                           pipe_kind_name((enum pipe_kind)pipe->kind));
+        return ERR_CONF;
+    }
+    uint32_t columns = 0;
+    const struct slice *names = pipe_columns(p, &columns);
+    t->shown = pipe_shown_fields(p);
+    t->fields = (struct table_printer){.names = names, .count = columns};
+    if (names != NULL && t->form.form == ROW_RAW) {
+        (void)option_usage("tail", "--raw prints lines, and fields makes columns: leave out one");
+        return ERR_CONF;
+    }
+    return 0;
+}
+
+static int read_query(struct tail *t)
+{
+    int err = pipe_parse(&t->pipeline, &t->arena, slice_from(t->query_text), &t->diag);
+    if (err == 0 && t->pipeline->condition->kind != AST_TRUE) {
+        const struct ast *expression = t->pipeline->condition;
+        err = pred_compile(&t->pred, &expression, 1, &t->diag);
+    }
+    t->query.pred = t->pred;
     return err;
 }
 
@@ -206,20 +290,21 @@ int cmd_tail(int argc, char **argv)
     struct tail t = {.query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
                      .form = {.form = ROW_NDJSON},
                      .sink = {.fd = STDOUT_FILENO},
+                     .budget = {.limit_bytes = MEMORY_MAX_BYTES},
                      .follow = {.signals = -1}};
     int code = EXIT_CODE_OK;
     if (!read_options(&t, argc, argv, &code))
         return code;
-    int err = condition_compile(&t.condition, t.query_text, &t.diag);
-    if (err == 0) {
-        t.query.pred = t.condition.pred;
+    int err = read_query(&t);
+    bool usage = err == 0 && check_pipes(&t) != 0;
+    if (err == 0 && !usage)
         err = follow(&t);
-    }
     option_say(&t.diag);
     if (err != 0 && t.diag.count == 0)
         (void)fprintf(stderr, "sekisho tail: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
                       err == ERR_IO ? strerrordesc_np(errno) : "");
-    condition_release(&t.condition);
+    pred_free(t.pred);
+    arena_release(&t.arena);
     diag_release(&t.diag);
-    return option_exit_code(err);
+    return usage ? EXIT_CODE_USAGE : option_exit_code(err);
 }

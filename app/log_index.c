@@ -44,6 +44,11 @@ uint64_t log_index_damage(const struct log_index *x)
     return x->damage;
 }
 
+uint64_t log_index_seq(const struct log_index *x, size_t at)
+{
+    return x->places[at].frame_seq;
+}
+
 struct slice log_index_blob(const struct log_index *x, size_t at)
 {
     const struct place *p = &x->places[at];
@@ -178,18 +183,28 @@ static int add_frame(struct log_index *x, const struct log_reader *reader,
 
 int log_index_open(struct log_index **out, const char *dir, struct diag *diag)
 {
+    return log_index_open_until(out, dir, NULL, diag);
+}
+
+int log_index_open_until(struct log_index **out, const char *dir, atomic_bool *stop,
+                         struct diag *diag)
+{
+    bool stopped = false;
     struct log_walk walk = {0};
     struct frame_view frame;
     size_t said = diag->count;
     struct log_index *x = calloc(1, sizeof(*x));
     int err = x == NULL ? ERR_NOMEM : log_walk_open(&walk, dir, false, diag);
-    while (err == 0) {
+    while (err == 0 && !stopped) {
+        stopped = stop != NULL && atomic_load(stop);
         err = log_walk_next(&frame, &walk);
         if (err == 0)
             err = add_frame(x, walk.reader, &frame);
     }
     if (err == ERR_AGAIN)
         err = 0;
+    if (err == 0 && stopped)
+        err = ERR_AGAIN;
     log_walk_explain(dir, err, said, diag);
     log_walk_close(&walk);
     if (err != 0) {

@@ -16,6 +16,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "store/store.h"
 
 struct log_index;
@@ -26,12 +28,17 @@ struct log_index;
  * ERR_CORRUPT, ERR_FORMAT when not even its beginning can be read; ERR_IO, ERR_NOMEM, ERR_RANGE.
  */
 int log_index_open(struct log_index **out, const char *dir, struct diag *diag);
+/* The same; ERR_AGAIN when *stop becomes true before the walk is done. */
+int log_index_open_until(struct log_index **out, const char *dir, atomic_bool *stop,
+                         struct diag *diag);
 /* NULL is allowed. */
 void log_index_close(struct log_index *x);
 
 size_t log_index_count(const struct log_index *x);
 /* The bytes of a blob, at < log_index_count(). They are as read: pack_open() checks them. */
 struct slice log_index_blob(const struct log_index *x, size_t at);
+/* The number of the frame that a blob stands in. */
+uint64_t log_index_seq(const struct log_index *x, size_t at);
 /* Places where the log is damaged or missing. */
 uint64_t log_index_damage(const struct log_index *x);
 /* Name a blob in `diag`: "path: offset N, frame N: why". */

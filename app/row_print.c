@@ -137,39 +137,6 @@ static bool is_one_of(char byte, const char *text)
     return byte != '\0' && strchr(text, byte) != NULL;
 }
 
-static bool needs_quotes(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (is_one_of(text.data[i], ",\"\r\n"))
-            return true;
-    }
-    return false;
-}
-
-/*
- * A text cell. Spreadsheets run what begins with = + - @ (or with a blank character before it): an
- * apostrophe keeps it text.
- */
-static void csv_cell(struct row_printer *p, struct slice text, bool is_number, struct buf *out)
-{
-    buf_reset(&p->cell);
-    if (!is_number && text.len != 0 && is_one_of(text.data[0], "=+-@\t\r"))
-        buf_byte(&p->cell, '\'');
-    row_text_utf8(&p->cell, text);
-    struct slice cell = buf_content(&p->cell);
-    if (!needs_quotes(cell)) {
-        buf_slice(out, cell);
-        return;
-    }
-    buf_byte(out, '"');
-    for (size_t i = 0; i < cell.len; i++) {
-        if (cell.data[i] == '"')
-            buf_byte(out, '"');
-        buf_byte(out, cell.data[i]);
-    }
-    buf_byte(out, '"');
-}
-
 static void print_csv(struct row_printer *p, const struct scan_row *row, struct buf *out)
 {
     const struct row_place place = {.partition = row->partition, .offset = row->offset};
@@ -178,7 +145,7 @@ static void print_csv(struct row_printer *p, const struct scan_row *row, struct 
         if (i > 0)
             buf_byte(out, ',');
         if (row_field_text(&p->fields, i, CSV_FIELDS[i], row->row, &place, &text))
-            csv_cell(p, text, row_field_is_number(CSV_FIELDS[i]), out);
+            row_text_csv(out, &p->cell, text, row_field_is_number(CSV_FIELDS[i]));
     }
     buf_append(out, "\r\n", 2);
 }

@@ -128,3 +128,38 @@ void row_text_utf8(struct buf *out, struct slice text)
         text = slice_from_offset(text, len == 0 ? 1 : len);
     }
 }
+
+/* Whether the byte is one of a text's. */
+static bool is_one_of(char byte, const char *text)
+{
+    return byte != '\0' && strchr(text, byte) != NULL;
+}
+
+static bool needs_quotes(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_one_of(text.data[i], ",\"\r\n"))
+            return true;
+    }
+    return false;
+}
+
+void row_text_csv(struct buf *out, struct buf *scratch, struct slice text, bool is_number)
+{
+    buf_reset(scratch);
+    if (!is_number && text.len != 0 && is_one_of(text.data[0], "=+-@\t\r"))
+        buf_byte(scratch, '\'');
+    row_text_utf8(scratch, text);
+    struct slice cell = buf_content(scratch);
+    if (!needs_quotes(cell)) {
+        buf_slice(out, cell);
+        return;
+    }
+    buf_byte(out, '"');
+    for (size_t i = 0; i < cell.len; i++) {
+        if (cell.data[i] == '"')
+            buf_byte(out, '"');
+        buf_byte(out, cell.data[i]);
+    }
+    buf_byte(out, '"');
+}

@@ -50,3 +50,9 @@ bool row_field_is_number(uint16_t field);
 
 /* Append text with U+FFFD for what is not UTF-8. */
 void row_text_utf8(struct buf *out, struct slice text);
+
+/*
+ * Append a CSV cell, in quotes where it needs them. Spreadsheets run text that begins with = + - @
+ * (or with a blank character before it): an apostrophe keeps it text. `scratch` is used.
+ */
+void row_text_csv(struct buf *out, struct buf *scratch, struct slice text, bool is_number);

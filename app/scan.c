@@ -15,10 +15,13 @@ struct scan_work {
     const struct scan *scan;
     _Atomic size_t next;
     _Atomic int err; /* the first that ends the scan */
+    atomic_bool stopped;
 };
 
 struct scan_worker {
     struct scan_work *work;
+    unsigned number;
+    struct sieve_wish wish;
     struct sieve *sieve;
     struct scan_part part;
     pthread_t thread;
@@ -136,19 +139,42 @@ static int keep_rows(struct scan_worker *w, uint32_t blob)
     return 0;
 }
 
+/* What the feed says. ERR_AGAIN: it has enough. Its errors are not those of a damaged blob. */
+static int feed_result(int got)
+{
+    if (got == 1)
+        return ERR_AGAIN;
+    return got == 0 ? 0 : ERR_NOMEM;
+}
+
+/* The next batch, its hits counted alone: the feed is told if it wants to be. */
+static int count_next(struct scan_worker *w)
+{
+    const struct scan_feed *feed = &w->work->scan->options.feed;
+    uint64_t count = 0;
+    int err = sieve_next_count(w->sieve, &count);
+    if (err != 0 || count == 0 || feed->count == NULL)
+        return err;
+    return feed_result(feed->count(feed->self, w->number, &w->sieve->head, count));
+}
+
 /* The batches of one blob. ERR_NOTFOUND: all of them. */
 static int scan_batches(struct scan_worker *w, size_t at)
 {
     const struct scan *scan = w->work->scan;
-    uint64_t count = 0;
+    const struct scan_feed *feed = &scan->options.feed;
     int err = sieve_open(w->sieve, log_index_blob(scan->index, at));
     while (err == 0) {
-        if (scan->options.keep == SCAN_COUNT) {
-            err = sieve_next_count(w->sieve, &count);
+        if (scan->options.keep == SCAN_COUNT || feed->count != NULL) {
+            err = count_next(w);
             continue;
         }
         err = sieve_next(w->sieve);
-        if (err == 0 && w->sieve->row_count != 0)
+        if (err != 0 || w->sieve->row_count == 0)
+            continue;
+        if (scan->options.keep == SCAN_FEED)
+            err = feed_result(feed->rows(feed->self, w->number, w->sieve));
+        else
             err = keep_rows(w, (uint32_t)at);
     }
     return err;
@@ -159,7 +185,18 @@ static int scan_blob(struct scan_worker *w, size_t at)
     int err = scan_batches(w, at);
     if (err == ERR_CORRUPT || err == ERR_RANGE)
         return keep_missing(&w->part, at, err);
-    return err == ERR_NOTFOUND ? 0 : err;
+    if (err == ERR_AGAIN)
+        atomic_store(&w->work->stopped, true);
+    return err == ERR_NOTFOUND || err == ERR_AGAIN ? 0 : err;
+}
+
+/* Whether the scan has to end before its end; the other threads see it, too. */
+static bool must_stop(struct scan_work *work)
+{
+    struct scan_stop *stop = work->scan->options.stop;
+    if (!atomic_load(&work->stopped) && stop != NULL && scan_stop_now(stop))
+        atomic_store(&work->stopped, true);
+    return atomic_load(&work->stopped);
 }
 
 static void *work(void *self)
@@ -172,6 +209,8 @@ static void *work(void *self)
             return NULL;
         size_t end = count - at < TAKE_BLOBS ? count : at + TAKE_BLOBS;
         for (; at < end; at++) {
+            if (must_stop(w->work))
+                return NULL;
             int err = scan_blob(w, at);
             if (err != 0) {
                 atomic_store(&w->work->err, err);
@@ -181,16 +220,23 @@ static void *work(void *self)
     }
 }
 
-static int worker_open(struct scan_worker *w, struct scan_work *work_shared)
+static int worker_open(struct scan_worker *w, unsigned number, struct scan_work *work_shared)
 {
     const struct scan *scan = work_shared->scan;
     w->work = work_shared;
+    w->number = number;
     if (scan->options.keep == SCAN_NEWEST) {
         w->part.newest = calloc(scan->options.newest, sizeof(*w->part.newest));
         if (w->part.newest == NULL)
             return ERR_NOMEM;
     }
-    return sieve_new(&w->sieve, scan->query);
+    int err = sieve_new(&w->sieve, scan->query);
+    if (err == 0 && scan->options.keep == SCAN_FEED) {
+        w->wish = (struct sieve_wish){.columns = scan->options.feed.columns,
+                                      .self = scan->options.feed.self};
+        w->sieve->wish = &w->wish;
+    }
+    return err;
 }
 
 /* Move what a thread found into the scan. */
@@ -225,7 +271,7 @@ static int run_workers(struct scan *s, struct scan_worker *workers, unsigned cou
     unsigned started = 1;
     int err = 0;
     for (unsigned i = 0; i < count && err == 0; i++)
-        err = worker_open(&workers[i], &shared);
+        err = worker_open(&workers[i], i, &shared);
     for (; err == 0 && started < count; started++) {
         if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
             break;
@@ -236,6 +282,7 @@ static int run_workers(struct scan *s, struct scan_worker *workers, unsigned cou
         (void)pthread_join(workers[i].thread, NULL);
     if (err == 0)
         err = atomic_load(&shared.err);
+    s->stopped = atomic_load(&shared.stopped);
     for (unsigned i = 0; i < count; i++) {
         int gathered = err == 0 ? gather(s, &workers[i]) : 0;
         err = err == 0 ? gathered : err;
@@ -304,6 +351,11 @@ void scan_free(struct scan *s)
 struct sieve_counters scan_counters(const struct scan *s)
 {
     return s->counters;
+}
+
+bool scan_stopped(const struct scan *s)
+{
+    return s->stopped;
 }
 
 uint64_t scan_missing(const struct scan *s)

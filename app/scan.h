@@ -4,6 +4,7 @@
  *   scan_run()    threads take batches from the index; each hit is counted and, by wish, kept as
  *                   SCAN_ORDER   one stretch per batch and partition: where its hits begin
  *                   SCAN_NEWEST  the N newest rows
+ *                   SCAN_FEED    nothing: each batch's hits go to the feed
  *   scan_walk()   stretches sorted by (topic, partition, offset, sub) and merged; a batch is
  *                 decoded when its turn comes and asked again which rows hit
  *
@@ -21,6 +22,7 @@
 #pragma once
 
 #include "app/log_index.h"
+#include "app/scan_stop.h"
 #include "app/sieve.h"
 
 struct scan;
@@ -34,12 +36,28 @@ enum scan_keep {
     SCAN_COUNT,
     SCAN_ORDER,
     SCAN_NEWEST,
+    SCAN_FEED,
+};
+
+/*
+ * Who takes hits as they are found. `worker` is below the number of threads, and each has one
+ * thread. rows() returns 0, 1 to end the scan early (scan_stopped() tells), or an error that ends
+ * it. Where count() is set, it is called instead, with the number of hits alone: a batch whose head
+ * tells it is not unpacked.
+ */
+struct scan_feed {
+    void *self;
+    void (*columns)(void *self, const struct batch *b, struct column_mask *out);
+    int (*rows)(void *self, unsigned worker, const struct sieve *s);
+    int (*count)(void *self, unsigned worker, const struct batch_head *head, uint64_t hits);
 };
 
 struct scan_options {
     enum scan_keep keep;
-    size_t newest;    /* rows kept by SCAN_NEWEST, 1..SCAN_NEWEST_MAX */
-    unsigned threads; /* 1.. */
+    size_t newest;          /* rows kept by SCAN_NEWEST, 1..SCAN_NEWEST_MAX */
+    unsigned threads;       /* 1.. */
+    struct scan_feed feed;  /* SCAN_FEED */
+    struct scan_stop *stop; /* asked between blobs; NULL: never. Borrowed */
 };
 
 /* A hit, valid during the visit. */
@@ -65,6 +83,8 @@ void scan_free(struct scan *s);
 struct sieve_counters scan_counters(const struct scan *s);
 /* Blobs that could not be answered, and damage that the index found. 0: the answer is whole. */
 uint64_t scan_missing(const struct scan *s);
+/* Whether it was ended before it had seen every blob. */
+bool scan_stopped(const struct scan *s);
 
 /*
  * Visit every hit in the order of (topic, partition, offset, sub). After SCAN_ORDER. Returns 0,

@@ -56,6 +56,7 @@ struct scan {
     struct scan_options options;
     struct scan_part found; /* of all threads */
     struct sieve_counters counters;
+    bool stopped;
 };
 
 /* Whether a is newer: by time, then by place in the log. */

@@ -159,6 +159,8 @@ static int unpack_and_match(struct sieve *s)
         }
         pred_columns(s->query->pred, s->scratch, s->batch, &wanted);
     }
+    if (s->wish != NULL)
+        s->wish->columns(s->wish->self, s->batch, &wanted);
     err = codec_rows(s->codec, &s->head, s->batch, s->whole ? NULL : &wanted);
     if (err == 0)
         err = match_rows(s);

@@ -45,8 +45,15 @@ struct sieve_counters {
     uint64_t pruned_texts;  /* by dictionaries and texts */
 };
 
+/* Further columns that who takes the rows wants decoded, of a batch without rows as yet. */
+struct sieve_wish {
+    void (*columns)(void *self, const struct batch *b, struct column_mask *out);
+    void *self;
+};
+
 struct sieve {
     const struct sieve_query *query;
+    const struct sieve_wish *wish; /* or NULL. Borrowed */
     struct codec *codec;
     struct pred_scratch *scratch;
     struct batch *batch; /* decoded when row_count is not 0 */

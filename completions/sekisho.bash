@@ -8,7 +8,7 @@ _sekisho_options() {
     parse) echo --format --zone --reference-time -0 --raw ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
-    search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads ;;
+    search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
     tail) echo --data --tenant --from-start --raw ;;
     alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;

@@ -237,7 +237,7 @@ static int finish(struct query *q, struct ast **out)
         return 0;
     }
     if (!q->want_operator)
-        return lex_error(&q->lex, q->lex.text.len, "a condition is missing at the end");
+        return lex_error(&q->lex, q->lex.at, "a condition is missing at the end");
     int err = reduce(q, OPERATOR_OR);
     if (err != 0)
         return err;
@@ -248,11 +248,29 @@ static int finish(struct query *q, struct ast **out)
     return 0;
 }
 
-int query_parse(struct ast **out, struct arena *arena, struct slice text, struct diag *diag)
+int query_parse_head(struct ast **out, struct arena *arena, struct slice text, size_t *end,
+                     struct diag *diag)
 {
     struct query q = {.lex = {.text = text, .arena = arena, .diag = diag}};
     int err = 0;
-    while (err == 0 && lex_blanks(&q.lex))
+    while (err == 0 && lex_blanks(&q.lex) && lex_peek(&q.lex, 0) != '|')
         err = step(&q);
-    return err != 0 ? err : finish(&q, out);
+    if (err == 0)
+        err = finish(&q, out);
+    if (err == 0)
+        *end = q.lex.at;
+    return err;
+}
+
+int query_parse(struct ast **out, struct arena *arena, struct slice text, struct diag *diag)
+{
+    const struct query_lex lex = {.text = text, .arena = arena, .diag = diag};
+    struct ast *ast = NULL;
+    size_t end = 0;
+    int err = query_parse_head(&ast, arena, text, &end, diag);
+    if (err == 0 && end < text.len)
+        return lex_error(&lex, end, "a condition alone is wanted here; quote a text that holds |");
+    if (err == 0)
+        *out = ast;
+    return err;
 }

@@ -12,7 +12,8 @@
  *   too; in a raw text they are themselves (a bare word with * is refused, as it looks like one
  *   more). A value that begins with a slash is quoted, or it is a regex. A lone word is a field's
  *   name where : < > follows and it does not begin with a digit. @timestamp and event.ingested
- *   take RFC 3339. [a to b] asks for one value from a to b, both included, where field>=a and
+ *   take RFC 3339. A | outside quotes and regexes ends the condition: event/pipe.h says what may follow.
+ *   [a to b] asks for one value from a to b, both included, where field>=a and
  *   field<=b may be met by two values; * leaves an end open.
  *
  * Ownership: the tree lives in the caller's arena.
@@ -24,6 +25,10 @@
 
 /* The empty text gives AST_TRUE. */
 int query_parse(struct ast **out, struct arena *arena, struct slice text, struct diag *diag);
+
+/* The same up to the first | outside quotes and regexes; *end is its place, or the text's length. */
+int query_parse_head(struct ast **out, struct arena *arena, struct slice text, size_t *end,
+                     struct diag *diag);
 
 /*
  * Append the text of a tree: query_parse() of it gives an equal tree where query_parse() made the

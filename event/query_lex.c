@@ -57,7 +57,7 @@ static bool ends_word(const struct query_lex *lex, size_t at)
     if (at >= lex->text.len)
         return true;
     char c = lex->text.data[at];
-    return is_blank(c) || c == '(' || c == ')' || c == '"';
+    return is_blank(c) || c == '(' || c == ')' || c == '"' || c == '|';
 }
 
 bool lex_keyword(struct query_lex *lex, const char *keyword)

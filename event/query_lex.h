@@ -1,5 +1,5 @@
 /*
- * event/query_lex.h - private to query*.c: the words of the query language.
+ * event/query_lex.h - private to query*.c and pipe*.c: the words of the query language.
  *
  * What a character means depends on where it stands (a slash begins a regex only as a value), so
  * the parser asks for the kind of word that it expects.
@@ -45,7 +45,7 @@ bool lex_keyword(struct query_lex *lex, const char *keyword);
 /* Bytes of the bare field name here; 0 where none is followed by : < or >. */
 size_t lex_name_len(const struct query_lex *lex);
 
-/* A quoted or bare word; `stop` lists bytes that end a bare one besides blanks ( ) and quotes. */
+/* A quoted or bare word; `stop` lists bytes that end a bare one besides blanks ( ) | and quotes. */
 int lex_word(struct query_lex *lex, const char *stop, struct query_word *out);
 
 /* The text between slashes; the first slash stands here. */

@@ -1,4 +1,4 @@
-/* event/query_term.h - private to query*.c: one condition on one field, as it is written. */
+/* event/query_term.h - private to query*.c and pipe*.c: one condition on one field, as it is written. */
 #pragma once
 
 #include "event/ast.h"

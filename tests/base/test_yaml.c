@@ -356,6 +356,7 @@ static void refuses_aliases_with_a_place(void **state)
         {"a: &x [1, *x]\n", "t.yaml:1:11: an alias (*) of an anchor"},
         {"a: &x {k: {l: *x}}\n", "t.yaml:1:15: an alias (*) of an anchor"},
         {"a: &x k\n*x : 1\n", "t.yaml:2:1: an alias (*) cannot be a key"},
+        {"a: &x 1\n&x k: 2\nb: *x\n", "t.yaml:2:1: "}, /* an anchor on a key */
         {"a: &x 1\n---\nb: *x\n", "t.yaml:3:4: an alias (*) of an anchor"},
         {"a: &x {k: 1}\nb: {<<: *x}\n", "t.yaml:2:5: merge keys"},
         {"a: &x 1\nb: [*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x,*x]\nc: *x\n",
@@ -408,6 +409,11 @@ static void bounds_a_document(void **state)
     read_release(&r);
     r = read_within(
         SLICE("a: 1\n---\nb: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'\n---\nc: 1\n"), &bounds);
+    assert_int_equal(r.err, ERR_FORMAT);
+    assert_non_null(strstr(diag_text(&r.diag), "a document of more than 40 bytes"));
+    read_release(&r);
+    /* bytes, not characters */
+    r = read_within(SLICE("a: 関所関所関所関所関所関所関所\n"), &bounds);
     assert_int_equal(r.err, ERR_FORMAT);
     assert_non_null(strstr(diag_text(&r.diag), "a document of more than 40 bytes"));
     read_release(&r);

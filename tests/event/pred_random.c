@@ -581,19 +581,10 @@ static void random_ref(struct random *r, struct ast *leaf)
     random_side(r, &leaf->other, &leaf->other_name);
 }
 
-static bool has_column(const struct batch *b, uint16_t field)
-{
-    bool has = false;
-    for (uint32_t i = 0; i < b->column_count; i++)
-        has |= b->columns[i].field == field;
-    return has;
-}
-
 /* Ask a leaf of every value of the event. */
-static void random_any(struct random *r, const struct batch *b, struct ast *leaf)
+static void random_any(struct random *r, struct ast *leaf)
 {
-    if (leaf->op == AST_RAW || leaf->op >= AST_REF_EQUAL || random_below(r, 8) != 0 ||
-        has_column(b, FIELD_URL_ORIGINAL))
+    if (leaf->op == AST_RAW || leaf->op >= AST_REF_EQUAL || random_below(r, 8) != 0)
         return;
     leaf->any_field = true;
     leaf->field = FIELD_NONE;
@@ -664,7 +655,7 @@ struct ast *random_ast(struct random *r, struct arena *arena, const struct batch
     uint32_t dice = random_below(r, 10);
     if (depth <= 1 || dice < 3) {
         random_leaf(r, arena, b, node);
-        random_any(r, b, node);
+        random_any(r, node);
         if (random_below(r, 60) == 0)
             *node = (struct ast){.kind = AST_TRUE};
         return node;
