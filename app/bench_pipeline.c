@@ -39,7 +39,7 @@ static int support_open(struct support *s, const struct bench_options *o)
     if (status == 0)
         status = config_load(&s->config, path, o->diag);
     if (status == 0)
-        status = environment_open(&s->environment, s->config, o->diag);
+        status = environment_open(&s->environment, s->config, NULL, o->diag);
     gen_close(gen);
     return status;
 }

@@ -100,7 +100,7 @@ static int check_file(const char *path, const struct check_options *o)
     struct environment environment = {0};
     int status = config_load(&config, path, &diag);
     if (status == 0)
-        status = environment_open(&environment, config, &diag);
+        status = environment_open(&environment, config, NULL, &diag);
     if (status == 0) {
         print_lists(&environment);
         print_policies(config, o);

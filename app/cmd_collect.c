@@ -5,6 +5,7 @@
 #include "app/collector.h"
 #include "app/commands.h"
 #include "app/control_server.h"
+#include "app/hunter.h"
 #include "app/options.h"
 #include "app/rebuild.h"
 #include "app/signals.h"
@@ -91,6 +92,7 @@ struct session {
     struct collector *collector;
     struct metric_server *server;
     struct control_server *controls;
+    struct hunter *hunter; /* or NULL: no list changed */
 };
 
 static int serve_metrics(struct session *s, struct diag *diag)
@@ -134,7 +136,9 @@ static int session_load(struct session *s, const char *path, struct diag *diag)
     *s = (struct session){0};
     int status = config_load(&s->config, path, diag);
     if (status == 0)
-        status = environment_open(&s->environment, s->config, diag);
+        status = environment_open(&s->environment, s->config, NULL, diag);
+    if (status == 0)
+        lists_log(&s->environment.lists, s->environment.indicators, diag);
     return status;
 }
 
@@ -144,6 +148,7 @@ static int session_watch(struct session *s, struct store *store, struct diag *di
     int64_t start = clock_monotonic_ns();
     struct watch_options options = {.config = s->config,
                                     .indicators = s->environment.indicators,
+                                    .rules = s->environment.rules,
                                     .seed = watch_seed(store_id(store))};
     struct rebuild_stats stats = {0};
     int status = watch_new(&s->watch, &options);
@@ -171,9 +176,21 @@ static int session_outputs(struct session *s, struct store *store, const char *b
     return outputs_start(&s->outputs, &options, diag);
 }
 
+/* What the lists have new, before the log names them as they are now. */
+static int session_hunt(struct session *s, struct store *store)
+{
+    const struct hunter_options options = {.config = s->config,
+                                           .dir = config_path(s->config, "data"),
+                                           .store = store,
+                                           .lists = &s->environment.lists,
+                                           .suffixes = s->environment.domains};
+    return hunter_plan(&s->hunter, &options);
+}
+
 static void session_observe(struct session *s)
 {
     collector_observe(s->collector);
+    hunter_observe(s->hunter, collector_metrics(s->collector));
     const struct outputs_look look = {.tally = collector_tally(s->collector),
                                       .metrics = collector_metrics(s->collector),
                                       .last_seq =
@@ -194,17 +211,23 @@ static int session_start(struct session *s, struct store *store, const char *bro
                                         .outputs = s->outputs,
                                         .brokers = brokers};
     if (status == 0)
+        status = session_hunt(s, store);
+    if (status == 0)
         status = collector_open(&s->collector, &options, diag);
     if (status == 0)
         status = serve_metrics(s, diag);
     if (status == 0)
         serve_controls(s);
+    if (status == 0)
+        status = hunter_start(s->hunter);
     return status;
 }
 
 /* Commit what was read and end; 0, or why it could not all be committed. */
 static int session_stop(struct session *s)
 {
+    hunter_stop(s->hunter);
+    s->hunter = NULL;
     control_server_close(s->controls);
     s->controls = NULL;
     metric_server_close(s->server);

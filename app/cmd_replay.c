@@ -17,7 +17,7 @@
 static const char USAGE[] =
     "usage: sekisho replay --data DIR --tenant CODE --format NAME [OPTION...] FILE...\n"
     "       sekisho replay --data DIR --manifest M.yaml [OPTION...]\n"
-    "       sekisho replay --log DIR [--config CONF]\n"
+    "       sekisho replay --log DIR [--config CONF] [--rules DIR]\n"
     "Read files into a new store as the collector would, as fast as it goes, and print the alerts;\n"
     "or judge the rows of a store again and print the alerts that they give.\n"
     "  --log DIR           store whose rows are judged; it is only read\n"
@@ -26,6 +26,7 @@ static const char USAGE[] =
     "  --format NAME       their format (see sekisho parse --help)\n"
     "  --manifest FILE     list of {tenant, source, format, file, zone}\n"
     "  --config CONF       networks, databases and limits\n"
+    "  --rules DIR         Sigma rules, in place of the configuration's\n"
     "  --zone OFFSET       zone of the devices' clocks (+09:00)\n"
     "  --reference-time T  a time near the first lines, for stamps without a year\n"
     "  --workers N         threads (one per core)\n"
@@ -36,6 +37,7 @@ struct replay_command {
     const char *log;
     const char *manifest;
     const char *config;
+    const char *rules;
     const char *format;
     char **files;
     int file_count;
@@ -49,12 +51,19 @@ struct replay_command {
 };
 
 static const struct option OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},     {"log", required_argument, NULL, 'l'},
-    {"tenant", required_argument, NULL, 'n'},   {"format", required_argument, NULL, 'f'},
-    {"manifest", required_argument, NULL, 'm'}, {"config", required_argument, NULL, 'c'},
-    {"zone", required_argument, NULL, 'z'},     {"reference-time", required_argument, NULL, 't'},
-    {"workers", required_argument, NULL, 'w'},  {"batch-rows", required_argument, NULL, 'b'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},
+    {"log", required_argument, NULL, 'l'},
+    {"tenant", required_argument, NULL, 'n'},
+    {"format", required_argument, NULL, 'f'},
+    {"manifest", required_argument, NULL, 'm'},
+    {"config", required_argument, NULL, 'c'},
+    {"zone", required_argument, NULL, 'z'},
+    {"reference-time", required_argument, NULL, 't'},
+    {"workers", required_argument, NULL, 'w'},
+    {"batch-rows", required_argument, NULL, 'b'},
+    {"rules", required_argument, NULL, 'R'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 /* 0, or what option_*() returned. */
@@ -66,6 +75,9 @@ static int read_value(struct replay_command *o, int got)
         return 0;
     case 'l':
         o->log = optarg;
+        return 0;
+    case 'R':
+        o->rules = optarg;
         return 0;
     case 'n':
         o->has_tenant = true;
@@ -111,7 +123,7 @@ static int read_options(int argc, char **argv, struct replay_command *o)
     o->files = argv + optind;
     o->file_count = argc - optind;
     if (o->log != NULL && (o->data != NULL || o->manifest != NULL || o->file_count != 0))
-        return option_usage("replay", "--log DIR stands alone, but for --config");
+        return option_usage("replay", "--log DIR stands alone, but for --config and --rules");
     if (o->log != NULL)
         return 0;
     if (o->data == NULL)
@@ -174,6 +186,7 @@ static int open_watch(struct watch **watch, struct alert_list **alerts, const st
     int status = alert_list_new(alerts);
     struct watch_options options = {.config = config,
                                     .indicators = environment->indicators,
+                                    .rules = environment->rules,
                                     .seed = watch_seed(store_id(store)),
                                     .rows_tick = true,
                                     .tap = alert_list_add,
@@ -199,7 +212,7 @@ static int run(const struct replay_command *o, struct config *config,
                                        .frame_age_ns = INT64_MAX,
                                        .give_up_when_full = true,
                                        .envs = envs};
-    int status = environment_open(&environment, config, diag);
+    int status = environment_open(&environment, config, o->rules, diag);
     if (status == 0)
         status = open_store(&store, o, config, diag);
     if (status == 0)
@@ -267,8 +280,9 @@ static int judge_again(const struct replay_command *o)
     struct config *config = NULL;
     uint64_t different = 0;
     int status = config_load(&config, o->config, &diag);
+    const struct rejudge rejudge = {.dir = o->log, .config = config, .rules = o->rules};
     if (status == 0)
-        status = rejudge_run(o->log, config, &different, &diag);
+        status = rejudge_run(&rejudge, &different, &diag);
     if (status != 0 && diag.count == 0)
         diag_add(&diag, o->log, 0, 0, "%s", err_name(status));
     option_say(&diag);

@@ -16,6 +16,9 @@
 
 enum {
     POLL_MS = 50,
+    AHEAD_ITEMS = 2, /* whose bytes, written by another core, are on their way meanwhile */
+    AHEAD_BYTES = 1024,
+    AHEAD_LINE_BYTES = 64,
     PROPERTIES_MAX = 128,
 };
 
@@ -243,14 +246,26 @@ static int close_batches(struct collector_worker *w)
     return intake_tick(w->intake, since);
 }
 
+static void fetch_ahead(const struct kafka_batch *batch, size_t i)
+{
+    if (i >= batch->count)
+        return;
+    struct slice value = batch->items[i].value;
+    size_t len = value.len < AHEAD_BYTES ? value.len : AHEAD_BYTES;
+    for (size_t at = 0; at < len; at += AHEAD_LINE_BYTES)
+        __builtin_prefetch(value.data + at);
+}
+
 static int worker_turn(struct collector_worker *w)
 {
     struct kafka_batch batch;
     int status = kafka_poll(w->c->kafka, w->index, POLL_MS, &batch);
     if (status != 0)
         return status;
-    for (size_t i = 0; i < batch.count && status == 0; i++)
+    for (size_t i = 0; i < batch.count && status == 0; i++) {
+        fetch_ahead(&batch, i + AHEAD_ITEMS);
         status = take_item(w, &batch.items[i]);
+    }
     kafka_release(w->c->kafka, w->index);
     if (status == 0)
         status = answer_mark(w);

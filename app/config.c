@@ -24,7 +24,9 @@ static const char *const SEVERITY_CHOICES[] = {"informational", "low",      "med
 /* In the order of enum indicator_type and enum indicator_format. */
 static const char *const LIST_TYPE_CHOICES[] = {
     "auto", "address", "network", "address_port", "domain", "url", "path", "agent", NULL};
-static const char *const LIST_FORMAT_CHOICES[] = {"lines", "csv", NULL};
+static const char *const LIST_FORMAT_CHOICES[] = {"lines", "csv", "misp", "stix", "plain", NULL};
+static_assert(sizeof(LIST_FORMAT_CHOICES) / sizeof(LIST_FORMAT_CHOICES[0]) == INDICATOR_FORMATS + 2,
+              "a word for each format, and another one for lines");
 static_assert(sizeof(LIST_TYPE_CHOICES) / sizeof(LIST_TYPE_CHOICES[0]) == INDICATOR_TYPES + 1,
               "a word for each type");
 

@@ -84,13 +84,14 @@ static int make_config(struct demo *d, const char *dir, struct diag *diag)
 static int open_store(struct demo *d, struct diag *diag)
 {
     struct store_options store = {.dir = config_path(d->config, "data")};
-    int status = environment_open(&d->environment, d->config, diag);
+    int status = environment_open(&d->environment, d->config, NULL, diag);
     if (status == 0)
         status = store_open(&d->store, &store, diag);
     if (status != 0)
         return status;
     struct watch_options watch = {.config = d->config,
                                   .indicators = d->environment.indicators,
+                                  .rules = d->environment.rules,
                                   .seed = watch_seed(store_id(d->store)),
                                   .rows_tick = true};
     return watch_new(&d->watch, &watch);

@@ -1,9 +1,38 @@
 #include "app/environment.h"
 
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 
-int environment_open(struct environment *out, const struct config *config, struct diag *diag)
+/* Sigma rules and the lists beside them; errors of all files at once. */
+static int load_rules(struct environment *e, const char *path, struct diag *diag)
+{
+    const struct rule_options options = {.path = path,
+                                         .lists = true,
+                                         .names = SIGMA_NAMES_FIELDS,
+                                         .scoped = true,
+                                         .now_ns = CLOCK_NONE,
+                                         .record = &e->rule_bytes};
+    if (path == NULL)
+        return 0;
+    struct rule_set *rules = calloc(1, sizeof(*rules));
+    int status = rules == NULL ? ERR_NOMEM : rule_load(rules, &options, diag);
+    if (status != 0) {
+        free(rules);
+        return status;
+    }
+    e->rules = rules;
+    if (rules->set.order_count != 0)
+        log_warn("rules", "correlations are checked and not run yet: sekisho rule eval runs them",
+                 "correlations=%u rules=%u", rules->set.order_count, rules->rule_count);
+    return 0;
+}
+
+int environment_open(struct environment *out, const struct config *config, const char *rules,
+                     struct diag *diag)
 {
     struct environment e = {0};
     const char *country = config_path(config, "mmdb.country");
@@ -29,6 +58,8 @@ int environment_open(struct environment *out, const struct config *config, struc
                  ENVIRONMENT_LISTS_MAX);
         status = ERR_CONF;
     }
+    if (status == 0)
+        status = load_rules(&e, rules != NULL ? rules : config_path(config, "rules"), diag);
     if (status != 0) {
         environment_close(&e);
         return status;
@@ -41,6 +72,10 @@ int environment_open(struct environment *out, const struct config *config, struc
 void environment_close(struct environment *e)
 {
     lists_release(&e->lists);
+    if (e->rules != NULL)
+        rule_set_release(e->rules);
+    free(e->rules);
+    buf_release(&e->rule_bytes);
     indicator_set_free(e->indicators);
     arena_release(&e->names);
     geo_close(e->geo);
@@ -107,5 +142,8 @@ int environment_record(struct environment *e, struct store *store, const struct 
             status = record_blob(store, FILES[i].name, buf_content(&content), envs, count);
         buf_release(&content);
     }
+    if (status == 0 && e->rule_bytes.len != 0)
+        status = record_blob(store, SLICE("rules"), buf_content(&e->rule_bytes), envs, count);
+    buf_release(&e->rule_bytes);
     return status == 0 ? record_lists(e, store, &e->names, envs, count) : status;
 }

@@ -11,12 +11,13 @@
 #pragma once
 
 #include "app/lists.h"
+#include "app/rule_load.h"
 #include "store/store.h"
 
 enum environment_limits {
     ENVIRONMENT_LISTS_MAX = 512,
-    /* Configuration, country, asn, public suffix list, and the lists of indicators. */
-    ENVIRONMENT_BLOBS = 4 + ENVIRONMENT_LISTS_MAX,
+    /* Configuration, country, asn, public suffix list, rules, and the lists of indicators. */
+    ENVIRONMENT_BLOBS = 5 + ENVIRONMENT_LISTS_MAX,
     ENVIRONMENT_BLOB_BYTES_MAX = 512 << 20,
 };
 
@@ -25,11 +26,15 @@ struct environment {
     struct geo *geo;
     struct domain_list *domains;
     struct indicator_set *indicators;
-    struct lists lists; /* their bytes, until environment_record() */
-    struct arena names; /* of their blobs */
+    struct lists lists;     /* their bytes, until environment_record() */
+    struct arena names;     /* of their blobs */
+    struct rule_set *rules; /* NULL: none are configured */
+    struct buf rule_bytes;  /* until environment_record() */
 };
 
-int environment_open(struct environment *out, const struct config *config, struct diag *diag);
+/* `rules`: a path in place of the configuration's, or NULL. */
+int environment_open(struct environment *out, const struct config *config, const char *rules,
+                     struct diag *diag);
 void environment_close(struct environment *e);
 
 /*

@@ -19,7 +19,7 @@ enum lists_limits {
 };
 
 struct list_file {
-    const struct conf_node *node; /* in the configuration */
+    const struct conf_node *node; /* in the configuration, or NULL */
     struct buf path;
     struct buf content;
     struct sha256 hash;
@@ -37,6 +37,13 @@ int lists_read(struct lists *out, const struct config *config, struct diag *diag
 void lists_release(struct lists *lists);
 
 /*
+ * Read one more list, which no configuration names: "FILE" or "FILE:WORD", where the word is a format
+ * (plain, csv, misp, stix) or a type of entries (domain, ...); left out, by the look of the file. Its
+ * name is the file's. A zeroed struct is no lists.
+ */
+int lists_add(struct lists *lists, const char *spec, struct diag *diag);
+
+/*
  * Make the set; `suffixes` NULL accepts public suffixes. A list of which no line can be used is
  * ERR_CONF.
  */
@@ -45,3 +52,5 @@ int lists_build(struct indicator_set **out, const struct lists *lists,
 
 /* Append a line for each list: what became of its entries. */
 void lists_print(struct buf *out, const struct lists *lists, const struct indicator_set *set);
+/* The same into the program's log, and what `diag` has found. */
+void lists_log(const struct lists *lists, const struct indicator_set *set, struct diag *diag);

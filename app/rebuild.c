@@ -293,8 +293,9 @@ static void compare_states(struct rebuild *r, const struct frame_view *frame)
             continue;
         uint32_t tenant = bytes_get32(item.data);
         struct known *k = known_of(r, tenant);
-        if (k != NULL)
-            hash_content(hash, detect_tenant_image(k->detect));
+        buf_reset(&r->state);
+        if (k != NULL && detect_tenant_image(k->detect, &r->state) == 0)
+            hash_content(hash, buf_content(&r->state));
         if (k == NULL || memcmp(hash, item.data + 4, HASH_ID_BYTES) != 0)
             r->o->differs(r->o->self, tenant, frame->link.seq);
         r->stats->states++;

@@ -19,33 +19,36 @@ static void count_different(void *self, uint32_t tenant, uint64_t seq)
         tenant, seq);
 }
 
-int rejudge_run(const char *dir, const struct config *config, uint64_t *different,
-                struct diag *diag)
+int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *diag)
 {
-    struct store_options options = {.dir = dir, .read_only = true};
+    struct store_options options = {.dir = what->dir, .read_only = true};
     struct store *store = NULL;
     struct alert_list *alerts = NULL;
     struct watch *watch = NULL;
     struct rebuild_stats stats = {0};
     uint64_t count = 0;
     struct environment environment = {0};
-    int status = environment_open(&environment, config, diag);
+    int status = environment_open(&environment, what->config, what->rules, diag);
     if (status == 0)
         status = store_open(&store, &options, diag);
     if (status == 0)
         status = alert_list_new(&alerts);
     if (status == 0) {
         struct watch_options wanted = {
-            .config = config,
+            .config = what->config,
             .indicators = environment.indicators,
+            .rules = environment.rules,
             .seed = watch_seed(store_id(store)),
             .rows_tick = memcmp(store_id(store), REJUDGE_REPLAY_ID, sizeof(REJUDGE_REPLAY_ID)) == 0,
             .tap = alert_list_add,
             .tap_self = alerts};
         status = watch_new(&watch, &wanted);
     }
-    struct rebuild_options rebuild = {
-        .dir = dir, .watch = watch, .from_start = true, .differs = count_different, .self = &count};
+    struct rebuild_options rebuild = {.dir = what->dir,
+                                      .watch = watch,
+                                      .from_start = true,
+                                      .differs = count_different,
+                                      .self = &count};
     if (status == 0)
         status = rebuild_run(&rebuild, &stats, diag);
     if (status == 0)

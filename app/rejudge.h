@@ -16,6 +16,11 @@
 /* Store id of every replay; the seed of keyed tables comes from it. */
 extern const uint8_t REJUDGE_REPLAY_ID[16];
 
+struct rejudge {
+    const char *dir;
+    const struct config *config;
+    const char *rules; /* in place of the configuration's, or NULL */
+};
+
 /* Print the alerts to standard output. *different counts states with another hash. */
-int rejudge_run(const char *dir, const struct config *config, uint64_t *different,
-                struct diag *diag);
+int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *diag);

@@ -101,11 +101,15 @@ int ward_contribute(struct ward *w, struct buf *out)
 int ward_snapshot(struct ward *w, unsigned *left, struct parcel *mark)
 {
     struct snapshot *s = NULL;
+    struct buf image = {0};
     w->idle++;
     bool due = w->rows >= SNAPSHOT_ROWS || w->idle >= SNAPSHOT_TICKS;
     if (w->kept && (!due || *left == 0))
         return 0;
-    int status = snapshot_make(&s, w->tenant, detect_tenant_image(w->detect));
+    int status = detect_tenant_image(w->detect, &image);
+    if (status == 0)
+        status = snapshot_make(&s, w->tenant, buf_content(&image));
+    buf_release(&image);
     if (status != 0)
         return status;
     s->next = mark->snapshots;

@@ -26,6 +26,7 @@ struct watched {
 struct watch {
     struct watch_options o;
     struct detect_shared shared;
+    struct desks *desks;
     struct prevalence_set *prevalence;
     struct watched *first;
     pthread_mutex_t lock; /* of the list */
@@ -41,9 +42,15 @@ int watch_new(struct watch **out, const struct watch_options *options)
     struct watch *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return ERR_NOMEM;
+    w->desks = desks_new();
+    if (w->desks == NULL) {
+        free(w);
+        return ERR_NOMEM;
+    }
     w->o = *options;
     w->shared.seed = options->seed;
     w->shared.indicators = options->indicators;
+    w->shared.rules = options->rules;
     (void)pthread_mutex_init(&w->lock, NULL);
     *out = w;
     return 0;
@@ -67,6 +74,7 @@ void watch_free(struct watch *w)
     if (w == NULL)
         return;
     watch_forget(w);
+    desks_free(w->desks);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
 }
@@ -87,6 +95,7 @@ static int add_tenant(struct watched **place, struct watch *w, uint32_t tenant)
     t->watch = w;
     config_profile(w->o.config, tenant, &t->profile);
     struct detect_options options = {.shared = &w->shared,
+                                     .desks = w->desks,
                                      .profile = &t->profile,
                                      .rows_tick = w->o.rows_tick,
                                      .alert = pass_alert,

@@ -19,6 +19,7 @@ typedef int watch_alert(void *self, const struct detect_alert *alert);
 struct watch_options {
     const struct config *config;
     const struct indicator_set *indicators; /* or NULL */
+    const struct rule_set *rules;           /* or NULL */
     uint64_t seed;                          /* of keyed hashes: watch_seed() */
     bool rows_tick;                         /* a replay */
     watch_alert *tap; /* sees every alert, from several threads; NULL = none */

@@ -276,10 +276,12 @@ int clock_parse_zone(int32_t *out, struct slice text)
 /* The civil time and its offset. */
 static int parse_civil(struct clock_civil *out, int32_t *offset_minutes, struct slice text)
 {
+    if (text.len == 0)
+        return ERR_FORMAT;
     struct clock_cursor in = {.at = text.data, .end = text.data + text.len};
     struct clock_civil c = {0};
     int32_t offset = 0;
-    if (text.len == 0 || !take_date_time(&in, &c) || !clock_civil_valid(&c))
+    if (!take_date_time(&in, &c) || !clock_civil_valid(&c))
         return ERR_FORMAT;
     if (c.year < CLOCK_YEAR_MIN || c.year > CLOCK_YEAR_MAX)
         return ERR_FORMAT;

@@ -48,6 +48,21 @@ void diag_add(struct diag *d, const char *file, uint32_t line, uint32_t column, 
     va_end(args);
 }
 
+void diag_add_all(struct diag *d, const struct diag *more)
+{
+    struct slice rest = buf_content(&more->text);
+    while (rest.len != 0 && d->count < DIAG_MESSAGES_MAX) {
+        const char *end = memchr(rest.data, '\n', rest.len);
+        size_t len = end == NULL ? rest.len : (size_t)(end - rest.data) + 1;
+        d->text.limit = DIAG_TEXT_BYTES_MAX;
+        buf_append(&d->text, rest.data, len);
+        d->count++;
+        rest = slice_from_offset(rest, len);
+    }
+    if (rest.len != 0 || more->count > DIAG_MESSAGES_MAX)
+        d->count += more->count < DIAG_MESSAGES_MAX ? more->count : DIAG_MESSAGES_MAX;
+}
+
 const char *diag_text(struct diag *d)
 {
     size_t kept = d->text.len;

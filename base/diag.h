@@ -33,6 +33,9 @@ void diag_add(struct diag *d, const char *file, uint32_t line, uint32_t column, 
 void diag_vadd(struct diag *d, const char *file, uint32_t line, uint32_t column, const char *format,
                va_list args) __attribute__((format(printf, 5, 0)));
 
+/* Append the kept messages of another one, as far as there is room. */
+void diag_add_all(struct diag *d, const struct diag *more);
+
 /* All kept messages, and how many more there were; NUL-terminated, valid until the next call. */
 const char *diag_text(struct diag *d);
 void diag_release(struct diag *d);

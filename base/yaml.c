@@ -502,6 +502,9 @@ int yaml_read_within(struct yaml_node **out, struct arena *arena, struct slice t
     r.top->column = 1;
     r.at = r.top;
     r.index.seed = hash_seed();
+    if (slice_starts(text, SLICE("\xef\xbb\xbf"))) /* a byte order mark says nothing here */
+        text = slice_from_offset(text, 3);
+    r.text = text;
     const void *bytes = text.len == 0 ? "" : text.data;
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, bytes, text.len);

@@ -3,12 +3,14 @@
 _sekisho_options() {
     case $1 in
     collect) echo -c --config --brokers ;;
-    replay) echo --data --log --tenant --format --manifest --config --zone --reference-time --workers --batch-rows ;;
+    replay) echo --data --log --tenant --format --manifest --config --rules --zone --reference-time --workers --batch-rows ;;
     demo) echo --tenants --seconds --seed --lang --keep ;;
     parse) echo --format --zone --reference-time -0 --raw ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
+    hunt) echo --data --list --config --tenant --since --until --time --json --utc ;;
+    rule) echo --placeholders --aliases --rule --format --json --title ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
     tail) echo --data --tenant --from-start --raw ;;
     alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
@@ -24,7 +26,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search export tail alerts verify check status top bench
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule verify check status top bench
             --help --version" -- "$word")
         return
     fi

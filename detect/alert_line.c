@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "detect/rule_set.h"
 #include "event/ndjson.h"
 
 enum {
@@ -171,16 +172,21 @@ static void put_techniques(struct buf *out, const char *ids)
     buf_byte(out, ']');
 }
 
-static void put_rule(struct buf *out, const struct detector *d, const struct detector_text *text)
+static void put_rule(struct buf *out, const struct detector *d, const struct rule_entry *rule,
+                     const struct detector_text *text)
 {
-    put_text(out, "rule.id", slice_from(d->id));
+    put_text(out, "rule.id", slice_from(rule == NULL ? d->id : rule->id));
     put_number(out, "rule.version", d->version);
-    put_key(out, "rule.name");
-    buf_byte(out, '"');
-    buf_text(out, d->id);
-    buf_byte(out, ' ');
-    buf_text(out, text->name);
-    buf_byte(out, '"');
+    if (rule == NULL) {
+        put_key(out, "rule.name");
+        buf_byte(out, '"');
+        buf_text(out, d->id);
+        buf_byte(out, ' ');
+        buf_text(out, text->name);
+        buf_byte(out, '"');
+    } else {
+        put_text(out, "rule.name", slice_from(text->name));
+    }
     if (text->technique[0] != '\0')
         put_techniques(out, text->technique);
 }
@@ -223,7 +229,9 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
                       const struct alert_line *how)
 {
     const struct detector *d = DETECTORS[e->detector];
-    const struct detector_text *text = &d->texts[e->text];
+    const struct rule_entry *rule =
+        e->rule == 0 ? NULL : rule_set_find(run->tenant->o.shared->rules, e->rule);
+    const struct detector_text *text = rule == NULL ? &d->texts[e->text] : &rule->text;
     const struct detect_profile *p = run->tenant->o.profile;
     buf_text(out, "{\"alert.id\":");
     put_hex(out, &e->id);
@@ -238,7 +246,7 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
     put_times(out, e);
     buf_printf(out, ",\"sekisho.tenant\":\"%06u\"", p->tenant);
     put_text(out, "sekisho.tenant.name", p->name);
-    put_rule(out, d, text);
+    put_rule(out, d, rule, text);
     put_expanded(out, run, e, "message.ja", text->message_ja);
     put_expanded(out, run, e, "message.en", text->message_en);
     put_expanded(out, run, e, "action.ja", text->action_ja);

@@ -10,6 +10,9 @@
  * after 32 days: contact_set_sweep() has to be called more often. A full set gives up its oldest
  * slot. The note is the caller's.
  *
+ * A block of slots that nothing was written to is known as such and not looked at: memory is touched
+ * first by a write.
+ *
  * Lives inside a detector's flat state as struct table does: no pointers, struct and slots in one
  * block.
  *
@@ -22,12 +25,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detect/gaps.h"
+
 enum contact_limits {
     CONTACT_WAYS = 8,
     CONTACT_MEMORY = 56, /* steps: 7 days */
     CONTACT_YOUNG = 0,   /* steps: less than three hours */
     CONTACT_NEVER = 256, /* an age: not met within memory */
     CONTACT_NOTE_BITS = 9,
+    CONTACT_BLOCKS = 512,       /* at most, of the slots, each a page or more */
+    CONTACT_BLOCK_BYTES = 4096, /* at least */
+    CONTACT_BLOCK_WORDS = CONTACT_BLOCKS / 64,
 };
 
 #define CONTACT_STEP_NS (3 * INT64_C(3600) * 1000000000)
@@ -36,6 +44,8 @@ struct contact_set {
     uint64_t at;   /* of the slots, bytes from this struct */
     uint64_t sets; /* a power of two */
     uint64_t evictions;
+    uint64_t block_shift;                  /* a block has 2 to the power of it sets */
+    uint64_t written[CONTACT_BLOCK_WORDS]; /* a bit for each block */
 };
 
 /* Bytes behind the struct for at least `slots` slots; a multiple of 8. */
@@ -51,8 +61,14 @@ uint32_t *contact_find(struct contact_set *s, uint64_t key, int64_t time_ns);
  */
 uint32_t *contact_take(struct contact_set *s, uint64_t key, int64_t time_ns, unsigned *age);
 
+/* The key will be taken in a moment: ask the memory for its slots. */
+void contact_ahead(const struct contact_set *s, uint64_t key);
+
 /* Empty the slots past memory. */
 void contact_set_sweep(struct contact_set *s, int64_t time_ns);
+
+/* Blocks that nothing was written to. */
+void contact_set_gaps(const struct contact_set *s, struct gaps *out);
 
 static inline unsigned contact_note(const uint32_t *slot)
 {

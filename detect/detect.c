@@ -14,9 +14,12 @@
 #include "detect/tenant_state.h"
 
 enum {
-    FLOWS_FIRST = 4096,
-    IMAGE_STEP_BYTES = 4096, /* a page */
-    LAYOUT_SEED = 1,         /* of a hash that nobody attacks */
+    AHEAD_FAR = 8, /* flows: some hundred nanoseconds */
+    AHEAD_NEAR = 4,
+    GAP_BYTES_MIN = 4096, /* a page: shorter gaps are copied */
+    SPAN_BYTES = 16,
+    IMAGE_VERSION = 3,
+    LAYOUT_SEED = 1, /* of a hash that nobody attacks */
 };
 
 #define SECOND       CLOCK_NS_PER_SECOND
@@ -59,6 +62,7 @@ static size_t lay_out(struct tenant_state *s, enum detect_class class)
 static uint64_t layout_of(enum detect_class class)
 {
     struct buf text = {0};
+    buf_byte(&text, IMAGE_VERSION);
     buf_put64(&text, sizeof(struct tenant_state));
     buf_put64(&text, sizeof(struct episode));
     for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
@@ -119,9 +123,6 @@ int detect_tenant_new(struct detect_tenant **out, const struct detect_options *o
         detect_tenant_free(t);
         return status;
     }
-    t->reader.shared = options->shared;
-    t->reader.profile = options->profile;
-    t->reader.shared_networks = t->shared_networks;
     t->run.tenant = t;
     t->run.state = t->state;
     *out = t;
@@ -132,10 +133,9 @@ void detect_tenant_free(struct detect_tenant *t)
 {
     if (t == NULL)
         return;
-    flow_reader_release(&t->reader);
+    desk_give(t->o.desks, t->desk);
     zone_table_free(t->shared_networks);
     buf_release(&t->line);
-    free(t->flows);
     if (t->state != NULL)
         pages_free(t->state, t->state->bytes);
     free(t);
@@ -173,20 +173,16 @@ static uint8_t source_of(struct tenant_state *s, const struct batch *b)
     return (uint8_t)s->source_count++;
 }
 
-static int make_room(struct detect_tenant *t, size_t rows)
+static int sit_down(struct detect_tenant *t)
 {
-    if (rows > DETECT_ROWS_MAX)
-        return ERR_RANGE;
-    if (rows <= t->flow_cap)
+    if (t->desk != NULL)
         return 0;
-    size_t cap = t->flow_cap == 0 ? FLOWS_FIRST : t->flow_cap;
-    while (cap < rows)
-        cap *= 2;
-    struct flow *flows = realloc(t->flows, cap * sizeof(*flows));
-    if (flows == NULL)
+    t->desk = desk_take(t->o.desks);
+    if (t->desk == NULL)
         return ERR_NOMEM;
-    t->flows = flows;
-    t->flow_cap = cap;
+    t->desk->reader.shared = t->o.shared;
+    t->desk->reader.profile = t->o.profile;
+    t->desk->reader.shared_networks = t->shared_networks;
     return 0;
 }
 
@@ -197,11 +193,14 @@ int detect_add(struct detect_tenant *t, const struct batch *b, const uint32_t *o
         return 0;
     if (order[b->row_count - 1] >= rows)
         rows = (size_t)order[b->row_count - 1] + 1;
-    int status = make_room(t, rows);
+    int status = rows > DETECT_ROWS_MAX ? ERR_RANGE : sit_down(t);
+    if (status == 0)
+        status = desk_room(t->desk, rows);
     if (status != 0)
         return status;
     t->flow_count = rows;
-    return flow_read(&t->reader, b, order, source_of(t->state, b), t->flows);
+    status = flow_read(&t->desk->reader, b, order, source_of(t->state, b), t->desk->flows);
+    return status != 0 ? status : rule_hits_read(&t->desk->hits, t->o.shared->rules, b, order);
 }
 
 static void show(struct detect_run *run, const struct flow *flow)
@@ -214,6 +213,20 @@ static void show(struct detect_run *run, const struct flow *flow)
         run->detector = d;
         run->index = i;
         d->flow(run, detector_state(run->state, i), flow);
+    }
+}
+
+/* What the flow will look up is on its way from memory while flows before it are shown. */
+static void look_ahead(struct detect_tenant *t, size_t at, bool near)
+{
+    if (at >= t->flow_count)
+        return;
+    const struct flow *flow = &t->desk->flows[at];
+    for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
+        const struct detector *d = DETECTORS[i];
+        if (d->ahead != NULL && (flow->flags & d->needs) == d->needs &&
+            (flow->flags & d->avoids) == 0)
+            d->ahead(detector_state(t->state, i), flow, near);
     }
 }
 
@@ -246,19 +259,40 @@ static void note_time(struct tenant_state *s, struct flow *f)
     s->rows++;
 }
 
+/* The hits of a row, from `hit` on; returns where those of later rows begin. */
+static size_t show_hits(struct detect_run *run, size_t place, size_t hit)
+{
+    const struct rule_hits *hits = &run->tenant->desk->hits;
+    size_t end = hit;
+    while (end < hits->count && hits->items[end].place == place)
+        end++;
+    run->hits = end == hit ? NULL : &hits->items[hit];
+    run->hit_count = end - hit;
+    return end;
+}
+
 int detect_run_rows(struct detect_tenant *t)
 {
     struct detect_run *run = &t->run;
+    size_t hit = 0;
     run->status = 0;
+    if (t->flow_count != 0)
+        rule_hits_sort(&t->desk->hits);
     for (size_t i = 0; i < t->flow_count && run->status == 0; i++) {
-        struct flow *f = &t->flows[i];
+        struct flow *f = &t->desk->flows[i];
+        hit = show_hits(run, i, hit);
+        look_ahead(t, i + AHEAD_FAR, false);
+        look_ahead(t, i + AHEAD_NEAR, true);
         if (t->o.rows_tick)
             tick_to(t, f->time_ns);
         note_time(t->state, f);
         show(run, f);
     }
     t->flow_count = 0;
-    flow_texts_reset(&t->reader.texts);
+    run->hits = NULL;
+    run->hit_count = 0;
+    desk_give(t->o.desks, t->desk);
+    t->desk = NULL;
     return run->status;
 }
 
@@ -400,34 +434,88 @@ void detect_tenant_prevalence(struct detect_tenant *t, const struct prevalence_s
     t->prevalence = set;
 }
 
-struct slice detect_tenant_image(const struct detect_tenant *t)
+static void find_gaps(const struct detect_tenant *t, struct gaps *out)
 {
-    assert(t->flow_count == 0);
-    return slice_of((const void *)t->state, t->state->bytes);
+    struct tenant_state *s = t->state;
+    out->count = 0;
+    table_gap(&s->episodes.table, out);
+    table_gap(&s->contributed, out);
+    for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
+        if (DETECTORS[i]->gaps != NULL)
+            DETECTORS[i]->gaps(detector_state(s, i), out);
+    }
 }
 
 /*
- * Much of a state is untouched zeros: where both sides have them nothing is written, so that the
- * pages of a new state that nobody needed stay the kernel's.
+ * layout, bytes of the state, number of spans; place and length of each; their bytes, one behind the
+ * other. Everything outside of the spans is zero.
  */
-static void copy_image(unsigned char *to, struct slice image)
+int detect_tenant_image(const struct detect_tenant *t, struct buf *out)
 {
-    static const unsigned char ZEROS[IMAGE_STEP_BYTES];
-    for (size_t at = 0; at < image.len; at += IMAGE_STEP_BYTES) {
-        size_t len = image.len - at < IMAGE_STEP_BYTES ? image.len - at : IMAGE_STEP_BYTES;
-        if (memcmp(image.data + at, ZEROS, len) != 0 || memcmp(to + at, ZEROS, len) != 0)
-            memcpy(to + at, image.data + at, len);
+    const char *base = (const void *)t->state;
+    size_t bytes = t->state->bytes;
+    struct gaps gaps;
+    struct slice spans[GAPS_MAX + 1];
+    size_t count = 0;
+    size_t at = 0;
+    assert(t->flow_count == 0);
+    find_gaps(t, &gaps);
+    for (size_t i = 0; i < gaps.count; i++) {
+        size_t gap = (size_t)(gaps.items[i].data - base);
+        assert(gap >= at && gaps.items[i].len <= bytes - gap);
+        if (gaps.items[i].len < GAP_BYTES_MIN)
+            continue;
+        spans[count++] = slice_of(base + at, gap - at);
+        at = gap + gaps.items[i].len;
     }
+    spans[count++] = slice_of(base + at, bytes - at);
+    buf_put64(out, t->state->layout);
+    buf_put64(out, bytes);
+    buf_put64(out, count);
+    for (size_t i = 0; i < count; i++) {
+        buf_put64(out, (uint64_t)(spans[i].data - base));
+        buf_put64(out, spans[i].len);
+    }
+    for (size_t i = 0; i < count; i++)
+        buf_slice(out, spans[i]);
+    return buf_ok(out) ? 0 : ERR_NOMEM;
+}
+
+/* Copy the spans of an image into a block of zeros; false when they are not of this state. */
+static bool copy_spans(char *to, size_t bytes, struct slice image)
+{
+    if (image.len < 3 * sizeof(uint64_t) || bytes_get64(image.data + 8) != bytes)
+        return false;
+    uint64_t count = bytes_get64(image.data + 16);
+    struct slice spans = slice_from_offset(image, 3 * sizeof(uint64_t));
+    if (count > spans.len / SPAN_BYTES)
+        return false;
+    struct slice from = slice_from_offset(spans, (size_t)count * SPAN_BYTES);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at = bytes_get64(spans.data + i * SPAN_BYTES);
+        uint64_t len = bytes_get64(spans.data + i * SPAN_BYTES + 8);
+        if (at > bytes || len > bytes - at || len > from.len)
+            return false;
+        memcpy(to + at, from.data, len);
+        from = slice_from_offset(from, (size_t)len);
+    }
+    return from.len == 0;
 }
 
 int detect_tenant_load(struct detect_tenant *t, struct slice bytes)
 {
-    uint64_t layout = 0;
-    if (bytes.len != t->state->bytes)
+    size_t size = t->state->bytes;
+    if (bytes.len < sizeof(uint64_t) || bytes_get64(bytes.data) != t->state->layout)
         return ERR_FORMAT;
-    memcpy(&layout, bytes.data, sizeof(layout));
-    if (layout != t->state->layout)
+    struct tenant_state *s = pages_alloc(size);
+    if (s == NULL)
+        return ERR_NOMEM;
+    if (!copy_spans((void *)s, size, bytes) || s->layout != t->state->layout || s->bytes != size) {
+        pages_free(s, size);
         return ERR_FORMAT;
-    copy_image((void *)t->state, bytes);
+    }
+    pages_free(t->state, size);
+    t->state = s;
+    t->run.state = s;
     return 0;
 }

@@ -17,10 +17,13 @@
 #pragma once
 
 #include "detect/detector.h"
+#include "detect/indicator_hunt.h"
 #include "detect/indicator_set.h"
 #include "detect/policy.h"
 #include "detect/policy_print.h"
 #include "detect/prevalence.h"
+#include "detect/rule_set.h"
+#include "detect/sigma_explain.h"
 #include "event/zone.h"
 
 enum detect_limits {
@@ -55,6 +58,7 @@ struct detect_shared {
     uint64_t seed; /* of keyed hashes; stored, so that a restart gives the same */
     const struct indicator_set *indicators;
     const struct prevalence_set *prevalence;
+    const struct rule_set *rules; /* detect/rule_set.h */
 };
 
 /* An alert on its way out, with what orders the alerts of a replay. */
@@ -66,8 +70,15 @@ struct detect_alert {
     uint32_t sub;
 };
 
+/* Working memory that the tenants of a process share (detect/desk.h); it outlives them. */
+struct desks;
+struct desks *desks_new(void);
+/* NULL is fine. */
+void desks_free(struct desks *d);
+
 struct detect_options {
     const struct detect_shared *shared;
+    struct desks *desks; /* or NULL: the tenant has its own */
     const struct detect_profile *profile;
     bool rows_tick; /* replay: the second of a row's time ticks before it, and nobody else does */
     int (*alert)(void *self, const struct detect_alert *alert); /* copies */
@@ -123,7 +134,13 @@ void detect_tenant_prevalence(struct detect_tenant *t, const struct prevalence_s
 /* What detect_contribute() said since the last call: keys, ascending; reset by the call. */
 int detect_tenant_contribution(struct detect_tenant *t, struct buf *out);
 
-/* The state as bytes, lent until the next call; only between detect_run_rows() and detect_add(). */
-struct slice detect_tenant_image(const struct detect_tenant *t);
-/* ERR_FORMAT: of another version of the program or another size; the state is untouched. */
+/*
+ * Append the state as bytes, without what nothing was written to; only between detect_run_rows() and
+ * detect_add(). Equal states give equal bytes. ERR_NOMEM.
+ */
+int detect_tenant_image(const struct detect_tenant *t, struct buf *out);
+/*
+ * ERR_FORMAT: of another version of the program or another size; or ERR_NOMEM. The state is then
+ * untouched.
+ */
 int detect_tenant_load(struct detect_tenant *t, struct slice bytes);

@@ -60,7 +60,14 @@ struct detector {
         avoids; /* and must not have; FLOW_EXCLUDED is never shown to a detector that says so */
     size_t (*bytes)(const struct detect_size *size);           /* of its state, a multiple of 8 */
     void (*init)(void *state, const struct detect_size *size); /* of a zeroed block */
+    /* What is still as init() left it, zeros, in the order of addresses; NULL = look at all of it. */
+    void (*gaps)(const void *state, struct gaps *out);
     void (*flow)(struct detect_run *run, void *state, const struct flow *flow);
+    /*
+     * A flow that comes a few flows later, twice (`near` the second time): ask the memory for what
+     * flow() will look up first, and change nothing. NULL = not worth it.
+     */
+    void (*ahead)(const void *state, const struct flow *flow, bool near);
     /* Each second, also without flows; NULL = not interested. */
     void (*tick)(struct detect_run *run, void *state, int64_t tick_ns);
     /* Entries that its tables gave up so far; NULL = it has none. */
@@ -104,6 +111,11 @@ void detect_contribute(struct detect_run *run, uint64_t destination_key);
 struct indicator_set;
 /* The lists of indicators, or NULL. */
 const struct indicator_set *detect_indicators(const struct detect_run *run);
+struct rule_set;
+struct rule_hit;
+/* The Sigma rules, or NULL; the rules that the row at hand holds, in the order of the set. */
+const struct rule_set *detect_rules(const struct detect_run *run);
+size_t detect_rule_hits(const struct detect_run *run, const struct rule_hit **out);
 struct policy;
 /* The municipality's zone matrix, or NULL (no zones configured). */
 const struct policy *detect_policy(const struct detect_run *run);

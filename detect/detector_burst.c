@@ -113,6 +113,13 @@ static void burst_init(void *state, const struct detect_size *size)
     }
 }
 
+static void burst_gaps(const void *state, struct gaps *out)
+{
+    const struct burst_state *s = state;
+    for (int i = 0; i < TEXT_COUNT; i++)
+        table_gap(&s->hosts[i], out);
+}
+
 static double level_of(const struct burst_host *h)
 {
     return ((double)h->seen + LEVEL_WEIGHT) / ((double)h->expected + LEVEL_WEIGHT);
@@ -242,6 +249,7 @@ const struct detector detector_burst = {
     .avoids = FLOW_EXCLUDED | FLOW_SHARED_SOURCE,
     .bytes = burst_bytes,
     .init = burst_init,
+    .gaps = burst_gaps,
     .flow = burst_flow,
     .evictions = burst_evictions,
     .ladder = burst_ladder,

@@ -153,6 +153,13 @@ static void flood_init(void *state, const struct detect_size *size)
 
 /* ------------------------------------------------------------------------- the test */
 
+static void flood_gaps(const void *state, struct gaps *out)
+{
+    const struct flood_state *s = state;
+    table_gap(&s->servers, out);
+    table_gap(&s->passing, out);
+}
+
 static float reference_of(float busy)
 {
     return busy * CROWD > LEAST ? busy * CROWD : LEAST;
@@ -376,6 +383,7 @@ const struct detector detector_flood = {
     .avoids = FLOW_EXCLUDED,
     .bytes = flood_bytes,
     .init = flood_init,
+    .gaps = flood_gaps,
     .flow = flood_flow,
     .tick = flood_tick,
     .evictions = flood_evictions,

@@ -124,6 +124,13 @@ static void indicator_init(void *state, const struct detect_size *size)
     table_init(&s->entries, at, ENTRIES, sizeof(struct entry));
 }
 
+static void indicator_gaps(const void *state, struct gaps *out)
+{
+    const struct indicator_state *s = state;
+    table_gap(&s->hosts, out);
+    table_gap(&s->entries, out);
+}
+
 static uint64_t indicator_evictions(const void *state)
 {
     const struct indicator_state *s = state;
@@ -246,6 +253,7 @@ const struct detector detector_indicator = {
     .avoids = FLOW_EXCLUDED,
     .bytes = indicator_bytes,
     .init = indicator_init,
+    .gaps = indicator_gaps,
     .flow = indicator_flow,
     .evictions = indicator_evictions,
 };

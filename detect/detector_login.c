@@ -344,6 +344,13 @@ static void login_flow(struct detect_run *run, void *state, const struct flow *f
         judge_destination(run, s, flow);
 }
 
+static void login_gaps(const void *state, struct gaps *out)
+{
+    const struct login_state *s = state;
+    table_gap(&s->sources, out);
+    table_gap(&s->destinations, out);
+}
+
 static uint64_t login_evictions(const void *state)
 {
     const struct login_state *s = state;
@@ -364,6 +371,7 @@ const struct detector detector_login = {
     .avoids = FLOW_EXCLUDED,
     .bytes = login_bytes,
     .init = login_init,
+    .gaps = login_gaps,
     .flow = login_flow,
     .evictions = login_evictions,
     .ladder = login_ladder,

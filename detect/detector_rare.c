@@ -229,6 +229,15 @@ static void init(void *state, const struct detect_size *size)
     table_init(&s->names, at, n.names, sizeof(struct name));
 }
 
+static void gaps(const void *state, struct gaps *out)
+{
+    const struct rare_state *s = state;
+    table_gap(&s->known, out);
+    table_gap(&s->fresh, out);
+    table_gap(&s->hosts, out);
+    table_gap(&s->names, out);
+}
+
 static uint64_t evictions(const void *state)
 {
     const struct rare_state *s = state;
@@ -575,6 +584,17 @@ static bool goes_out(const struct flow *f)
     return (f->direction == FLOW_OUT || by_proxy) && f->destination_key != 0 && f->source_key != 0;
 }
 
+static void ahead(const void *state, const struct flow *f, bool near)
+{
+    const struct rare_state *s = state;
+    if (!goes_out(f))
+        return;
+    table_ahead(&s->known, f->destination_key, near);
+    table_ahead(&s->hosts, f->source_key, near);
+    if ((f->flags & FLOW_HAS_DESTINATION) != 0)
+        table_ahead(&s->names, name_key(&f->destination), near);
+}
+
 static void flow(struct detect_run *run, void *state, const struct flow *f)
 {
     struct rare_state *s = state;
@@ -683,7 +703,9 @@ const struct detector detector_rare = {
     .avoids = FLOW_EXCLUDED | FLOW_UNPARSED,
     .bytes = bytes,
     .init = init,
+    .gaps = gaps,
     .flow = flow,
+    .ahead = ahead,
     .tick = tick,
     .evictions = evictions,
 };

@@ -195,6 +195,17 @@ static void scan_init(void *state, const struct detect_size *size)
     make_set(s, &s->targets, size, PART_TARGETS);
 }
 
+static void scan_gaps(const void *state, struct gaps *out)
+{
+    const struct scan_state *s = state;
+    table_gap(&s->walks, out);
+    table_gap(&s->pairs, out);
+    table_gap(&s->inbound, out);
+    contact_set_gaps(&s->contacts, out);
+    contact_set_gaps(&s->inbound_contacts, out);
+    contact_set_gaps(&s->targets, out);
+}
+
 static uint64_t scan_evictions(const void *state)
 {
     const struct scan_state *s = state;
@@ -505,6 +516,13 @@ static void refuse_from_inside(struct detect_run *run, struct scan_state *s, con
         refuse_port(run, s, f, refuse_host(run, s, f, kind, weight));
 }
 
+static void scan_ahead(const void *state, const struct flow *f, bool near)
+{
+    const struct scan_state *s = state;
+    if (!near && f->direction != FLOW_IN && !scan_flow_is_noise(f))
+        scan_target_ahead(&s->targets, f);
+}
+
 static void scan_flow(struct detect_run *run, void *state, const struct flow *f)
 {
     struct scan_state *s = state;
@@ -568,6 +586,8 @@ const struct detector detector_scan = {.id = "D3",
                                                  FLOW_LOGIN_DONE,
                                        .bytes = scan_bytes,
                                        .init = scan_init,
+                                       .gaps = scan_gaps,
                                        .flow = scan_flow,
+                                       .ahead = scan_ahead,
                                        .tick = scan_tick,
                                        .evictions = scan_evictions};

@@ -170,6 +170,13 @@ static void slow_init(void *state, const struct detect_size *size)
     contact_set_init(&s->targets, base + targets_at(size), targets_for(size));
 }
 
+static void slow_gaps(const void *state, struct gaps *out)
+{
+    const struct slow_state *s = state;
+    table_gap(&s->entries, out);
+    contact_set_gaps(&s->targets, out);
+}
+
 static uint64_t slow_evictions(const void *state)
 {
     const struct slow_state *s = state;
@@ -458,6 +465,13 @@ static void answer(struct slow_state *s, const struct flow *f, enum scan_kind ki
     (void)hyperloglog_add(&e->answered[0], service_of(f));
 }
 
+static void slow_ahead(const void *state, const struct flow *f, bool near)
+{
+    const struct slow_state *s = state;
+    if (!near && f->direction != FLOW_IN && !scan_flow_is_noise(f))
+        scan_target_ahead(&s->targets, f);
+}
+
 static void slow_flow(struct detect_run *run, void *state, const struct flow *f)
 {
     struct slow_state *s = state;
@@ -501,6 +515,8 @@ const struct detector detector_slow_scan = {.id = "D4",
                                                       FLOW_LOGIN_DONE,
                                             .bytes = slow_bytes,
                                             .init = slow_init,
+                                            .gaps = slow_gaps,
                                             .flow = slow_flow,
+                                            .ahead = slow_ahead,
                                             .tick = slow_tick,
                                             .evictions = slow_evictions};

@@ -468,6 +468,15 @@ static void zone_flow(struct detect_run *run, void *state, const struct flow *fl
         tell(run, state, flow, &j);
 }
 
+static void zone_gaps(const void *state, struct gaps *out)
+{
+    const struct zone_state *s = state;
+    table_gap(&s->hosts, out);
+    table_gap(&s->crowds, out);
+    table_gap(&s->services, out);
+    table_gap(&s->lanes, out);
+}
+
 static uint64_t zone_evictions(const void *state)
 {
     const struct zone_state *s = state;
@@ -483,6 +492,7 @@ const struct detector detector_zone = {
     .avoids = FLOW_EXCLUDED,
     .bytes = zone_bytes,
     .init = zone_init,
+    .gaps = zone_gaps,
     .flow = zone_flow,
     .evictions = zone_evictions,
 };

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "detect/alert_line.h"
+#include "detect/rule_set.h"
 
 enum {
     FIRST_PLACES = ALERT_EVIDENCE_MAX / 2, /* that stay; the others make room for stronger ones */
@@ -87,7 +88,7 @@ static void put_group(struct buf *out, const struct detect_run *run, const struc
     buf_text(out, d->id);
     buf_byte(out, '\0');
     buf_byte(out, (char)d->version);
-    buf_text(out, d->texts[f->text].name);
+    buf_text(out, f->rule == NULL ? d->texts[f->text].name : f->rule->id);
     buf_byte(out, '\0');
     for (uint8_t i = 0; i < f->item_count; i++) {
         if (!f->items[i].key)
@@ -212,7 +213,9 @@ static void add_place(struct episode *e, struct episode_place place)
 
 static uint8_t severity_of(const struct detect_run *run, const struct finding *f)
 {
-    int severity = (int)run->detector->texts[f->text].severity + f->severity_step;
+    const struct detector_text *text =
+        f->rule == NULL ? &run->detector->texts[f->text] : &f->rule->text;
+    int severity = (int)text->severity + f->severity_step;
     if (f->flow != NULL && severity > ALERT_INFORMATIONAL)
         severity += f->flow->important;
     if (severity < ALERT_INFORMATIONAL)
@@ -268,6 +271,7 @@ static void open_episode(struct detect_run *run, uint64_t key, const struct find
     e->tail = f->tail;
     e->detector = (uint8_t)run->index;
     e->text = f->text;
+    e->rule = f->rule == NULL ? 0 : f->rule->key;
     e->severity = severity_of(run, f);
     e->silent = (uint8_t)detect_withheld(run, f, e->severity);
     e->places[0] = place_of(run, f);

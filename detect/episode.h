@@ -52,7 +52,8 @@ struct episode {
     int64_t released_tick_ns;
     int64_t tick_ns; /* at which it began */
     uint64_t count;
-    double tail; /* of the strongest finding */
+    double tail;   /* of the strongest finding */
+    uint64_t rule; /* key of the rule whose words are told; 0 = the detector's text */
     uint32_t revision;
     uint16_t item_bytes;
     uint8_t detector;

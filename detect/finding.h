@@ -44,6 +44,8 @@ struct finding_item {
     uint8_t kind; /* enum finding_kind */
 };
 
+struct rule_entry; /* detect/rule_set.h */
+
 struct finding {
     uint8_t text; /* index of the detector's texts */
     uint8_t item_count;
@@ -54,8 +56,9 @@ struct finding {
     uint16_t text_len;
     double tail; /* probability of something at least so unusual on a normal day */
     int64_t window_ns;
-    int64_t time_ns;         /* of the flow, or of the tick */
-    const struct flow *flow; /* the row that completes it; NULL: the tick does */
+    int64_t time_ns;               /* of the flow, or of the tick */
+    const struct rule_entry *rule; /* whose words are told; NULL: the detector's text */
+    const struct flow *flow;       /* the row that completes it; NULL: the tick does */
     struct finding_item items[FINDING_ITEMS_MAX];
     char values[FINDING_TEXT_BYTES_MAX];
 };

@@ -5,6 +5,7 @@
 enum {
     COLUMNS_MAX = 8, /* of one field: ordinal 0 in all its kinds */
     CACHE_SLOTS = 256,
+    AHEAD_ROWS = 8, /* whose lookups wait for memory meanwhile */
 };
 
 /* Where the texts of a field are. */
@@ -19,7 +20,7 @@ struct cache {
     uint32_t hits[CACHE_SLOTS];
 };
 
-struct hits {
+struct flow_hits {
     struct flow_reader *r;
     const struct indicator_set *set;
     const struct batch *b;
@@ -44,7 +45,7 @@ static struct texts texts_of(const struct batch *b, uint16_t field)
 }
 
 /* A row's text, percent escapes as they are; valid until the next call. Empty when it has none. */
-static struct slice text_at(struct hits *h, const struct texts *t, uint32_t row)
+static struct slice text_at(struct flow_hits *h, const struct texts *t, uint32_t row)
 {
     for (size_t i = 0; i < t->count; i++) {
         const struct column *c = t->columns[i];
@@ -65,7 +66,7 @@ static struct slice text_at(struct hits *h, const struct texts *t, uint32_t row)
     return SLICE("");
 }
 
-static uint32_t host_hit(struct hits *h, const struct flow *f)
+static uint32_t host_hit(struct flow_hits *h, const struct flow *f)
 {
     size_t slot = f->domain % CACHE_SLOTS;
     struct slice host = flow_text(&h->r->texts, f->domain);
@@ -80,7 +81,7 @@ static uint32_t host_hit(struct hits *h, const struct flow *f)
 }
 
 /* The URL as it was looked for: host, path and query, for people; what is too long is left out. */
-static uint32_t url_text(struct hits *h, const struct flow *f, const struct indicator_url *url)
+static uint32_t url_text(struct flow_hits *h, const struct flow *f, const struct indicator_url *url)
 {
     char memory[INDICATOR_URL_BYTES_MAX + SLICE_PADDING_BYTES];
     struct buf text = {
@@ -94,7 +95,7 @@ static uint32_t url_text(struct hits *h, const struct flow *f, const struct indi
     return flow_text_add(&h->r->texts, buf_content(&text));
 }
 
-static uint32_t url_hit(struct hits *h, struct flow *f, uint32_t row)
+static uint32_t url_hit(struct flow_hits *h, struct flow *f, uint32_t row)
 {
     char path[INDICATOR_URL_BYTES_MAX];
     struct indicator_url url = {.host = flow_text(&h->r->texts, f->domain),
@@ -121,7 +122,7 @@ static uint32_t url_hit(struct hits *h, struct flow *f, uint32_t row)
     return hit;
 }
 
-static uint32_t address_hit(const struct hits *h, const struct flow *f, bool source)
+static uint32_t address_hit(const struct flow_hits *h, const struct flow *f, bool source)
 {
     if (source) {
         return f->direction != FLOW_IN || (f->flags & FLOW_HAS_SOURCE) == 0
@@ -133,7 +134,15 @@ static uint32_t address_hit(const struct hits *h, const struct flow *f, bool sou
                : indicator_find_address(h->set, &f->destination, f->destination_port, f->time_ns);
 }
 
-static uint32_t row_hit(struct hits *h, struct flow *f, uint32_t row)
+static void address_ahead(const struct indicator_set *set, const struct flow *f)
+{
+    if ((f->flags & FLOW_HAS_DESTINATION) != 0)
+        indicator_ahead(set, &f->destination);
+    if (f->direction == FLOW_IN)
+        indicator_ahead(set, &f->source);
+}
+
+static uint32_t row_hit(struct flow_hits *h, struct flow *f, uint32_t row)
 {
     uint32_t hit = url_hit(h, f, row);
     if (hit == 0 && f->domain != 0)
@@ -153,16 +162,18 @@ void flow_hit(struct flow_reader *r, const struct batch *b, const uint32_t *orde
     const struct indicator_set *set = r->shared->indicators;
     if (set == NULL || indicator_set_entries(set) == 0)
         return;
-    struct hits h = {.r = r,
-                     .set = set,
-                     .b = b,
-                     .path = texts_of(b, FIELD_URL_PATH),
-                     .query = texts_of(b, FIELD_URL_QUERY),
-                     .whole = texts_of(b, FIELD_URL_ORIGINAL),
-                     .agent = texts_of(b, FIELD_USER_AGENT),
-                     .question = texts_of(b, FIELD_DNS_QUESTION)};
+    struct flow_hits h = {.r = r,
+                          .set = set,
+                          .b = b,
+                          .path = texts_of(b, FIELD_URL_PATH),
+                          .query = texts_of(b, FIELD_URL_QUERY),
+                          .whole = texts_of(b, FIELD_URL_ORIGINAL),
+                          .agent = texts_of(b, FIELD_USER_AGENT),
+                          .question = texts_of(b, FIELD_DNS_QUESTION)};
     for (uint32_t row = 0; row < b->row_count; row++) {
         struct flow *f = &flows[order[row]];
+        if (b->row_count - row > AHEAD_ROWS)
+            address_ahead(set, &flows[order[row + AHEAD_ROWS]]);
         f->hit = row_hit(&h, f, row);
     }
 }

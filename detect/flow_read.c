@@ -12,6 +12,7 @@ enum {
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
     TEXTS_FIRST = 256,
+    AHEAD_TEXTS = 8, /* that are on their way from memory meanwhile */
 };
 
 /* The batch and where its rows go. */
@@ -174,6 +175,8 @@ static void read_codes(const struct reading *at, const struct text_reader *how,
 {
     struct flow_reader *r = at->r;
     for (uint32_t code = 0; code < c->entry_count; code++) {
+        if (c->entry_count - code > AHEAD_TEXTS)
+            __builtin_prefetch(batch_span(at->b, c->entries[code + AHEAD_TEXTS]).data);
         struct slice text = meant(r, at->b, c->entries[code], c->kind, how->lower);
         r->key_of[code] = how->keyed && text.len != 0 ? hash_slice(r->shared->seed, text) | 1 : 0;
         r->text_of[code] = how->keep && text.len != 0 ? flow_text_add(&r->texts, text) : 0;
@@ -188,11 +191,18 @@ static void read_codes(const struct reading *at, const struct text_reader *how,
     }
 }
 
+static void text_ahead(const struct batch *b, const struct column *c, uint32_t row)
+{
+    if (b->row_count - row > AHEAD_TEXTS && c->spans[row + AHEAD_TEXTS].len != SPAN_NONE)
+        __builtin_prefetch(batch_span(b, c->spans[row + AHEAD_TEXTS]).data);
+}
+
 static void read_spans(const struct reading *at, const struct text_reader *how,
                        const struct column *c)
 {
     struct flow_reader *r = at->r;
     for (uint32_t row = 0; row < at->b->row_count; row++) {
+        text_ahead(at->b, c, row);
         if (c->spans[row].len == SPAN_NONE || c->spans[row].len == 0)
             continue;
         struct slice text = meant(r, at->b, c->spans[row], c->kind, how->lower);

@@ -9,6 +9,10 @@ enum {
     ORIGINS_FIRST = 64,
     FINDING_BYTES_MAX = 80, /* of a bad line's text */
     RECORD_BYTES_MAX = 3,   /* kind and length */
+    /* Half of {"type":"domain|ip","value":"|"}, and 'a', of a list in a pattern. */
+    MISP_ENTRY_BYTES_MIN = 16,
+    STIX_ENTRY_BYTES_MIN = 4,
+    PENDING_MAX = 16, /* entries whose slots are on their way from memory */
 };
 
 /* An array that doubles. */
@@ -16,9 +20,18 @@ struct growth {
     size_t cap; /* items */
 };
 
+/* An entry that was read and is not in the set yet. */
+struct pending {
+    struct indicator_key key;
+    uint64_t hash;
+    int64_t expires_ns;
+    uint32_t line;
+};
+
 struct builder {
     struct indicator_set *set;
     const struct indicator_suffixes *suffixes;
+    const struct indicator_known *known; /* or NULL */
     struct diag *diag;
     struct growth texts;
     struct growth origins;
@@ -28,6 +41,8 @@ struct builder {
     uint32_t *origin_slots; /* which origin has this content; number + 1, 0 = free */
     size_t origin_slot_count;
     uint32_t told; /* findings of the list at hand */
+    uint32_t pending_count;
+    struct pending pending[PENDING_MAX];
 };
 
 /* The array with room for `need` items, or NULL, and it is unchanged. */
@@ -232,24 +247,23 @@ static int add_new(struct builder *b, const struct indicator_key *key, uint64_t 
     return 0;
 }
 
-static int add_entry(struct builder *b, uint32_t list, const struct indicator_key *key,
-                     int64_t expires_ns)
+static int add_entry(struct builder *b, uint32_t list, const struct pending *p)
 {
     struct indicator_set *set = b->set;
     struct indicator_counts *counts = &set->lists[list].counts;
+    const struct indicator_key *key = &p->key;
     struct slice text = slice_of(key->bytes, key->len);
-    uint64_t hash = indicator_hash(set, key->kind, text);
-    size_t entry = indicator_table_find(set, key->kind, text, hash);
+    size_t entry = indicator_table_find(set, key->kind, text, p->hash);
     struct draft d = {0};
     uint32_t origin = 0;
     if (entry != SIZE_MAX)
         draft_load(&d, set, set->entries[entry].origin);
-    bool repeated = draft_add(&d, list, expires_ns);
+    bool repeated = draft_add(&d, list, p->expires_ns);
     int status = intern_origin(b, &d, &origin);
     if (status != 0)
         return status;
     if (entry == SIZE_MAX) {
-        status = add_new(b, key, hash, origin);
+        status = add_new(b, key, p->hash, origin);
         counts->added += status == 0;
         return status;
     }
@@ -257,6 +271,29 @@ static int add_entry(struct builder *b, uint32_t list, const struct indicator_ke
     counts->repeated += repeated;
     counts->shared += !repeated;
     return 0;
+}
+
+/* Add what is pending, in its order; *line is that of an entry that failed. */
+static int add_pending(struct builder *b, uint32_t list, uint32_t *line)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < b->pending_count && status == 0; i++) {
+        *line = b->pending[i].line;
+        status = add_entry(b, list, &b->pending[i]);
+    }
+    b->pending_count = 0;
+    return status;
+}
+
+/* The key at the end of what is pending is an entry; it waits until its slots are at hand. */
+static void defer(struct builder *b, const struct indicator_entry *entry)
+{
+    const struct indicator_set *set = b->set;
+    struct pending *p = &b->pending[b->pending_count++];
+    p->hash = indicator_hash(set, p->key.kind, slice_of(p->key.bytes, p->key.len));
+    p->expires_ns = entry->expires_ns;
+    p->line = entry->line;
+    __builtin_prefetch(&set->slots[slot_first(set, p->hash)], 1);
 }
 
 /* --- lists --- */
@@ -269,17 +306,18 @@ static void refuse(struct builder *b, const struct indicator_source *s, uint32_t
         return;
     b->told++;
     bool cut = entry->text.len > FINDING_BYTES_MAX;
-    diag_add(b->diag, s->path, entry->line, 1, "%.*s%s%s%s",
+    diag_add(b->diag, s->path, entry->line, 1, "%.*s%s%.*s%s%s%s", (int)entry->id.len,
+             entry->id.data, entry->id.len == 0 ? "" : ": ",
              cut ? FINDING_BYTES_MAX : (int)entry->text.len, entry->text.data, cut ? "..." : "",
              entry->text.len == 0 ? "" : ": ", why);
 }
 
-static const char *read_key(const struct builder *b, const struct indicator_source *s,
-                            const struct indicator_entry *entry, struct indicator_key *key)
+static const char *read_key(const struct builder *b, const struct indicator_entry *entry,
+                            struct indicator_key *key)
 {
     const char *why = entry->fault;
     if (why == NULL)
-        why = indicator_key_read(key, entry->text, s->type, entry->port);
+        why = indicator_key_read(key, entry->text, entry->type, entry->port);
     if (why != NULL || key->kind != INDICATOR_DOMAIN || b->suffixes == NULL)
         return why;
     char name[HOSTNAME_BYTES_MAX + 1];
@@ -288,6 +326,44 @@ static const char *read_key(const struct builder *b, const struct indicator_sour
     if (b->suffixes->is_suffix(b->suffixes->context, name))
         return "a public suffix: everybody's names are below it; name the domain";
     return NULL;
+}
+
+/* Whether the set is made without this entry, which another one holds and says to live. */
+static bool is_known(const struct builder *b, const struct indicator_key *key)
+{
+    if (b->known == NULL)
+        return false;
+    struct slice text = slice_of(key->bytes, key->len);
+    const struct indicator_set *set = b->known->set;
+    size_t entry = indicator_table_find(set, key->kind, text, indicator_hash(set, key->kind, text));
+    return entry != SIZE_MAX && indicator_is_live(set, (uint32_t)(entry + 1), b->known->at_ns);
+}
+
+static int count_unused(struct builder *b, uint32_t list, const char *what)
+{
+    struct indicator_list_info *info = &b->set->lists[list];
+    if (info->unused == NULL) {
+        info->unused = arena_alloc(&b->set->arena, sizeof(*info->unused));
+        if (info->unused == NULL)
+            return ERR_NOMEM;
+        *info->unused = (struct indicator_unused){0};
+    }
+    info->counts.unused++;
+    indicator_unused_add(info->unused, what);
+    return 0;
+}
+
+/* A feed that is all of other things is no mistake of the file, but whoever named it should know. */
+static void say_useless(struct builder *b, const struct indicator_source *s, uint32_t list)
+{
+    const struct indicator_list_info *info = &b->set->lists[list];
+    struct buf what = {0};
+    if (info->counts.lines != 0 || info->unused == NULL)
+        return;
+    indicator_unused_print(&what, info->unused);
+    diag_add(b->diag, s->path, 0, 0, "list %.*s: nothing of it can be used: %s", (int)s->name.len,
+             s->name.data, buf_string(&what));
+    buf_release(&what);
 }
 
 /* What a list comes to, where that is worth a word. */
@@ -308,27 +384,40 @@ static int read_list(struct builder *b, const struct indicator_source *s, uint32
 {
     struct indicator_list reader;
     struct indicator_entry entry;
-    struct indicator_key key;
+    uint32_t line = 0;
     struct indicator_counts *counts = &b->set->lists[list].counts;
     int status = indicator_list_open(&reader, s, b->diag);
     if (status != 0)
         return status;
     b->told = 0;
     while (status == 0 && indicator_list_next(&reader, &entry)) {
+        if (entry.unused != NULL) {
+            status = count_unused(b, list, entry.unused);
+            continue;
+        }
         counts->lines++;
-        const char *why = read_key(b, s, &entry, &key);
+        struct indicator_key *key = &b->pending[b->pending_count].key;
+        const char *why = read_key(b, &entry, key);
         if (why != NULL)
             refuse(b, s, list, &entry, why);
+        else if (is_known(b, key))
+            counts->known++;
         else
-            status = add_entry(b, list, &key, entry.expires_ns);
+            defer(b, &entry);
+        if (b->pending_count == PENDING_MAX)
+            status = add_pending(b, list, &line);
     }
+    if (status == 0)
+        status = add_pending(b, list, &line);
     if (status == ERR_RANGE) {
-        diag_add(b->diag, s->path, entry.line, 1,
+        diag_add(b->diag, s->path, line, 1,
                  "more than %d entries or %d bytes in all lists; take some lists out",
                  INDICATOR_ENTRIES_MAX, INDICATOR_TEXT_BYTES_MAX);
     }
-    if (status == 0)
+    if (status == 0) {
         sum_up(b, s, list);
+        say_useless(b, s, list);
+    }
     indicator_list_close(&reader);
     return status;
 }
@@ -341,24 +430,35 @@ static struct slice keep_name(struct indicator_set *set, struct slice name)
     return slice_of(copy, copy == NULL ? 0 : name.len);
 }
 
-/* Lines of all lists, as no entry has less than one, and their bytes. */
-static size_t count_lines(const struct indicator_source *sources, size_t count, size_t *bytes)
+static size_t count_lines(struct slice content)
 {
-    size_t lines = 0;
-    *bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct slice rest = sources[i].content;
-        lines += rest.len != 0;
-        *bytes += rest.len;
-        while (rest.len != 0) {
-            const char *newline = memchr(rest.data, '\n', rest.len);
-            if (newline == NULL)
-                break;
-            lines++;
-            rest = slice_from_offset(rest, (size_t)(newline - rest.data) + 1);
-        }
+    size_t lines = content.len != 0;
+    while (content.len != 0) {
+        const char *newline = memchr(content.data, '\n', content.len);
+        if (newline == NULL)
+            break;
+        lines++;
+        content = slice_from_offset(content, (size_t)(newline - content.data) + 1);
     }
     return lines;
+}
+
+/* No entry has less than a line, or than its bytes in a feed; and the bytes of all lists. */
+static size_t count_entries(const struct indicator_source *sources, size_t count, size_t *bytes)
+{
+    size_t entries = 0;
+    *bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct slice content = sources[i].content;
+        *bytes += content.len;
+        if (sources[i].format == INDICATOR_FORMAT_MISP)
+            entries += content.len / MISP_ENTRY_BYTES_MIN + 1;
+        else if (sources[i].format == INDICATOR_FORMAT_STIX)
+            entries += content.len / STIX_ENTRY_BYTES_MIN + 1;
+        else
+            entries += count_lines(content);
+    }
+    return entries;
 }
 
 static uint64_t slots_for(size_t entries)
@@ -370,7 +470,7 @@ static uint64_t slots_for(size_t entries)
 static int begin(struct builder *b, const struct indicator_source *sources, size_t count)
 {
     struct indicator_set *set = b->set;
-    size_t lines = count_lines(sources, count, &b->text_bytes);
+    size_t lines = count_entries(sources, count, &b->text_bytes);
     b->text_bytes += RECORD_BYTES_MAX * (lines + 1);
     b->entry_cap = lines < INDICATOR_ENTRIES_MAX ? lines : INDICATOR_ENTRIES_MAX;
     set->seed = hash_seed();
@@ -505,11 +605,20 @@ static void give_back(struct indicator_set *set)
 int indicator_set_new(struct indicator_set **out, const struct indicator_source *sources,
                       size_t count, const struct indicator_suffixes *suffixes, struct diag *diag)
 {
+    const struct indicator_news news = {.suffixes = suffixes};
+    return indicator_set_new_entries(out, sources, count, &news, diag);
+}
+
+int indicator_set_new_entries(struct indicator_set **out, const struct indicator_source *sources,
+                              size_t count, const struct indicator_news *news, struct diag *diag)
+{
     if (count > INDICATOR_LISTS_MAX) {
         diag_add(diag, NULL, 0, 0, "more than %d lists", INDICATOR_LISTS_MAX);
         return ERR_RANGE;
     }
-    struct builder b = {.suffixes = suffixes, .diag = diag};
+    struct builder b = {.suffixes = news->suffixes,
+                        .known = news->known.set == NULL ? NULL : &news->known,
+                        .diag = diag};
     b.set = calloc(1, sizeof(*b.set));
     if (b.set == NULL)
         return ERR_NOMEM;

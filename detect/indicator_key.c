@@ -70,6 +70,12 @@ enum {
     IN_FRONT_COUNT = sizeof(IN_FRONT) / sizeof(IN_FRONT[0]),
 };
 
+/* Whether a disguise of ANYWHERE can begin with it. */
+static bool may_disguise(char c)
+{
+    return c == '[' || c == '(' || c == '{' || c == '\\';
+}
+
 static void put(struct plain *out, const char *text)
 {
     size_t len = strlen(text);
@@ -94,7 +100,9 @@ static bool undo_disguise(struct plain *out, struct slice text)
     }
     while (at < text.len) {
         struct slice rest = slice_from_offset(text, at);
-        const struct disguise *found = find_disguise(rest, ANYWHERE, ANYWHERE_COUNT);
+        const struct disguise *found = NULL;
+        if (may_disguise(text.data[at]))
+            found = find_disguise(rest, ANYWHERE, ANYWHERE_COUNT);
         if (found != NULL) {
             put(out, found->meant); /* never longer than what was written */
             at += found->written.len;

@@ -1,7 +1,10 @@
 #include "detect/indicator_list.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/err.h"
+#include "detect/indicator_feed.h"
 
 enum cell {
     CELL_INDICATOR,
@@ -92,8 +95,10 @@ static bool next_plain(struct indicator_list *l, struct indicator_entry *out)
             continue;
         if (!agent)
             line = hosts_name(cut_comment(line));
-        *out = (struct indicator_entry){
-            .line = l->line, .text = line, .expires_ns = l->source->expires_ns};
+        *out = (struct indicator_entry){.line = l->line,
+                                        .type = l->source->type,
+                                        .text = line,
+                                        .expires_ns = l->source->expires_ns};
         return true;
     }
     return false;
@@ -317,6 +322,29 @@ static int find_header(struct indicator_list *l, struct diag *diag)
     }
 }
 
+static int open_feed(struct indicator_list *l, struct diag *diag)
+{
+    const struct indicator_source *s = l->source;
+    struct json_fault fault;
+    if (!json_check(s->content, &fault)) {
+        diag_add(diag, s->path, fault.line, fault.column, "no JSON: %s; get the feed again",
+                 fault.why);
+        return ERR_CONF;
+    }
+    l->feed = calloc(1, sizeof(*l->feed));
+    if (l->feed == NULL)
+        return ERR_NOMEM;
+    l->feed->source = s;
+    json_walk_begin(&l->feed->walk, s->content);
+    return s->format == INDICATOR_FORMAT_MISP ? indicator_misp_open(l->feed, diag)
+                                              : indicator_stix_open(l->feed, diag);
+}
+
+static bool is_feed(const struct indicator_source *source)
+{
+    return source->format == INDICATOR_FORMAT_MISP || source->format == INDICATOR_FORMAT_STIX;
+}
+
 int indicator_list_open(struct indicator_list *out, const struct indicator_source *source,
                         struct diag *diag)
 {
@@ -338,6 +366,8 @@ int indicator_list_open(struct indicator_list *out, const struct indicator_sourc
     }
     if (status == 0 && source->format == INDICATOR_FORMAT_CSV)
         status = find_header(&l, diag);
+    if (status == 0 && is_feed(source))
+        status = open_feed(&l, diag);
     if (status != 0) {
         indicator_list_close(&l);
         return status;
@@ -350,6 +380,17 @@ void indicator_list_close(struct indicator_list *l)
 {
     for (size_t i = 0; i < CELLS; i++)
         buf_release(&l->cells[i]);
+    struct indicator_feed *f = l->feed;
+    if (f == NULL)
+        return;
+    json_decref(f->element);
+    stix_pattern_release(&f->pattern);
+    stix_versions_release(&f->versions);
+    buf_release(&f->text);
+    buf_release(&f->second);
+    buf_release(&f->said);
+    free(f);
+    l->feed = NULL;
 }
 
 /* A date, RFC 3339 (UTC where no offset is said), or seconds or milliseconds since 1970. */
@@ -431,7 +472,8 @@ static bool next_csv(struct indicator_list *l, struct indicator_entry *out)
             (void)next_line(l, &skipped);
             continue;
         }
-        struct indicator_entry entry = {.line = l->line + 1, .expires_ns = l->source->expires_ns};
+        struct indicator_entry entry = {
+            .line = l->line + 1, .type = l->source->type, .expires_ns = l->source->expires_ns};
         entry.fault = read_record(l);
         if (entry.fault == NULL) {
             fill_entry(l, &entry);
@@ -446,5 +488,16 @@ static bool next_csv(struct indicator_list *l, struct indicator_entry *out)
 
 bool indicator_list_next(struct indicator_list *l, struct indicator_entry *out)
 {
-    return l->source->format == INDICATOR_FORMAT_CSV ? next_csv(l, out) : next_plain(l, out);
+    switch (l->source->format) {
+    case INDICATOR_FORMAT_CSV:
+        return next_csv(l, out);
+    case INDICATOR_FORMAT_MISP:
+        return indicator_misp_next(l->feed, out);
+    case INDICATOR_FORMAT_STIX:
+        return indicator_stix_next(l->feed, out);
+    case INDICATOR_FORMAT_LINES:
+    case INDICATOR_FORMATS:
+    default:
+        return next_plain(l, out);
+    }
 }

@@ -75,6 +75,14 @@ static uint32_t find_network(const struct indicator_set *set, const struct ip *i
     return at == INDICATOR_NET_NONE ? 0 : set->nets.items[at].entry + 1;
 }
 
+void indicator_ahead(const struct indicator_set *set, const struct ip *ip)
+{
+    char key[18];
+    size_t len = indicator_address_key(key, ip);
+    uint64_t hash = indicator_hash(set, INDICATOR_ADDRESS, slice_of(key, len));
+    __builtin_prefetch(&set->filter[filter_word(set, hash)]);
+}
+
 uint32_t indicator_find_address(const struct indicator_set *set, const struct ip *ip, uint16_t port,
                                 int64_t at_ns)
 {
@@ -283,6 +291,13 @@ struct indicator_counts indicator_set_counts(const struct indicator_set *set, si
 {
     assert(list < set->list_count);
     return set->lists[list].counts;
+}
+
+void indicator_set_print_unused(struct buf *out, const struct indicator_set *set, size_t list)
+{
+    assert(list < set->list_count);
+    if (set->lists[list].unused != NULL)
+        indicator_unused_print(out, set->lists[list].unused);
 }
 
 size_t indicator_set_entries(const struct indicator_set *set)

@@ -60,6 +60,8 @@ struct indicator_counts {
     uint32_t shared;   /* an earlier list has them too */
     uint32_t repeated; /* this list has them already */
     uint32_t refused;
+    uint32_t known;  /* were left out: see indicator_set_new_entries() */
+    uint32_t unused; /* are no lines: elements of a feed that no list holds */
 };
 
 /*
@@ -68,11 +70,28 @@ struct indicator_counts {
  */
 int indicator_set_new(struct indicator_set **out, const struct indicator_source *sources,
                       size_t count, const struct indicator_suffixes *suffixes, struct diag *diag);
+
+/* A set of earlier lists, and the time at which its entries must live to count. */
+struct indicator_known {
+    const struct indicator_set *set;
+    int64_t at_ns;
+};
+
+struct indicator_news {
+    const struct indicator_suffixes *suffixes; /* as above */
+    struct indicator_known known;              /* set NULL: nothing is known */
+};
+
+/* The same of those entries alone that are not known yet. */
+int indicator_set_new_entries(struct indicator_set **out, const struct indicator_source *sources,
+                              size_t count, const struct indicator_news *news, struct diag *diag);
 /* NULL is allowed. */
 void indicator_set_free(struct indicator_set *set);
 
 size_t indicator_set_lists(const struct indicator_set *set);
 struct indicator_counts indicator_set_counts(const struct indicator_set *set, size_t list);
+/* Append what the list's counts.unused are: "12 sha256, 3 revoked". */
+void indicator_set_print_unused(struct buf *out, const struct indicator_set *set, size_t list);
 size_t indicator_set_entries(const struct indicator_set *set);
 /* All memory of the set. */
 size_t indicator_set_bytes(const struct indicator_set *set);
@@ -80,6 +99,8 @@ size_t indicator_set_bytes(const struct indicator_set *set);
 /* Lookups: 0, or the handle of the entry that lives at `at_ns`. */
 uint32_t indicator_find_address(const struct indicator_set *set, const struct ip *ip, uint16_t port,
                                 int64_t at_ns);
+/* The address will be looked for in a moment: ask the memory for what ends most lookups. */
+void indicator_ahead(const struct indicator_set *set, const struct ip *ip);
 /* Any spelling of a host name. */
 uint32_t indicator_find_domain(const struct indicator_set *set, struct slice host, int64_t at_ns);
 uint32_t indicator_find_url(const struct indicator_set *set, struct slice url, int64_t at_ns);

@@ -22,6 +22,7 @@
 #include "base/hash.h"
 #include "detect/indicator_net.h"
 #include "detect/indicator_set.h"
+#include "detect/indicator_unused.h"
 
 enum indicator_table_shape {
     FILTER_BITS = 16, /* an entry: about 1 wrong "maybe" in 250 with 5 probes in one word */
@@ -58,6 +59,7 @@ struct indicator_list_info {
     struct slice name;
     struct slice version;
     struct indicator_counts counts;
+    struct indicator_unused *unused; /* in the arena; NULL: nothing */
 };
 
 struct indicator_set {

@@ -12,7 +12,8 @@ enum {
 
 struct slice detect_text(const struct detect_run *run, uint32_t id)
 {
-    return flow_text(&run->tenant->reader.texts, id);
+    const struct desk *desk = run->tenant->desk;
+    return desk == NULL ? SLICE("") : flow_text(&desk->reader.texts, id);
 }
 
 struct slice detect_zone_name(const struct detect_run *run, uint16_t zone)
@@ -30,6 +31,17 @@ struct slice detect_source_name(const struct detect_run *run, uint8_t log_source
 unsigned detect_source_count(const struct detect_run *run)
 {
     return (unsigned)run->state->source_count;
+}
+
+const struct rule_set *detect_rules(const struct detect_run *run)
+{
+    return run->tenant->o.shared->rules;
+}
+
+size_t detect_rule_hits(const struct detect_run *run, const struct rule_hit **out)
+{
+    *out = run->hits;
+    return run->hit_count;
 }
 
 uint32_t detect_tenant_code(const struct detect_run *run)

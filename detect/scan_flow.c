@@ -153,6 +153,11 @@ static uint64_t target_key(const struct flow *f)
     return detect_key(f->destination_key, f->destination_port);
 }
 
+void scan_target_ahead(const struct contact_set *targets, const struct flow *f)
+{
+    contact_ahead(targets, target_key(f));
+}
+
 void scan_target_answered(struct contact_set *targets, const struct flow *f)
 {
     uint32_t *slot = contact_take(targets, target_key(f), f->time_ns, NULL);

@@ -52,6 +52,9 @@ enum scan_kind scan_flow_kind(const struct flow *f);
 /* Whether scanners ask for the port and ordinary programs do not ask many hosts for it. */
 bool scan_port_is_sought(uint16_t port);
 
+/* The target will be asked for in a moment. */
+void scan_target_ahead(const struct contact_set *targets, const struct flow *f);
+
 /* An answer, and a refusal: what was known before it (enum scan_target). */
 void scan_target_answered(struct contact_set *targets, const struct flow *f);
 unsigned scan_target_refused(struct contact_set *targets, const struct flow *f);

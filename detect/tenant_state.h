@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "detect/desk.h"
 #include "detect/detect.h"
 #include "detect/episode.h"
 #include "detect/flow_read.h"
@@ -87,18 +88,18 @@ struct detect_run {
     const struct detector *detector; /* whose call it is */
     unsigned index;                  /* of it */
     unsigned tick_flags;
+    const struct rule_hit *hits; /* of the row at hand */
+    size_t hit_count;
     int status; /* the first error of a sink */
 };
 
 struct detect_tenant {
     struct detect_options o;
     struct tenant_state *state; /* the block */
-    struct flow_reader reader;
+    struct desk *desk;          /* while rows wait to be shown; NULL = there are none */
     struct zone_table *shared_networks;
     const struct prevalence_set *prevalence; /* of the last midnight, or NULL */
-    struct flow *flows;
     size_t flow_count;
-    size_t flow_cap;
     struct detect_run run;
     struct buf line; /* of the alert being written */
 };

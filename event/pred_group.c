@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "event/pred_form.h"
+#include "event/pred_hs.h"
 
 struct group {
     hs_database_t *db; /* NULL when all leaves are EQUAL */
@@ -50,7 +51,7 @@ struct scan {
 
 bool group_usable(void)
 {
-    return hs_valid_platform() == HS_SUCCESS;
+    return hs_is_right();
 }
 
 bool group_takes(const struct leaf *leaf)

@@ -10,8 +10,12 @@
 #include <pcre2.h>
 
 #include "base/err.h"
+#include "event/pred_hs.h"
 
 enum {
+    LINEAR_BYTES_MAX = 1024,
+    LINEAR_STARS_MAX = 32,
+    LINEAR_REPEATS_MAX = 2000,
     REGEX_JIT_STACK_FIRST = 32 * 1024,
     REGEX_JIT_STACK_MAX = 1024 * 1024,
 };
@@ -31,12 +35,37 @@ struct regex_scratch {
     uint64_t given_up; /* texts */
 };
 
-/* The same expression for Vectorscan, or one that holds wherever it does. */
+/*
+ * How long the library takes to compile cannot be bounded, so what may take long is left to PCRE2:
+ * long patterns, and repeats that multiply.
+ */
+static bool is_cheap(struct slice pattern)
+{
+    unsigned long product = 1;
+    unsigned stars = 0;
+    for (size_t i = 0; i < pattern.len && product <= LINEAR_REPEATS_MAX; i++) {
+        unsigned long bound = 0;
+        stars += pattern.data[i] == '*' || pattern.data[i] == '+';
+        if (pattern.data[i] != '{')
+            continue;
+        for (size_t k = i + 1; k < pattern.len && pattern.data[k] != '}'; k++) {
+            bool digit = pattern.data[k] >= '0' && pattern.data[k] <= '9';
+            bound = digit && bound <= LINEAR_REPEATS_MAX
+                        ? bound * 10 + (unsigned long)(pattern.data[k] - '0')
+                        : 0;
+        }
+        product *= bound > 1 ? bound : 1;
+    }
+    return pattern.len <= LINEAR_BYTES_MAX && stars <= LINEAR_STARS_MAX &&
+           product <= LINEAR_REPEATS_MAX;
+}
+
+/* The same expression for the library, or one that holds wherever it does. */
 static void linear_compile(struct regex *re, struct slice pattern, bool cased)
 {
     char text[REGEX_PATTERN_BYTES_MAX + 1];
     unsigned flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | (cased ? 0U : HS_FLAG_CASELESS);
-    if (hs_valid_platform() != HS_SUCCESS || pattern.len == 0 ||
+    if (!is_cheap(pattern) || !hs_is_right() || pattern.len == 0 ||
         memchr(pattern.data, '\0', pattern.len) != NULL)
         return;
     memcpy(text, pattern.data, pattern.len);
@@ -51,32 +80,48 @@ static void linear_compile(struct regex *re, struct slice pattern, bool cased)
     }
 }
 
-int regex_compile(struct regex **out, struct slice pattern, bool cased,
-                  char message[REGEX_MESSAGE_BYTES])
+static int pattern_compile(pcre2_code **out, struct slice pattern, bool cased,
+                           char message[REGEX_MESSAGE_BYTES])
 {
+    uint32_t flags = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+    const void *bytes = pattern.len == 0 ? "" : pattern.data;
+    int code = 0;
+    PCRE2_SIZE at = 0;
     if (pattern.len > REGEX_PATTERN_BYTES_MAX) {
         (void)snprintf(message, REGEX_MESSAGE_BYTES, "longer than %d bytes",
                        REGEX_PATTERN_BYTES_MAX);
         return ERR_CONF;
     }
+    *out =
+        pcre2_compile(bytes, pattern.len, cased ? flags : flags | PCRE2_CASELESS, &code, &at, NULL);
+    if (*out != NULL)
+        return 0;
+    PCRE2_UCHAR text[REGEX_MESSAGE_BYTES - 32];
+    (void)pcre2_get_error_message(code, text, sizeof(text));
+    const void *raw = text;
+    const char *shown = raw;
+    (void)snprintf(message, REGEX_MESSAGE_BYTES, "%s at byte %zu", shown, at);
+    return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_CONF;
+}
+
+int regex_check(struct slice pattern, char message[REGEX_MESSAGE_BYTES])
+{
+    pcre2_code *code = NULL;
+    int err = pattern_compile(&code, pattern, true, message);
+    pcre2_code_free(code);
+    return err;
+}
+
+int regex_compile(struct regex **out, struct slice pattern, bool cased,
+                  char message[REGEX_MESSAGE_BYTES])
+{
     struct regex *re = calloc(1, sizeof(*re));
     if (re == NULL)
         return ERR_NOMEM;
-    uint32_t flags = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
-    if (!cased)
-        flags |= PCRE2_CASELESS;
-    int code = 0;
-    PCRE2_SIZE at = 0;
-    const void *bytes = pattern.len == 0 ? "" : pattern.data;
-    re->code = pcre2_compile(bytes, pattern.len, flags, &code, &at, NULL);
-    if (re->code == NULL) {
-        PCRE2_UCHAR text[REGEX_MESSAGE_BYTES - 32];
-        (void)pcre2_get_error_message(code, text, sizeof(text));
-        const void *raw = text;
-        const char *shown = raw;
-        (void)snprintf(message, REGEX_MESSAGE_BYTES, "%s at byte %zu", shown, at);
+    int err = pattern_compile(&re->code, pattern, cased, message);
+    if (err != 0) {
         free(re);
-        return code == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_CONF;
+        return err;
     }
     /* Without a just-in-time compiler the interpreter gives the same answers. */
     (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);

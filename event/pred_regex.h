@@ -1,7 +1,7 @@
 /*
  * event/pred_regex.h - regular expressions of PCRE2 over bytes: the only file that knows PCRE2.
  *
- * Vectorscan answers wherever it knows the whole expression, in time linear in the text; of others
+ * Hyperscan answers wherever it knows the whole expression, in time linear in the text; of others
  * (look-around, references back) it knows a wider one, and PCRE2 is asked, with limits, only where
  * that holds. So what costs a backtracking matcher seconds costs nothing here, unless it needs what
  * only such a matcher has.
@@ -33,6 +33,8 @@ enum regex_limits {
 int regex_compile(struct regex **out, struct slice pattern, bool cased,
                   char message[REGEX_MESSAGE_BYTES]);
 void regex_free(struct regex *re);
+/* The same errors, without what makes matching quick. */
+int regex_check(struct slice pattern, char message[REGEX_MESSAGE_BYTES]);
 
 int regex_scratch_new(struct regex_scratch **out);
 /* Make room for a regex, before the first regex_match() of it. ERR_NOMEM. */

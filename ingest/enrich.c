@@ -9,6 +9,7 @@
 
 enum {
     FIELD_COLUMNS_MAX = 64, /* of one field; further values of a line are not looked at */
+    AHEAD_ROWS = 8,         /* whose lookups wait for memory meanwhile */
     MEMO_VERDICTS = 256,
     MEMO_DOMAINS = 8192,
     MEMO_COUNTRIES = 26 * 26,
@@ -188,6 +189,16 @@ static int side_open(struct enrich *e, struct batch *b, const struct feed_option
 }
 
 /* The first address that a row has for this side decides. */
+static bool side_ip(const struct batch *b, const struct field_columns *addresses, uint32_t row,
+                    struct ip *ip)
+{
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        if (row_ip(&b->columns[addresses->index[i]], row, ip))
+            return true;
+    }
+    return false;
+}
+
 static int enrich_side(struct enrich *e, struct batch *b, const struct feed_options *source,
                        const struct side *side, uint32_t first, uint32_t end)
 {
@@ -198,10 +209,10 @@ static int enrich_side(struct enrich *e, struct batch *b, const struct feed_opti
     int status = side_open(e, b, source, side, &to);
     for (uint32_t row = first; row < end && status == 0; row++) {
         struct ip ip;
-        uint32_t i = 0;
-        while (i < addresses.count && !row_ip(&b->columns[addresses.index[i]], row, &ip))
-            i++;
-        if (i == addresses.count)
+        if (e->geo != NULL && end - row > AHEAD_ROWS &&
+            side_ip(b, &addresses, row + AHEAD_ROWS, &ip))
+            geo_ahead(e->geo, &ip);
+        if (!side_ip(b, &addresses, row, &ip))
             continue;
         status = put_place(e, b, side, &to, row, &ip);
         if (status == 0)

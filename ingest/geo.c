@@ -155,10 +155,22 @@ static void read_asn(const MMDB_s *db, const struct ip *ip, struct geo_place *pl
     }
 }
 
-struct geo_place geo_lookup(struct geo_cache *cache, const struct ip *ip)
+static struct geo_entry *entry_of(struct geo_cache *cache, const struct ip *ip)
 {
     uint64_t hash = hash_bytes(cache->seed, ip->bytes, sizeof(ip->bytes));
-    struct geo_entry *entry = &cache->entries[hash & (GEO_CACHE_ENTRIES - 1)];
+    return &cache->entries[hash & (GEO_CACHE_ENTRIES - 1)];
+}
+
+void geo_ahead(struct geo_cache *cache, const struct ip *ip)
+{
+    const struct geo_entry *entry = entry_of(cache, ip);
+    __builtin_prefetch(entry, 1);
+    __builtin_prefetch(&entry->used, 1);
+}
+
+struct geo_place geo_lookup(struct geo_cache *cache, const struct ip *ip)
+{
+    struct geo_entry *entry = entry_of(cache, ip);
     if (entry->used != 0 && memcmp(&entry->ip, ip, sizeof(*ip)) == 0)
         return entry->place;
     struct geo_place place = {0};

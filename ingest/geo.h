@@ -42,5 +42,8 @@ void geo_cache_free(struct geo_cache *cache);
 /* Point the cache to another database and forget what it knows. */
 void geo_cache_reset(struct geo_cache *cache, const struct geo *geo);
 
+/* The address will be looked up in a moment: ask the memory for its entry. */
+void geo_ahead(struct geo_cache *cache, const struct ip *ip);
+
 /* Where an address is. An IPv4 address is its v4-mapped form. */
 struct geo_place geo_lookup(struct geo_cache *cache, const struct ip *ip);

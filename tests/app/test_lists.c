@@ -95,6 +95,48 @@ static void test_lists(void **state)
     end(&t);
 }
 
+/* Feeds beside a plain list: what is used, and what is counted as not used. */
+static void test_feeds(void **state)
+{
+    (void)state;
+    struct lists_test t;
+    begin(&t);
+    put_file(&t, "m.json",
+             "{\"Event\":{\"Attribute\":[{\"type\":\"domain\",\"value\":\"evil.example\"},"
+             "{\"type\":\"md5\",\"value\":\"00\"},{\"type\":\"domain\",\"value\":\"co.jp\"}]}}");
+    put_file(
+        &t, "s.json",
+        "{\"type\":\"bundle\",\"objects\":[{\"type\":\"malware\"},{\"type\":\"indicator\",\"pattern\":"
+        "\"[domain-name:value IN ('evil.example', 'bad.example')]\",\"valid_until\":"
+        "\"2027-01-01T00:00:00Z\"}]}");
+    put_file(&t, "p.txt", "worse.example\n");
+    int status = load(&t, "data: store\n"
+                          "lists:\n"
+                          "  - {name: m, file: m.json, format: misp, version: r1}\n"
+                          "  - {name: s, file: s.json, format: stix, version: r2}\n"
+                          "  - {name: p, file: p.txt, format: plain, version: r3}\n");
+    if (status != 0)
+        fail_msg("%s", diag_text(&t.diag));
+    assert_non_null(strstr(diag_text(&t.diag), "/m.json:1:1: co.jp: a public suffix"));
+    assert_int_equal(indicator_set_entries(t.set), 3);
+    struct indicator_info info;
+    uint32_t hit = indicator_find_domain(t.set, SLICE("evil.example"), 0);
+    indicator_describe(&info, t.set, hit, 0);
+    assert_int_equal(info.feed_count, 2);
+    assert_int_equal(info.feeds[0].expires_ns, INT64_MAX);
+    assert_int_equal(info.feeds[1].expires_ns, INT64_C(1798761600000000000));
+    struct buf out = {0};
+    lists_print(&out, &t.lists, t.set);
+    assert_non_null(strstr(buf_string(&out),
+                           "list m r1: 1 entries, 0 also in an earlier list, 0 repeated, "
+                           "1 of 2 lines refused; 1 elements not used: 1 md5\n"));
+    assert_non_null(strstr(buf_string(&out),
+                           "list s r2: 1 entries, 1 also in an earlier list, 0 repeated, "
+                           "0 of 2 lines refused; 1 elements not used: 1 malware\n"));
+    buf_release(&out);
+    end(&t);
+}
+
 static void test_no_lists(void **state)
 {
     (void)state;
@@ -120,6 +162,12 @@ static void test_what_is_refused(void **state)
         {"{name: a, file: a.txt, format: csv}", "a.txt:1:1: this header names no column"},
         {"{name: a, file: a.txt, type: address}", "no line of the list a can be used"},
         {"{name: a, file: a.txt, type: hash}", "hash"},
+        {"{name: a, file: a.txt, format: misp}", "a.txt:1:1: no JSON: no JSON value here"},
+        {"{name: a, file: a.txt, format: stix}", "a.txt:1:1: no JSON: no JSON value here"},
+        {"{name: a, file: a.txt, format: misp, type: domain}", "says itself what its entries are"},
+        {"{name: a, file: a.txt, format: stix, column: x}", "a feed in JSON has no columns"},
+        {"{name: a, file: a.txt, format: stix, expiry_column: x}", "a feed in JSON has no columns"},
+        {"{name: a, file: a.txt, format: xml}", "xml"},
         {"{file: a.txt}", "name"},
         {"{name: a, file: a.txt}\n  - {name: a, file: a.txt}", "another list has the name \"a\""},
     };
@@ -142,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_feeds),
         cmocka_unit_test(test_no_lists),
         cmocka_unit_test(test_what_is_refused),
     };

@@ -190,7 +190,10 @@ static void test_snapshots(void **state)
     assert_int_equal(left, 0);
     assert_int_equal(first->snapshots->tenant, TENANT);
     uint8_t hash[HASH_ID_BYTES];
-    hash_content(hash, detect_tenant_image(w->detect));
+    struct buf image = {0};
+    assert_int_equal(detect_tenant_image(w->detect, &image), 0);
+    hash_content(hash, buf_content(&image));
+    buf_release(&image);
     assert_memory_equal(hash, first->snapshots->hash, HASH_ID_BYTES);
     assert_int_equal(ticks_to_snapshot(w), 300);
     w->rows = 1u << 20;

@@ -112,6 +112,20 @@ const struct indicator_set *detect_indicators(const struct detect_run *run)
     return run->indicators;
 }
 
+/* Rules are asked of batches, which a fake run has none of. */
+const struct rule_set *detect_rules(const struct detect_run *run)
+{
+    (void)run;
+    return NULL;
+}
+
+size_t detect_rule_hits(const struct detect_run *run, const struct rule_hit **out)
+{
+    (void)run;
+    *out = NULL;
+    return 0;
+}
+
 const struct policy *detect_policy(const struct detect_run *run)
 {
     return run->policy;

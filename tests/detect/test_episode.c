@@ -458,7 +458,7 @@ static void test_saved(void **state)
     suppress(&a, "source.ip=192.0.2.9", START + MINUTE);
     fire(&a, "192.0.2.9", START);
     fire(&a, "192.0.2.1", START);
-    buf_slice(&bytes, detect_tenant_image(a.tenant));
+    assert_int_equal(detect_tenant_image(a.tenant, &bytes), 0);
     assert_int_equal(detect_tenant_load(b.tenant, buf_content(&bytes)), 0);
     assert_int_equal(detect_tenant_load(b.tenant, slice_of(bytes.data, bytes.len - 8)), ERR_FORMAT);
     bytes.data[0] = (char)(bytes.data[0] ^ 1);

@@ -687,9 +687,10 @@ static void test_contact_set(void **state)
     struct {
         struct contact_set set;
         unsigned char memory[4096 * sizeof(uint32_t)];
-    } *box = calloc(1, sizeof(*box));
+    } *box = calloc(1, sizeof(*box)), *untouched = calloc(1, sizeof(*untouched));
     (void)state;
     assert_non_null(box);
+    assert_non_null(untouched);
     assert_int_equal(contact_set_bytes(4096), sizeof(box->memory));
     contact_set_init(&box->set, box->memory, 4096);
     for (uint64_t i = 0; i < 1000; i++) {
@@ -707,6 +708,23 @@ static void test_contact_set(void **state)
         if (other != NULL)
             assert_int_equal(contact_note(other), day);
     }
+    struct gaps gaps = {0};
+    contact_set_gaps(&box->set, &gaps);
+    assert_int_equal(gaps.count, 0); /* a thousand keys were everywhere */
+    contact_set_init(&untouched->set, untouched->memory, 4096);
+    assert_null(contact_find(&untouched->set, detect_key(1, 0), START));
+    contact_set_gaps(&untouched->set, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.items[0].len, sizeof(untouched->memory));
+    (void)contact_take(&untouched->set, detect_key(1, 0), START, NULL);
+    assert_non_null(contact_find(&untouched->set, detect_key(1, 0), START));
+    gaps.count = 0;
+    contact_set_gaps(&untouched->set, &gaps);
+    size_t left = 0;
+    for (size_t i = 0; i < gaps.count; i++)
+        left += gaps.items[i].len;
+    assert_int_equal(left, sizeof(untouched->memory) - CONTACT_BLOCK_BYTES);
+    free(untouched);
     size_t known = 0;
     for (uint64_t i = 5000; i < 25000; i++)
         known += contact_find(&box->set, detect_key(i, 0), START) != NULL;

@@ -151,6 +151,50 @@ static void test_moves(void **state)
     free(copy);
 }
 
+/* Memory is written for what the table held at most, and what was removed is given out again. */
+static void test_gap(void **state)
+{
+    (void)state;
+    enum {
+        ROOM = 512,
+        KEYS = 20
+    };
+    struct box *b = box_new(ROOM);
+    struct gaps gaps = {0};
+    for (int round = 0; round < 5; round++) {
+        for (uint64_t i = 0; i < KEYS; i++)
+            put(b, mix(i + (uint64_t)round * KEYS), i + 1, NULL);
+        gaps.count = 0;
+        table_gap(&b->table, &gaps);
+        assert_int_equal(gaps.count, 1);
+        assert_int_equal(gaps.items[0].len, (ROOM - KEYS) * sizeof(struct entry));
+        for (size_t at = 0; at < gaps.items[0].len; at++)
+            assert_int_equal(gaps.items[0].data[at], 0);
+        for (uint64_t i = 0; i < KEYS; i++)
+            table_remove(&b->table, mix(i + (uint64_t)round * KEYS));
+        assert_int_equal(b->table.count, 0);
+    }
+    free(b);
+}
+
+/* An entry stays where it is while its key is there. */
+static void test_entries_stay(void **state)
+{
+    (void)state;
+    struct box *b = box_new(512);
+    const struct entry *first = put(b, mix(0), 7, NULL);
+    for (uint64_t i = 1; i < 400; i++) {
+        assert_ptr_equal(table_find(&b->table, mix(0)), first);
+        put(b, mix(i), i, NULL);
+        if (i % 3 == 0)
+            table_remove(&b->table, mix(i));
+        table_ahead(&b->table, mix(i), false);
+        table_ahead(&b->table, mix(i), true);
+    }
+    assert_int_equal(first->value, 7);
+    free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +202,8 @@ int main(void)
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_walk_and_remove),
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_entries_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -702,18 +702,17 @@ static void test_shared_trees(void **state)
     ROW(b, {"u=\"", "b", FIELD_USER_NAME, 0});
     struct ast leaf = {
         .kind = AST_LEAF, .op = AST_EQUAL, .field = FIELD_USER_NAME, .text = SLICE("a")};
-    struct ast links[4] = {{.kind = AST_AND, .first = &leaf},
-                           {.kind = AST_NOT, .first = &leaf},
-                           {.kind = AST_AND, .first = &leaf},
-                           {.kind = AST_OR, .first = &leaf}};
+    struct ast same = {.kind = AST_AND, .first = &leaf};
+    struct ast other = {.kind = AST_NOT, .first = &leaf};
+    struct ast first = {.kind = AST_AND, .first = &leaf};
+    struct ast second = {.kind = AST_OR, .first = &leaf};
     struct ast either = {.kind = AST_OR};
     struct ast both = {.kind = AST_AND};
-    ast_add(&either, &links[0]);
-    ast_add(&either, &links[1]);
+    ast_add(&either, &same);
+    ast_add(&either, &other);
     assert_string_equal(leaf_found(b, &either, &out), "0 1");
-    links[0].next = NULL;
-    ast_add(&both, &links[2]);
-    ast_add(&both, &links[3]);
+    ast_add(&both, &first);
+    ast_add(&both, &second);
     assert_string_equal(leaf_found(b, &both, &out), "0");
     batch_free(b);
     buf_release(&out);

@@ -25,7 +25,8 @@ FILE_SEAM = re.compile(r"base/(file|fault)\w*\.[ch]$")
 
 CASTS_ALLOWED = {"base/bytes.h"}
 GLOBALS_ALLOWED = {"app/main.c", "base/fault.c"}
-OBJECTS_ALLOWED = {("base/log.c", "severity_least")}  # one atomic word that every thread's log lines obey
+OBJECTS_ALLOWED = {("base/log.c", "severity_least"),  # one atomic word that every thread's log lines obey
+                   ("event/pred_hs.c", "verdict")}  # what the library said once, before anybody reads it
 
 WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 NOLINT = re.compile(r"NOLINT(?:NEXTLINE|BEGIN|END)?(?!\w)(?!\([a-z][\w.,* -]*\))")

@@ -1,0 +1,233 @@
+/* app/cmd_rule.c - sekisho rule: check, test and explain rules, and run them on events. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/options.h"
+#include "app/rule_eval.h"
+#include "app/rule_explain.h"
+#include "app/rule_query.h"
+#include "app/rule_test.h"
+#include "base/clock.h"
+
+static const char HELP[] =
+    "usage: sekisho rule check RULES\n"
+    "       sekisho rule test RULES\n"
+    "       sekisho rule explain [--rule NAME] [--format NAME] [--json] RULES LINE\n"
+    "       sekisho rule eval [--placeholders FILE] [--aliases] RULES EVENTS.ndjson\n"
+    "       sekisho rule query RULES\n"
+    "       sekisho rule from-query [--title TEXT] QUERY\n"
+    "\n"
+    "RULES is a file of Sigma documents, or a folder with *.yml files; values of placeholders stand\n"
+    "in the folder lists beside them, x.txt for %x%.\n"
+    "\n"
+    "  check       all errors of all files, as file:line:column\n"
+    "  test        each rule on the raw log lines beside it (x.lines for x.yml): lines that must\n"
+    "              fire it, and near misses\n"
+    "  explain     why a rule holds for a raw log line or does not, selection by selection\n"
+    "  eval        run the rules on flat JSON events: rule id, tab, number of the event, for each\n"
+    "              match of a rule that stands alone; behind a second tab a JSON object with time,\n"
+    "              group and value for each alert of a correlation\n"
+    "  query       each rule as a query for sekisho search\n"
+    "  from-query  a query as a rule\n"
+    "\n"
+    "  --placeholders FILE  lists for the modifier expand, as {\"name\": [\"value\", ...]}\n"
+    "  --aliases            read field names through the field dictionary and Sigma's names;\n"
+    "                       without it eval takes them as they stand\n"
+    "  --rule NAME          id or name of the rule that is explained\n"
+    "  --format NAME        format of the line (auto)\n"
+    "  --json               NDJSON instead of a table\n"
+    "  --title TEXT         title of the rule that is made\n"
+    "\n"
+    "Exit codes: 0 right, holds; 1 findings of check and test, does not hold; 2 an error in a rule\n"
+    "or on the command line.\n";
+
+enum {
+    OPT_PLACEHOLDERS = 256,
+    OPT_ALIASES,
+    OPT_RULE,
+    OPT_FORMAT,
+    OPT_JSON,
+    OPT_TITLE,
+    OPT_HELP,
+};
+
+static const struct option OPTIONS[] = {
+    {"placeholders", required_argument, NULL, OPT_PLACEHOLDERS},
+    {"aliases", no_argument, NULL, OPT_ALIASES},
+    {"rule", required_argument, NULL, OPT_RULE},
+    {"format", required_argument, NULL, OPT_FORMAT},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"title", required_argument, NULL, OPT_TITLE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+struct rule_command {
+    const char *placeholders;
+    const char *rule;
+    const char *format;
+    const char *title;
+    bool aliases;
+    bool json;
+    char **words; /* behind the options */
+};
+
+/* As the collector reads rules. */
+static struct rule_options as_collected(const struct rule_command *c, int64_t now_ns)
+{
+    return (struct rule_options){.path = c->words[0],
+                                 .placeholders = c->placeholders,
+                                 .lists = true,
+                                 .names = SIGMA_NAMES_FIELDS,
+                                 .scoped = true,
+                                 .now_ns = now_ns};
+}
+
+static int run_check(const struct rule_command *c)
+{
+    const struct rule_options options = as_collected(c, clock_now_ns());
+    struct diag diag = {0};
+    struct rule_set rules = {0};
+    int err = rule_load(&rules, &options, &diag);
+    uint32_t warnings = rules.set.warning_count;
+    option_say(&diag);
+    diag_release(&diag);
+    if (err == 0)
+        (void)printf("%u documents: %u rules, %u correlations; %u warnings\n", rules.set.rule_count,
+                     rules.rule_count, rules.set.order_count, warnings);
+    rule_set_release(&rules);
+    if (err == 0)
+        return warnings == 0 ? EXIT_CODE_OK : EXIT_CODE_FINDINGS;
+    return err == ERR_CONF ? EXIT_CODE_USAGE : option_exit_code(err);
+}
+
+static int run_test(const struct rule_command *c)
+{
+    const struct rule_options options = as_collected(c, CLOCK_NONE);
+    return rule_test(&options);
+}
+
+static int run_explain(const struct rule_command *c)
+{
+    const struct explain_options options = {.rules = as_collected(c, CLOCK_NONE),
+                                            .rule = c->rule,
+                                            .format = c->format,
+                                            .line = slice_from(c->words[1]),
+                                            .json = c->json};
+    return rule_explain(&options);
+}
+
+static int run_eval(const struct rule_command *c)
+{
+    const struct rule_options options = {.path = c->words[0],
+                                         .placeholders = c->placeholders,
+                                         .names =
+                                             c->aliases ? SIGMA_NAMES_FIELDS : SIGMA_NAMES_LITERAL,
+                                         .now_ns = CLOCK_NONE};
+    return rule_eval(&options, c->words[1]);
+}
+
+static int run_query(const struct rule_command *c)
+{
+    struct rule_options options = as_collected(c, CLOCK_NONE);
+    options.scoped = false;
+    return rule_query(&options);
+}
+
+static int run_from_query(const struct rule_command *c)
+{
+    return rule_from_query(c->words[0], c->title);
+}
+
+static const struct {
+    const char *name;
+    int words;
+    const char *expected;
+    int (*run)(const struct rule_command *c);
+} VERBS[] = {
+    {"check", 1, "RULES", run_check},
+    {"test", 1, "RULES", run_test},
+    {"explain", 2, "RULES and LINE", run_explain},
+    {"eval", 2, "RULES and EVENTS", run_eval},
+    {"query", 1, "RULES", run_query},
+    {"from-query", 1, "QUERY", run_from_query},
+};
+
+enum {
+    VERBS_COUNT = sizeof(VERBS) / sizeof(VERBS[0]),
+};
+
+/* The place of a verb in the table; VERBS_COUNT for another word. */
+static size_t verb_find(const char *word)
+{
+    size_t i = 0;
+    while (i < VERBS_COUNT && strcmp(VERBS[i].name, word) != 0)
+        i++;
+    return i;
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *names[VERBS_COUNT];
+    for (size_t i = 0; i < VERBS_COUNT; i++)
+        names[i] = VERBS[i].name;
+    const char *near = diag_suggest(slice_from(word), names, VERBS_COUNT);
+    return option_usage("rule", "no such verb \"%s\"%s%s%s", word,
+                        near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                        near == NULL ? "" : "\"?");
+}
+
+/* -1: help was asked for. */
+static int read_options(struct rule_command *c, int argc, char **argv)
+{
+    int got = 0;
+    opterr = 0;
+    optind = 1;
+    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        switch (got) {
+        case OPT_PLACEHOLDERS:
+            c->placeholders = optarg;
+            break;
+        case OPT_ALIASES:
+            c->aliases = true;
+            break;
+        case OPT_RULE:
+            c->rule = optarg;
+            break;
+        case OPT_FORMAT:
+            c->format = optarg;
+            break;
+        case OPT_JSON:
+            c->json = true;
+            break;
+        case OPT_TITLE:
+            c->title = optarg;
+            break;
+        case OPT_HELP:
+            return -1;
+        default:
+            return option_refuse(argc, argv, got, OPTIONS);
+        }
+    }
+    c->words = argv + optind;
+    return 0;
+}
+
+int cmd_rule(int argc, char **argv)
+{
+    struct rule_command c = {.format = "auto", .title = "A query as a rule"};
+    size_t verb = verb_find(argc > 1 ? argv[1] : "");
+    int refused = verb == VERBS_COUNT ? 0 : read_options(&c, argc - 1, argv + 1);
+    if (refused < 0 || (argc > 1 && strcmp(argv[1], "--help") == 0)) {
+        (void)fputs(HELP, stdout);
+        return EXIT_CODE_OK;
+    }
+    if (verb == VERBS_COUNT)
+        return unknown_verb(argc > 1 ? argv[1] : "");
+    if (refused != 0)
+        return refused;
+    if (argc - 1 - optind != VERBS[verb].words)
+        return option_usage("rule", "%s: %s expected", VERBS[verb].name, VERBS[verb].expected);
+    return VERBS[verb].run(&c);
+}

@@ -1,0 +1,17 @@
+/*
+ * app/rule_explain.h - why a rule holds for a line or does not: `sekisho rule explain`.
+ */
+#pragma once
+
+#include "app/rule_load.h"
+
+struct explain_options {
+    struct rule_options rules;
+    const char *rule;   /* id or name; NULL: the only one of the file */
+    const char *format; /* of the line, as in --format */
+    struct slice line;
+    bool json;
+};
+
+/* Print the truth table; returns the exit code: 0 the rule holds, 1 it does not. */
+int rule_explain(const struct explain_options *options);

@@ -1,0 +1,71 @@
+/*
+ * detect/correlate.h - the correlations of a rule set over the matches of one tenant.
+ *
+ *   matches in the order of event time (ties: of the tenant's history)
+ *     -> group of (correlation, values of its group-by) -> entries within the timespan
+ *     -> the condition holds and the group has not fired since its window was empty -> alert
+ *
+ * A window is (t - timespan, t], sliding. A temporal correlation whose condition has `not` is
+ * decided when its window [t, t + timespan) is over: correlate_advance(). An aggregate costs a few
+ * steps an event, but for percentiles, which cost as many as the group has entries.
+ *
+ * Memory is one block of cells, given at the start; where it is full, the group that was quiet for
+ * longest gives up its place, and correlate_evictions() counts. There are no pointers in it.
+ *
+ * Ownership: the set is borrowed and outlives the state.
+ * Threads:   one owner.
+ * Failures:  ERR_NOMEM at the start alone.
+ */
+#pragma once
+
+#include "detect/sigma_correlation.h"
+
+struct correlate;
+
+enum correlate_limits {
+    CORRELATE_GROUP_BYTES_MAX = 512, /* of the values of a group; a longer one is cut */
+    CORRELATE_ENTRIES_MAX = 65536,   /* of one group within a timespan; the oldest give way */
+    CORRELATE_RANKED_MAX = 4096,     /* the same of value_percentile and value_median */
+};
+
+/* A value of a field in the event at hand; false where it has none (absent or null). */
+typedef bool correlate_field(void *self, const struct sigma_field *field, struct slice *out);
+
+/* An event that rules matched. */
+struct correlate_event {
+    int64_t time_ns;
+    uint64_t id;           /* the caller's name for it */
+    const uint32_t *rules; /* indices in the set, ascending, without correlations */
+    size_t rule_count;
+    correlate_field *field;
+    void *self;
+};
+
+struct correlate_alert {
+    uint32_t rule; /* the correlation's index in the set */
+    uint64_t event;
+    int64_t time_ns;
+    double value;
+    struct slice groups[SIGMA_GROUP_FIELDS_MAX]; /* valid during the call */
+    uint32_t group_count;
+};
+
+/* Called for each alert, inner correlations before those that they feed. */
+typedef int correlate_fire(void *self, const struct correlate_alert *alert);
+
+int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells);
+void correlate_free(struct correlate *c);
+
+/* Close what is over at `now_ns`: no event of an earlier time will come. */
+int correlate_advance(struct correlate *c, int64_t now_ns, correlate_fire *fire, void *self);
+/* Take the next event; times must not fall. Advances to its time first. */
+int correlate_push(struct correlate *c, const struct correlate_event *event, correlate_fire *fire,
+                   void *self);
+
+/*
+ * Groups that gave up their place, and events that found none; entries of a group that gave way to
+ * newer ones although they could have mattered; events that had no value to group by.
+ */
+uint64_t correlate_evictions(const struct correlate *c);
+uint64_t correlate_cuts(const struct correlate *c);
+uint64_t correlate_ungrouped(const struct correlate *c);

@@ -1,0 +1,103 @@
+#include "detect/rule_hits.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+enum {
+    VALUE_BYTES_KEPT = 1 << 20,
+};
+
+/* A scratch for these rules; another set's is given up. */
+static int scratch_for(struct rule_hits *h, const struct rule_set *rules)
+{
+    if (h->rules == rules)
+        return 0;
+    pred_scratch_free(h->scratch);
+    h->scratch = NULL;
+    h->rules = NULL;
+    h->given_up = 0;
+    int err = pred_scratch_new(&h->scratch, rules->pred);
+    if (err != 0)
+        return err;
+    pred_scratch_forgive(h->scratch);
+    h->rules = rules;
+    return 0;
+}
+
+static int hit_add(struct rule_hits *h, const struct batch *b, const struct hit *hit,
+                   uint32_t place)
+{
+    if (h->count == h->cap) {
+        size_t cap = h->cap == 0 ? 64 : h->cap * 2;
+        struct rule_hit *items = reallocarray(h->items, cap, sizeof(*items));
+        if (items == NULL)
+            return ERR_NOMEM;
+        h->items = items;
+        h->cap = cap;
+    }
+    uint32_t rule = h->rules->rules[hit->expression];
+    struct signal signal = {0};
+    int err = signal_take(&signal, &h->rules->entries[rule].fields, b, hit->row, &h->values);
+    if (err == 0)
+        h->items[h->count++] =
+            (struct rule_hit){.place = place, .rule = rule, .values = signal.values};
+    return err;
+}
+
+int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const struct batch *b,
+                   const uint32_t *order)
+{
+    const struct column_set rows = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    if (rules == NULL || rules->pred == NULL)
+        return 0;
+    int err = scratch_for(h, rules);
+    if (err == 0)
+        err = pred_eval(rules->pred, h->scratch, &rows, &h->found);
+    for (size_t i = 0; i < h->found.count && err == 0; i++) {
+        const struct hit *hit = &h->found.items[i];
+        const struct sigma_rule *rule = &rules->set.rules[rules->rules[hit->expression]];
+        if (sigma_stands_alone(rule))
+            err = hit_add(h, b, hit, order[hit->row]);
+    }
+    uint64_t given_up = h->scratch == NULL ? 0 : pred_scratch_given_up(h->scratch);
+    if (given_up != h->given_up)
+        log_warn("rules", "a regular expression gave up on texts; rules did not see them",
+                 "tenant=%06u texts=%llu", b->tenant, (unsigned long long)(given_up - h->given_up));
+    h->given_up = given_up;
+    return err;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct rule_hit *x = a;
+    const struct rule_hit *y = b;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
+    return (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+void rule_hits_sort(struct rule_hits *h)
+{
+    if (h->count > 1)
+        qsort(h->items, h->count, sizeof(*h->items), by_place);
+}
+
+void rule_hits_reset(struct rule_hits *h)
+{
+    h->count = 0;
+    if (h->values.held_bytes > VALUE_BYTES_KEPT)
+        arena_release(&h->values);
+    else
+        arena_reset(&h->values);
+}
+
+void rule_hits_release(struct rule_hits *h)
+{
+    pred_scratch_free(h->scratch);
+    hits_release(&h->found);
+    free(h->items);
+    arena_release(&h->values);
+    *h = (struct rule_hits){0};
+}

@@ -1,0 +1,38 @@
+/*
+ * detect/rule_hits.h - the rules that rows hold, with the values that their alerts show.
+ *
+ *   batch --rule_hits_read()--> (place, rule, values) --rule_hits_sort()--> in the order of the rows
+ *
+ * Ownership: hits own scratch and values; a zeroed struct is empty.
+ * Threads:   one owner.
+ * Failures:  ERR_NOMEM. A regular expression that gives up on a text does not hold it; the count of
+ *            such texts is kept.
+ */
+#pragma once
+
+#include "detect/rule_set.h"
+
+struct rule_hit {
+    uint32_t place;       /* of the row, as in detect_add() */
+    uint32_t rule;        /* index in the set */
+    struct slice *values; /* by field of the rule's entry; data NULL where the row has none */
+};
+
+struct rule_hits {
+    const struct rule_set *rules; /* that the scratch is for */
+    struct pred_scratch *scratch;
+    struct hits found;
+    struct rule_hit *items;
+    size_t count;
+    size_t cap;
+    struct arena values;
+    uint64_t given_up; /* texts, so far */
+};
+
+int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const struct batch *b,
+                   const uint32_t *order);
+/* By place, then by rule. */
+void rule_hits_sort(struct rule_hits *h);
+/* Forget the hits, keep the memory. */
+void rule_hits_reset(struct rule_hits *h);
+void rule_hits_release(struct rule_hits *h);

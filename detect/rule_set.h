@@ -1,0 +1,52 @@
+/*
+ * detect/rule_set.h - Sigma documents as detection uses them: one predicate, and the words of each.
+ *
+ *   rule_set_init(), sigma_set_add(&rules->set, ...) for each file, rule_set_compile()
+ *
+ * What a rule says beside Sigma stands under `sekisho`:
+ *
+ *   sekisho:
+ *     group-by: [source.ip, url.registered_domain]   # default: source.ip
+ *     window: 1h                                      # hits nearer than this are one alert
+ *
+ * Ownership: the set owns documents, trees, texts and the predicate.
+ * Threads:   immutable once compiled.
+ * Failures:  ERR_CONF with diagnoses, ERR_NOMEM. A zeroed struct may be released.
+ */
+#pragma once
+
+#include "detect/detector.h"
+#include "detect/signal.h"
+#include "event/pred.h"
+
+enum rule_limits {
+    RULE_KEYS_MAX = FINDING_KEYS_MAX,
+    RULE_SHOWN_MAX = 16, /* values in an alert, keys included */
+};
+
+/* What an alert of a rule is told with. */
+struct rule_entry {
+    uint64_t key; /* of its id, never 0 */
+    const char *id;
+    struct detector_text text;
+    struct signal_fields fields; /* the keys, then what is shown beside them */
+    uint32_t key_count;
+    int64_t window_ns;
+};
+
+struct rule_set {
+    struct sigma_set set;
+    bool scoped;                 /* only on the logs that their logsource means */
+    struct pred *pred;           /* NULL: no rules */
+    uint32_t *rules;             /* expression -> index of the rule */
+    uint32_t rule_count;         /* expressions */
+    struct signal_fields fields; /* that correlations ask for */
+    struct rule_entry *entries;  /* by index of the document */
+};
+
+void rule_set_init(struct rule_set *rules, enum sigma_names names, bool scoped);
+int rule_set_compile(struct rule_set *rules, struct diag *diag);
+void rule_set_release(struct rule_set *rules);
+
+/* The entry of a key, or NULL: a rule that was there before and is no more. */
+const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key);
