@@ -303,24 +303,33 @@ static int add_number(struct sigma_reader *r, const struct yaml_node *value, str
     return err;
 }
 
+/* What a value stands for before the modifiers change it, as patterns. */
+static int alternatives_read(struct sigma_reader *r, const struct sigma_item *item,
+                             const struct yaml_node *value, struct alternatives *a)
+{
+    int err = 0;
+    if (!item->has[MODIFIER_EXPAND]) {
+        err = alternatives_add(r, value, a, pattern_read(arena_of(r), value->text));
+        if (err == 0 && sigma_item_in(item, GROUP_TEXT) == MODIFIER_COUNT)
+            err = add_number(r, value, a);
+        return err;
+    }
+    err = alternatives_add(r, value, a, value->text);
+    if (err == 0)
+        err = expand(r, value, a);
+    for (size_t i = 0; i < a->count && err == 0; i++) {
+        a->items[i] = pattern_read(arena_of(r), a->items[i]);
+        err = a->items[i].data == NULL ? ERR_NOMEM : 0;
+    }
+    return err;
+}
+
 /* The text of a scalar: a number or a flag is its text. */
 static int read_text(struct sigma_reader *r, const struct sigma_item *item,
                      const struct yaml_node *value, struct ast **out)
 {
     struct alternatives a = {0};
-    int err = 0;
-    if (item->has[MODIFIER_EXPAND]) {
-        err = alternatives_add(r, value, &a, value->text);
-        err = err == 0 ? expand(r, value, &a) : err;
-        for (size_t i = 0; i < a.count; i++) {
-            a.items[i] = pattern_read(arena_of(r), a.items[i]);
-            err = a.items[i].data == NULL ? ERR_NOMEM : err;
-        }
-    } else {
-        err = alternatives_add(r, value, &a, pattern_read(arena_of(r), value->text));
-        if (err == 0 && sigma_item_in(item, GROUP_TEXT) == MODIFIER_COUNT)
-            err = add_number(r, value, &a);
-    }
+    int err = alternatives_read(r, item, value, &a);
     for (uint32_t i = 0; err == 0 && i < item->count; i++) {
         if (sigma_modifier_group((enum sigma_modifier)item->chain[i]) == GROUP_TEXT)
             err = text_change(r, value, (enum sigma_modifier)item->chain[i], &a);

@@ -115,11 +115,12 @@ static int check_windash(struct sigma_reader *r, const struct sigma_item *item)
                                                     MODIFIER_UTF16,   MODIFIER_UTF16LE,
                                                     MODIFIER_UTF16BE, MODIFIER_WIDE};
     for (size_t i = 0; i < sizeof(ENCODINGS) / sizeof(ENCODINGS[0]); i++) {
-        if (item->has[MODIFIER_WINDASH] && item->has[ENCODINGS[i]])
-            return sigma_fault_key(r, item->node,
-                                   "the modifiers \"windash\" and \"%s\" do not go together; write "
-                                   "a value for each dash",
-                                   MODIFIERS[ENCODINGS[i]].name);
+        if (!item->has[MODIFIER_WINDASH] || !item->has[ENCODINGS[i]])
+            continue;
+        return sigma_fault_key(r, item->node,
+                               "the modifiers \"windash\" and \"%s\" do not go together; write a "
+                               "value for each dash",
+                               MODIFIERS[ENCODINGS[i]].name);
     }
     return 0;
 }

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/slice.h"
+
 enum {
     STRETCH_MIN = 60, /* bytes before what is planted */
     STRETCH_MAX = 140,
@@ -32,18 +34,17 @@ static int found_one(unsigned int id, unsigned long long from, unsigned long lon
 }
 
 /* Is the planted word found behind every stretch, with and without something behind it? */
-static bool stretches_found(const hs_database_t *db, hs_scratch_t *scratch, const char *planted)
+static bool stretches_found(const hs_database_t *db, hs_scratch_t *scratch, struct slice planted)
 {
     static const char FILLERS[] = "aQ .z";
     char block[BLOCK_BYTES];
-    size_t len = strlen(planted);
     for (const char *filler = FILLERS; *filler != '\0'; filler++) {
         for (unsigned before = STRETCH_MIN; before < STRETCH_MAX; before++) {
             for (unsigned behind = 0; behind < 2; behind++) {
                 bool found = false;
                 memset(block, *filler, sizeof(block));
-                memcpy(block + before, planted, len);
-                unsigned bytes = before + (unsigned)len + behind * 70;
+                memcpy(block + before, planted.data, planted.len);
+                unsigned bytes = before + (unsigned)planted.len + behind * 70;
                 hs_error_t err = hs_scan(db, block, bytes, 0, scratch, found_one, &found);
                 if ((err != HS_SUCCESS && err != HS_SCAN_TERMINATED) || !found)
                     return false;
@@ -70,7 +71,7 @@ static bool set_found(const char *const *words)
     bool right = hs_compile_lit_multi(words, flags, ids, lens, count, HS_MODE_BLOCK, NULL, &db,
                                       &error) == HS_SUCCESS &&
                  hs_alloc_scratch(db, &scratch) == HS_SUCCESS &&
-                 stretches_found(db, scratch, words[count - 1]);
+                 stretches_found(db, scratch, slice_from(words[count - 1]));
     (void)hs_free_compile_error(error);
     (void)hs_free_scratch(scratch);
     (void)hs_free_database(db);
@@ -85,7 +86,7 @@ static bool regex_found(void)
     bool right = hs_compile("\\.(exe|dll|bat)", HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
                             HS_MODE_BLOCK, NULL, &db, &error) == HS_SUCCESS &&
                  hs_alloc_scratch(db, &scratch) == HS_SUCCESS &&
-                 stretches_found(db, scratch, ".exe");
+                 stretches_found(db, scratch, slice_from(".exe"));
     (void)hs_free_compile_error(error);
     (void)hs_free_scratch(scratch);
     (void)hs_free_database(db);
