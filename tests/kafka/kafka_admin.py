@@ -6,7 +6,9 @@ https://kafka.apache.org/protocol names the fields; they are written here in the
 import contextlib
 import socket
 import struct
+import time
 
+COORDINATOR_SECONDS = 30
 RETRIABLE = {3, 5, 6, 7, 9, 13, 14, 15, 16, 41, 85}
 NAMES = {
     0: "NONE", 1: "OFFSET_OUT_OF_RANGE", 3: "UNKNOWN_TOPIC_OR_PARTITION", 5: "LEADER_NOT_AVAILABLE",
@@ -343,7 +345,17 @@ class Admin:
                 check(code, f"{name} [{number}]: {message}")
 
     def committed(self, group, topic, partition):
-        """The offset a group has committed, or -1."""
+        """The offset a group has committed, or -1; waits for a coordinator that is not ready yet."""
+        until = time.monotonic() + COORDINATOR_SECONDS
+        while True:
+            try:
+                return self._committed(group, topic, partition)
+            except KafkaError as e:
+                if not e.retriable or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def _committed(self, group, topic, partition):
         with self._any() as connection:
             r = connection.call(FIND_COORDINATOR, 1, string(group) + i8(0))
         r.take("i")
