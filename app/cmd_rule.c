@@ -4,6 +4,8 @@
 
 #include "app/commands.h"
 #include "app/options.h"
+#include "app/rule_backtest.h"
+#include "app/rule_coverage.h"
 #include "app/rule_eval.h"
 #include "app/rule_explain.h"
 #include "app/rule_query.h"
@@ -14,6 +16,10 @@ static const char HELP[] =
     "usage: sekisho rule check RULES\n"
     "       sekisho rule test RULES\n"
     "       sekisho rule explain [--rule NAME] [--format NAME] [--json] RULES LINE\n"
+    "       sekisho rule backtest --data DIR [--tenant CODE] [--since T] [--until T] [--rule NAME]\n"
+    "                             [--against RULES] [--threads N] [--json] RULES\n"
+    "       sekisho rule coverage [--data DIR] [--tenant CODE] [--since T] [--until T] [--json]\n"
+    "                             RULES\n"
     "       sekisho rule eval [--placeholders FILE] [--aliases] RULES EVENTS.ndjson\n"
     "       sekisho rule query RULES\n"
     "       sekisho rule from-query [--title TEXT] QUERY\n"
@@ -25,6 +31,10 @@ static const char HELP[] =
     "  test        each rule on the raw log lines beside it (x.lines for x.yml): lines that must\n"
     "              fire it, and near misses\n"
     "  explain     why a rule holds for a raw log line or does not, selection by selection\n"
+    "  backtest    what a rule would have found in the stored history: hits and alerts by\n"
+    "              municipality and day, and beside the live version what is new, lost, the same\n"
+    "  coverage    for each source in the store which rules can bind there and why others are\n"
+    "              blind; without --data the fields that each rule needs; ATT&CK techniques\n"
     "  eval        run the rules on flat JSON events: rule id, tab, number of the event, for each\n"
     "              match of a rule that stands alone; behind a second tab a JSON object with time,\n"
     "              group and value for each alert of a correlation\n"
@@ -34,13 +44,19 @@ static const char HELP[] =
     "  --placeholders FILE  lists for the modifier expand, as {\"name\": [\"value\", ...]}\n"
     "  --aliases            read field names through the field dictionary and Sigma's names;\n"
     "                       without it eval takes them as they stand\n"
-    "  --rule NAME          id or name of the rule that is explained\n"
+    "  --rule NAME          id or name of the rule that is explained or back-tested\n"
+    "  --data DIR           the store; it is only read\n"
+    "  --tenant CODE        only this municipality (six digits)\n"
+    "  --since T            only events of this time and later; a time or a duration back (30d)\n"
+    "  --until T            only events before this time\n"
+    "  --against RULES      the live version of the rule\n"
+    "  --threads N          default: one per processor\n"
     "  --format NAME        format of the line (auto)\n"
     "  --json               NDJSON instead of a table\n"
     "  --title TEXT         title of the rule that is made\n"
     "\n"
-    "Exit codes: 0 right, holds; 1 findings of check and test, does not hold; 2 an error in a rule\n"
-    "or on the command line.\n";
+    "Exit codes: 0 right, holds, hits; 1 findings of check and test, does not hold, no hits, blind\n"
+    "everywhere; 2 an error in a rule or on the command line; 3 no store; 5 incomplete.\n";
 
 enum {
     OPT_PLACEHOLDERS = 256,
@@ -49,6 +65,12 @@ enum {
     OPT_FORMAT,
     OPT_JSON,
     OPT_TITLE,
+    OPT_DATA,
+    OPT_TENANT,
+    OPT_SINCE,
+    OPT_UNTIL,
+    OPT_AGAINST,
+    OPT_THREADS,
     OPT_HELP,
 };
 
@@ -59,6 +81,12 @@ static const struct option OPTIONS[] = {
     {"format", required_argument, NULL, OPT_FORMAT},
     {"json", no_argument, NULL, OPT_JSON},
     {"title", required_argument, NULL, OPT_TITLE},
+    {"data", required_argument, NULL, OPT_DATA},
+    {"tenant", required_argument, NULL, OPT_TENANT},
+    {"since", required_argument, NULL, OPT_SINCE},
+    {"until", required_argument, NULL, OPT_UNTIL},
+    {"against", required_argument, NULL, OPT_AGAINST},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -70,6 +98,13 @@ struct rule_command {
     const char *title;
     bool aliases;
     bool json;
+    const char *data;
+    const char *against;
+    uint32_t tenant;
+    bool has_tenant;
+    int64_t since_ns;
+    int64_t until_ns;
+    unsigned threads;
     char **words; /* behind the options */
 };
 
@@ -118,6 +153,34 @@ static int run_explain(const struct rule_command *c)
     return rule_explain(&options);
 }
 
+static int run_backtest(const struct rule_command *c)
+{
+    const struct backtest_options options = {.rules = as_collected(c, CLOCK_NONE),
+                                             .rule = c->rule,
+                                             .against = c->against,
+                                             .data = c->data,
+                                             .tenant = c->tenant,
+                                             .has_tenant = c->has_tenant,
+                                             .since_ns = c->since_ns,
+                                             .until_ns = c->until_ns,
+                                             .threads = c->threads,
+                                             .json = c->json};
+    return c->data == NULL ? option_usage("rule", "backtest: --data DIR is missing")
+                           : rule_backtest(&options);
+}
+
+static int run_coverage(const struct rule_command *c)
+{
+    const struct coverage_options options = {.rules = as_collected(c, CLOCK_NONE),
+                                             .data = c->data,
+                                             .tenant = c->tenant,
+                                             .has_tenant = c->has_tenant,
+                                             .since_ns = c->since_ns,
+                                             .until_ns = c->until_ns,
+                                             .json = c->json};
+    return rule_coverage(&options);
+}
+
 static int run_eval(const struct rule_command *c)
 {
     const struct rule_options options = {.path = c->words[0],
@@ -149,6 +212,8 @@ static const struct {
     {"check", 1, "RULES", run_check},
     {"test", 1, "RULES", run_test},
     {"explain", 2, "RULES and LINE", run_explain},
+    {"backtest", 1, "RULES", run_backtest},
+    {"coverage", 1, "RULES", run_coverage},
     {"eval", 2, "RULES and EVENTS", run_eval},
     {"query", 1, "RULES", run_query},
     {"from-query", 1, "QUERY", run_from_query},
@@ -178,6 +243,33 @@ static int unknown_verb(const char *word)
                         near == NULL ? "" : "\"?");
 }
 
+/* Options that choose events of a store. */
+static int read_scope(struct rule_command *c, int got)
+{
+    int64_t now_ns = clock_now_ns();
+    uint64_t threads = 0;
+    int err = 0;
+    switch (got) {
+    case OPT_DATA:
+        c->data = optarg;
+        return 0;
+    case OPT_TENANT:
+        c->has_tenant = true;
+        return option_tenant(&c->tenant, "--tenant", optarg);
+    case OPT_SINCE:
+        return option_time(&c->since_ns, "--since", optarg, now_ns);
+    case OPT_UNTIL:
+        return option_time(&c->until_ns, "--until", optarg, now_ns);
+    case OPT_AGAINST:
+        c->against = optarg;
+        return 0;
+    default:
+        err = option_number(&threads, "--threads", optarg, 1, OPTION_THREADS_MAX);
+        c->threads = err == 0 ? (unsigned)threads : c->threads;
+        return err;
+    }
+}
+
 /* -1: help was asked for. */
 static int read_options(struct rule_command *c, int argc, char **argv)
 {
@@ -204,6 +296,15 @@ static int read_options(struct rule_command *c, int argc, char **argv)
         case OPT_TITLE:
             c->title = optarg;
             break;
+        case OPT_DATA:
+        case OPT_TENANT:
+        case OPT_SINCE:
+        case OPT_UNTIL:
+        case OPT_AGAINST:
+        case OPT_THREADS:
+            if (read_scope(c, got) != 0)
+                return EXIT_CODE_USAGE;
+            break;
         case OPT_HELP:
             return -1;
         default:
@@ -216,7 +317,11 @@ static int read_options(struct rule_command *c, int argc, char **argv)
 
 int cmd_rule(int argc, char **argv)
 {
-    struct rule_command c = {.format = "auto", .title = "A query as a rule"};
+    struct rule_command c = {.format = "auto",
+                             .title = "A query as a rule",
+                             .since_ns = INT64_MIN,
+                             .until_ns = INT64_MAX,
+                             .threads = option_processors()};
     size_t verb = verb_find(argc > 1 ? argv[1] : "");
     int refused = verb == VERBS_COUNT ? 0 : read_options(&c, argc - 1, argv + 1);
     if (refused < 0 || (argc > 1 && strcmp(argv[1], "--help") == 0)) {

@@ -77,6 +77,7 @@ enum config_file {
     CONFIG_COUNTRY,
     CONFIG_ASN,
     CONFIG_SUFFIXES,
+    CONFIG_RULES,
     CONFIG_DATA,
     CONFIG_ALERT_FILE,
     CONFIG_ALERT_DIRECTORY,
@@ -90,6 +91,7 @@ static const char *const FILE_KEYS[CONFIG_FILES] = {
     [CONFIG_COUNTRY] = "mmdb.country",
     [CONFIG_ASN] = "mmdb.asn",
     [CONFIG_SUFFIXES] = "public_suffix_list",
+    [CONFIG_RULES] = "rules",
     [CONFIG_DATA] = "data",
     [CONFIG_ALERT_FILE] = "outputs.file.path",
     [CONFIG_ALERT_DIRECTORY] = "outputs.file.tenant_directory",
@@ -465,6 +467,7 @@ const char *config_path(const struct config *c, const char *key)
         if (strcmp(FILE_KEYS[i], key) == 0)
             return c->files[i];
     }
+    assert(false && "a path that is not in the table");
     return NULL;
 }
 

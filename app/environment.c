@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/log.h"
 
 /* Sigma rules and the lists beside them; errors of all files at once. */
 static int load_rules(struct environment *e, const char *path, struct diag *diag)
@@ -25,9 +24,6 @@ static int load_rules(struct environment *e, const char *path, struct diag *diag
         return status;
     }
     e->rules = rules;
-    if (rules->set.order_count != 0)
-        log_warn("rules", "correlations are checked and not run yet: sekisho rule eval runs them",
-                 "correlations=%u rules=%u", rules->set.order_count, rules->rule_count);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 
 enum {
     CELLS_DEFAULT = 1 << 20,
@@ -152,7 +153,8 @@ int rule_run_finish(struct rule_run *run)
     struct correlate *state = NULL;
     if (run->engine->set.order_count == 0 || run->signal_count == 0)
         return 0;
-    int err = correlate_new(&state, &run->engine->set, o->cells != 0 ? o->cells : CELLS_DEFAULT);
+    int err = correlate_new(&state, &run->engine->set, o->cells != 0 ? o->cells : CELLS_DEFAULT,
+                            hash_seed());
     if (err == 0 && run->signal_count != 0)
         qsort(run->signals, run->signal_count, sizeof(*run->signals), signal_order);
     for (size_t i = 0; i < run->signal_count && err == 0; i++) {

@@ -14,7 +14,7 @@
  *
  * Ownership: the set is borrowed and outlives the state.
  * Threads:   one owner.
- * Failures:  ERR_NOMEM at the start alone.
+ * Failures:  ERR_NOMEM at the start alone; what `fire` returns.
  */
 #pragma once
 
@@ -53,7 +53,9 @@ struct correlate_alert {
 /* Called for each alert, inner correlations before those that they feed. */
 typedef int correlate_fire(void *self, const struct correlate_alert *alert);
 
-int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells);
+/* `seed` of keyed hashes: stored, where the state is. */
+int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells,
+                  uint64_t seed);
 void correlate_free(struct correlate *c);
 
 /* Close what is over at `now_ns`: no event of an earlier time will come. */
@@ -61,6 +63,14 @@ int correlate_advance(struct correlate *c, int64_t now_ns, correlate_fire *fire,
 /* Take the next event; times must not fall. Advances to its time first. */
 int correlate_push(struct correlate *c, const struct correlate_event *event, correlate_fire *fire,
                    void *self);
+
+/* Append the state as bytes; equal states give equal bytes. */
+void correlate_save(const struct correlate *c, struct buf *out);
+/*
+ * Take a state that correlate_save() wrote, from the front of *bytes, which moves behind it.
+ * ERR_FORMAT where it is damaged or of other correlations: the state is then as it was.
+ */
+int correlate_load(struct correlate *c, struct slice *bytes);
 
 /*
  * Groups that gave up their place, and events that found none; entries of a group that gave way to

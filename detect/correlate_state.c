@@ -22,14 +22,11 @@ static uint32_t lane_keep(const struct sigma_correlation *s)
     return below && most < CORRELATE_ENTRIES_MAX - 2 ? (uint32_t)most + 2 : CORRELATE_ENTRIES_MAX;
 }
 
+/* Places that were never used are taken in their order, so that their pages cost nothing before. */
 static void pools_fill(struct correlate *c)
 {
-    for (uint32_t i = 0; i < c->cell_count; i++)
-        c->cells[i].next = i + 1 < c->cell_count ? i + 1 : CELL_NONE;
-    for (uint32_t i = 0; i < c->group_count; i++) {
-        c->group_items[i].correlation = CELL_NONE;
-        c->group_items[i].newer = i + 1 < c->group_count ? i + 1 : CELL_NONE;
-    }
+    c->cell_free = CELL_NONE;
+    c->group_free = CELL_NONE;
     for (uint32_t i = 0; i < c->set->rule_count; i++) {
         c->lanes[i] = (struct lane){CELL_NONE, CELL_NONE, 0, 0};
         if (correlation_at(c, i) != NULL)
@@ -37,13 +34,14 @@ static void pools_fill(struct correlate *c)
     }
 }
 
-int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells)
+int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells,
+                  uint64_t seed)
 {
     struct correlate *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return ERR_NOMEM;
     c->set = set;
-    c->seed = hash_seed();
+    c->seed = seed;
     c->cell_count = cells < CELLS_MIN ? CELLS_MIN : cells;
     c->group_count = c->cell_count / GROUP_CELLS;
     c->table_mask = 1;
@@ -66,9 +64,18 @@ int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t 
         return ERR_NOMEM;
     }
     pools_fill(c);
-    pools_fill(c);
     *out = c;
     return 0;
+}
+
+void correlate_reset(struct correlate *c)
+{
+    c->cell_used = 0;
+    c->group_used = 0;
+    c->wait_count = 0;
+    memset(c->table, 0, ((size_t)c->table_mask + 1) * sizeof(*c->table));
+    memset(c->values, 0, ((size_t)c->value_mask + 1) * sizeof(*c->values));
+    pools_fill(c);
 }
 
 void correlate_free(struct correlate *c)
@@ -118,6 +125,11 @@ static uint32_t *value_slot(const struct correlate *c, uint64_t group, uint64_t 
         at = (at + 1) & c->value_mask;
     }
     return &c->values[at];
+}
+
+void value_enter(struct correlate *c, uint32_t at)
+{
+    *value_slot(c, c->cells[at].group, c->cells[at].hash) = at + 1;
 }
 
 /* Take a slot out and close the gap behind it (Knuth, algorithm R of 6.4). */
@@ -222,6 +234,11 @@ static uint32_t *table_slot(const struct correlate *c, uint64_t hash, uint32_t g
     return &c->table[at];
 }
 
+void group_enter(struct correlate *c, uint32_t group)
+{
+    *table_slot(c, c->group_items[group].hash, group) = group + 1;
+}
+
 /* Take a slot out and close the gap behind it (Knuth, algorithm R of 6.4). */
 static void table_remove(struct correlate *c, uint32_t group)
 {
@@ -306,6 +323,10 @@ static bool room_make(struct correlate *c, uint32_t spared)
 
 uint32_t cell_take(struct correlate *c, uint32_t spared)
 {
+    if (c->cell_free == CELL_NONE && c->cell_used < c->cell_count) {
+        c->cells[c->cell_used] = (struct cell){.next = CELL_NONE};
+        return c->cell_used++;
+    }
     while (c->cell_free == CELL_NONE) {
         if (!room_make(c, spared))
             return CELL_NONE;
@@ -357,6 +378,10 @@ uint32_t group_find(struct correlate *c, uint32_t correlation, const struct key 
         if (g->hash == key->hash && g->correlation == correlation && text_equal(c, g, key))
             return c->table[at] - 1;
     }
+    if (c->group_free == CELL_NONE && c->group_used < c->group_count) {
+        c->group_items[c->group_used].newer = CELL_NONE;
+        c->group_free = c->group_used++;
+    }
     while (c->group_free == CELL_NONE) {
         if (!room_make(c, CELL_NONE))
             return CELL_NONE;
@@ -370,7 +395,7 @@ uint32_t group_find(struct correlate *c, uint32_t correlation, const struct key 
                         .first = CELL_NONE,
                         .last = CELL_NONE,
                         .text = CELL_NONE};
-    *table_slot(c, key->hash, group) = group + 1;
+    group_enter(c, group);
     lane_append(c, group);
     c->lanes[correlation].groups++;
     if (text_put(c, group, key))

@@ -67,10 +67,12 @@ struct group {
     uint32_t distinct;  /* values, of value_count */
     uint32_t fractions; /* entries whose value is no whole number below 1e15 */
     uint32_t generation;
+    uint32_t spare4;
     double sum;       /* of the whole ones, so that it is exact */
     int64_t armed_ns; /* begin of the window that waits for its end */
     bool armed;
-    bool fired; /* since its window was empty */
+    bool fired;       /* since its window was empty */
+    uint8_t spare[6]; /* no byte of a snapshot is left to chance */
 };
 
 /* A window that waits for its end; a heap by (end, group). */
@@ -99,8 +101,10 @@ struct correlate {
     double *numbers; /* working memory: the values of a window */
     uint64_t seed;
     uint32_t cell_count;
+    uint32_t cell_used; /* from the front, free ones among them */
     uint32_t cell_free;
     uint32_t group_count;
+    uint32_t group_used;
     uint32_t group_free;
     uint32_t table_mask;
     uint32_t value_mask;
@@ -132,6 +136,12 @@ bool group_is(const struct correlate *c, uint32_t group, const struct key *key);
 void group_drop(struct correlate *c, uint32_t group);
 /* It has the newest entry of its lane now. */
 void group_touch(struct correlate *c, uint32_t group);
+
+/* Put a group, or the newest cell of a value, into its hash table. */
+void group_enter(struct correlate *c, uint32_t group);
+void value_enter(struct correlate *c, uint32_t at);
+/* Forget every group. */
+void correlate_reset(struct correlate *c);
 
 /* A cell; groups but the spared one give way. CELL_NONE where none can. */
 uint32_t cell_take(struct correlate *c, uint32_t spared);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/pages.h"
+#include "detect/correlation_fire.h"
 #include "detect/coverage.h"
 #include "detect/digest.h"
 #include "detect/tenant_state.h"
@@ -18,7 +19,7 @@ enum {
     AHEAD_NEAR = 4,
     GAP_BYTES_MIN = 4096, /* a page: shorter gaps are copied */
     SPAN_BYTES = 16,
-    IMAGE_VERSION = 3,
+    IMAGE_VERSION = 4,
     LAYOUT_SEED = 1, /* of a hash that nobody attacks */
 };
 
@@ -119,6 +120,9 @@ int detect_tenant_new(struct detect_tenant **out, const struct detect_options *o
     t->o = *options;
     t->state = state_new(options->profile->size);
     int status = t->state == NULL ? ERR_NOMEM : shared_networks(t);
+    if (status == 0)
+        status = correlation_run_new(&t->correlations, options->shared->rules,
+                                     options->profile->size, options->shared->seed);
     if (status != 0) {
         detect_tenant_free(t);
         return status;
@@ -134,6 +138,7 @@ void detect_tenant_free(struct detect_tenant *t)
     if (t == NULL)
         return;
     desk_give(t->o.desks, t->desk);
+    correlation_run_free(t->correlations);
     zone_table_free(t->shared_networks);
     buf_release(&t->line);
     if (t->state != NULL)
@@ -271,10 +276,27 @@ static size_t show_hits(struct detect_run *run, size_t place, size_t hit)
     return end;
 }
 
+/* Tell the correlations of a row; returns where those of later rows begin. */
+static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
+{
+    const struct rule_hits *hits = &t->desk->hits;
+    const struct flow *flow = &t->desk->flows[place];
+    if (at == hits->row_count || hits->rows[at].place != place)
+        return at;
+    const struct correlation_row row = {.rules = hits->rows[at].rules,
+                                        .rule_count = hits->rows[at].rule_count,
+                                        .values = hits->rows[at].values,
+                                        .flow = flow};
+    if ((flow->flags & FLOW_EXCLUDED) == 0 && t->run.status == 0)
+        t->run.status = correlation_run_add(t->correlations, &row, correlation_fire, &t->run);
+    return at + 1;
+}
+
 int detect_run_rows(struct detect_tenant *t)
 {
     struct detect_run *run = &t->run;
     size_t hit = 0;
+    size_t row = 0;
     run->status = 0;
     if (t->flow_count != 0)
         rule_hits_sort(&t->desk->hits);
@@ -286,6 +308,7 @@ int detect_run_rows(struct detect_tenant *t)
         if (t->o.rows_tick)
             tick_to(t, f->time_ns);
         note_time(t->state, f);
+        row = correlate_row(t, i, row);
         show(run, f);
     }
     t->flow_count = 0;
@@ -349,6 +372,17 @@ static void turn_calendar(struct detect_tenant *t)
     }
 }
 
+/* Rows that no earlier one can follow any more; at the end of the input all of them. */
+static void correlate_until(struct detect_tenant *t, int64_t mark_ns, bool end)
+{
+    struct detect_run *run = &t->run;
+    if (run->status == 0 && end)
+        run->status = correlation_run_until(t->correlations, INT64_MAX, correlation_fire, run);
+    if (run->status == 0)
+        run->status = correlation_run_until(t->correlations, end ? t->state->tick_ns : mark_ns,
+                                            correlation_fire, run);
+}
+
 static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
 {
     struct detect_run *run = &t->run;
@@ -358,6 +392,7 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
     run->tick_flags = flags | (first ? DETECT_TICK_GAP : 0U);
     advance_watermark(t);
     turn_calendar(t);
+    correlate_until(t, s->watermark_ns, (flags & DETECT_TICK_END) != 0);
     coverage_tick(run);
     for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
         const struct detector *d = DETECTORS[i];
@@ -478,11 +513,15 @@ int detect_tenant_image(const struct detect_tenant *t, struct buf *out)
     }
     for (size_t i = 0; i < count; i++)
         buf_slice(out, spans[i]);
+    correlation_run_save(t->correlations, out);
     return buf_ok(out) ? 0 : ERR_NOMEM;
 }
 
-/* Copy the spans of an image into a block of zeros; false when they are not of this state. */
-static bool copy_spans(char *to, size_t bytes, struct slice image)
+/*
+ * Copy the spans of an image into a block of zeros; *rest is what stands behind them. False when they
+ * are not of this state.
+ */
+static bool copy_spans(char *to, size_t bytes, struct slice image, struct slice *rest)
 {
     if (image.len < 3 * sizeof(uint64_t) || bytes_get64(image.data + 8) != bytes)
         return false;
@@ -499,7 +538,8 @@ static bool copy_spans(char *to, size_t bytes, struct slice image)
         memcpy(to + at, from.data, len);
         from = slice_from_offset(from, (size_t)len);
     }
-    return from.len == 0;
+    *rest = from;
+    return true;
 }
 
 int detect_tenant_load(struct detect_tenant *t, struct slice bytes)
@@ -510,9 +550,17 @@ int detect_tenant_load(struct detect_tenant *t, struct slice bytes)
     struct tenant_state *s = pages_alloc(size);
     if (s == NULL)
         return ERR_NOMEM;
-    if (!copy_spans((void *)s, size, bytes) || s->layout != t->state->layout || s->bytes != size) {
+    struct slice rest = {0};
+    if (!copy_spans((void *)s, size, bytes, &rest) || s->layout != t->state->layout ||
+        s->bytes != size) {
         pages_free(s, size);
         return ERR_FORMAT;
+    }
+    /* What another set of rules remembered is of no use to this one: its windows begin anew. */
+    int status = correlation_run_load(t->correlations, &rest);
+    if (status == ERR_NOMEM) {
+        pages_free(s, size);
+        return status;
     }
     pages_free(t->state, size);
     t->state = s;

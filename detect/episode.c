@@ -132,7 +132,9 @@ static void identify(struct detect_run *run, const struct finding *f, struct epi
     buf_reset(group);
     put_group(group, run, f);
     if (p->log_source == EPISODE_PLACE_NONE) {
+        /* One tick may see several windows of a key end. */
         buf_put64(group, (uint64_t)p->offset);
+        buf_put64(group, (uint64_t)f->time_ns);
     } else {
         const struct source_state *s = &run->state->sources[p->log_source];
         buf_append(group, s->topic, s->topic_len);

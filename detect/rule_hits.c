@@ -46,6 +46,64 @@ static int hit_add(struct rule_hits *h, const struct batch *b, const struct hit 
     return err;
 }
 
+static int row_order(const void *a, const void *b)
+{
+    const struct hit *x = a;
+    const struct hit *y = b;
+    if (x->row != y->row)
+        return x->row < y->row ? -1 : 1;
+    return (x->expression > y->expression) - (x->expression < y->expression);
+}
+
+/* The hits of one row that correlations refer to. */
+static int row_add(struct rule_hits *h, const struct batch *b, const struct hit *hits, size_t count,
+                   uint32_t place)
+{
+    struct rule_row row = {.place = place};
+    struct signal signal = {0};
+    row.rules = arena_array(&h->values, count, sizeof(*row.rules));
+    if (row.rules == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t rule = h->rules->rules[hits[i].expression];
+        if (h->rules->set.rules[rule].referenced)
+            row.rules[row.rule_count++] = rule;
+    }
+    if (row.rule_count == 0)
+        return 0;
+    if (h->row_count == h->row_cap) {
+        size_t cap = h->row_cap == 0 ? 64 : h->row_cap * 2;
+        struct rule_row *rows = reallocarray(h->rows, cap, sizeof(*rows));
+        if (rows == NULL)
+            return ERR_NOMEM;
+        h->rows = rows;
+        h->row_cap = cap;
+    }
+    int err = signal_take(&signal, &h->rules->fields, b, hits[0].row, &h->values);
+    row.values = signal.values;
+    if (err == 0)
+        h->rows[h->row_count++] = row;
+    return err;
+}
+
+static int rows_add(struct rule_hits *h, const struct batch *b, const uint32_t *order)
+{
+    struct hit *items = h->found.items;
+    size_t count = h->found.count;
+    int err = 0;
+    if (h->rules->set.order_count == 0 || count == 0)
+        return 0;
+    qsort(items, count, sizeof(*items), row_order);
+    for (size_t i = 0; i < count && err == 0;) {
+        size_t end = i + 1;
+        while (end < count && items[end].row == items[i].row)
+            end++;
+        err = row_add(h, b, &items[i], end - i, order[items[i].row]);
+        i = end;
+    }
+    return err;
+}
+
 int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const struct batch *b,
                    const uint32_t *order)
 {
@@ -61,6 +119,8 @@ int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const stru
         if (sigma_stands_alone(rule))
             err = hit_add(h, b, hit, order[hit->row]);
     }
+    if (err == 0)
+        err = rows_add(h, b, order);
     uint64_t given_up = h->scratch == NULL ? 0 : pred_scratch_given_up(h->scratch);
     if (given_up != h->given_up)
         log_warn("rules", "a regular expression gave up on texts; rules did not see them",
@@ -78,8 +138,17 @@ static int by_place(const void *a, const void *b)
     return (x->rule > y->rule) - (x->rule < y->rule);
 }
 
+static int row_by_place(const void *a, const void *b)
+{
+    const struct rule_row *x = a;
+    const struct rule_row *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
 void rule_hits_sort(struct rule_hits *h)
 {
+    if (h->row_count > 1)
+        qsort(h->rows, h->row_count, sizeof(*h->rows), row_by_place);
     if (h->count > 1)
         qsort(h->items, h->count, sizeof(*h->items), by_place);
 }
@@ -87,6 +156,7 @@ void rule_hits_sort(struct rule_hits *h)
 void rule_hits_reset(struct rule_hits *h)
 {
     h->count = 0;
+    h->row_count = 0;
     if (h->values.held_bytes > VALUE_BYTES_KEPT)
         arena_release(&h->values);
     else
@@ -98,6 +168,7 @@ void rule_hits_release(struct rule_hits *h)
     pred_scratch_free(h->scratch);
     hits_release(&h->found);
     free(h->items);
+    free(h->rows);
     arena_release(&h->values);
     *h = (struct rule_hits){0};
 }

@@ -18,6 +18,14 @@ struct rule_hit {
     struct slice *values; /* by field of the rule's entry; data NULL where the row has none */
 };
 
+/* A row that correlations are told of. */
+struct rule_row {
+    uint32_t place;
+    uint32_t rule_count;
+    uint32_t *rules;      /* indices in the set, ascending: those that correlations refer to */
+    struct slice *values; /* by field of the set */
+};
+
 struct rule_hits {
     const struct rule_set *rules; /* that the scratch is for */
     struct pred_scratch *scratch;
@@ -25,13 +33,16 @@ struct rule_hits {
     struct rule_hit *items;
     size_t count;
     size_t cap;
+    struct rule_row *rows;
+    size_t row_count;
+    size_t row_cap;
     struct arena values;
     uint64_t given_up; /* texts, so far */
 };
 
 int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const struct batch *b,
                    const uint32_t *order);
-/* By place, then by rule. */
+/* Hits by place, then by rule; rows by place. */
 void rule_hits_sort(struct rule_hits *h);
 /* Forget the hits, keep the memory. */
 void rule_hits_reset(struct rule_hits *h);

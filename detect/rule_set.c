@@ -226,6 +226,13 @@ int rule_set_compile(struct rule_set *rules, struct diag *diag)
     return err == 0 ? compile(rules, diag) : err;
 }
 
+int rule_set_pred(struct pred **out, struct rule_set *rules, const struct sigma_rule *rule,
+                  struct diag *diag)
+{
+    const struct ast *tree = rule_tree(rules, rule);
+    return tree == NULL ? ERR_NOMEM : pred_compile(out, &tree, 1, diag);
+}
+
 const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key)
 {
     for (uint32_t i = 0; rules != NULL && i < rules->set.rule_count; i++) {

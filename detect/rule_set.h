@@ -48,5 +48,9 @@ void rule_set_init(struct rule_set *rules, enum sigma_names names, bool scoped);
 int rule_set_compile(struct rule_set *rules, struct diag *diag);
 void rule_set_release(struct rule_set *rules);
 
+/* One rule as a predicate by itself, with its filters and on the logs that it means. */
+int rule_set_pred(struct pred **out, struct rule_set *rules, const struct sigma_rule *rule,
+                  struct diag *diag);
+
 /* The entry of a key, or NULL: a rule that was there before and is no more. */
 const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key);

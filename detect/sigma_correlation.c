@@ -403,6 +403,7 @@ static int read_generate(struct sigma_reader *r, const struct yaml_node *documen
     if (!slice_equal(scope->text, SLICE("prefecture")))
         return sigma_fault(r, scope, "scope is tenant or prefecture");
     c->prefecture = true;
+    sigma_warn(r, scope, "correlations over municipalities are read and do not run yet");
     return 0;
 }
 

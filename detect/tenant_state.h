@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "detect/correlation_run.h"
 #include "detect/desk.h"
 #include "detect/detect.h"
 #include "detect/episode.h"
@@ -95,8 +96,9 @@ struct detect_run {
 
 struct detect_tenant {
     struct detect_options o;
-    struct tenant_state *state; /* the block */
-    struct desk *desk;          /* while rows wait to be shown; NULL = there are none */
+    struct tenant_state *state;           /* the block */
+    struct desk *desk;                    /* while rows wait to be shown; NULL = there are none */
+    struct correlation_run *correlations; /* NULL: the rules have none */
     struct zone_table *shared_networks;
     const struct prevalence_set *prevalence; /* of the last midnight, or NULL */
     size_t flow_count;

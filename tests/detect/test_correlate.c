@@ -89,7 +89,7 @@ static struct trial *run_new(const char *correlations, uint32_t cells)
     run->rules = load(buf_string(&text));
     if (run->rules.err != 0)
         fail_msg("%s\n%s", correlations, diag_text(&run->rules.diag));
-    assert_int_equal(correlate_new(&run->state, &run->rules.set, cells), 0);
+    assert_int_equal(correlate_new(&run->state, &run->rules.set, cells, 7), 0);
     buf_release(&text);
     return run;
 }

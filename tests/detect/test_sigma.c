@@ -311,7 +311,8 @@ static void filters_join_as_written(void **state)
         "f1", "proxy", "rules: r1, s: {a: x}, condition: s"));
     assert_int_equal(l.err, 0);
     assert_int_equal(l.set.warning_count, 1);
-    assert_non_null(strstr(diag_text(&l.set.warnings), "a.yml:9:9: warning: the filter's condition"));
+    assert_non_null(
+        strstr(diag_text(&l.set.warnings), "a.yml:9:9: warning: the filter's condition"));
     assert_string_equal(found(b, sigma_find(&l.set, SLICE("r1"))->condition, &out), "1");
     unload(&l);
     batch_free(b);

@@ -208,8 +208,10 @@ class Correlation:
             if self.expression:
                 return len(seen), self.expression.holds(seen)
             return len(seen), self.within(len(seen)) if self.limits else len(seen) == len(self.rules)
+        if self.type != "event_count" and self.aggregate(window[-1:]) is None:
+            return None, False  # a hit that adds no value completes nothing
         value = self.aggregate(window)
-        return value, value is not None and self.within(value)
+        return value, self.within(value)
 
     def within(self, value):
         return all(compare(value, limit) for compare, limit in self.limits)

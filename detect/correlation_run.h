@@ -1,0 +1,57 @@
+/*
+ * detect/correlation_run.h - a municipality's correlations while its rows come in.
+ *
+ *   row that rules matched --correlation_run_add()--> waits in the order of event time
+ *   watermark              --correlation_run_until()-> correlate_push() -> alert()
+ *
+ * So correlations see what came within lateness in the order of event time, whatever the order of
+ * arrival. What comes later than that is taken at the time that has been reached, and counted. Where
+ * CORRELATION_WAITING_MAX rows wait, the oldest is taken before its time, and counted.
+ *
+ * Ownership: the rules are borrowed and outlive the run.
+ * Threads:   one owner.
+ * Failures:  ERR_NOMEM, and what alert() returns.
+ */
+#pragma once
+
+#include "detect/flow.h"
+#include "detect/rule_set.h"
+
+struct correlation_run;
+
+enum correlation_limits {
+    CORRELATION_WAITING_MAX = 65536,
+};
+
+/* `flow`: of the row that completed it; NULL where the end of a window did. */
+typedef int correlation_alert(void *self, const struct correlate_alert *alert,
+                              const struct flow *flow);
+
+/* *out is NULL where the rules have no correlations. */
+int correlation_run_new(struct correlation_run **out, const struct rule_set *rules,
+                        enum detect_class size, uint64_t seed);
+/* NULL is fine, here and below. */
+void correlation_run_free(struct correlation_run *run);
+
+/* A row that rules matched which correlations refer to; values by rules->fields. */
+struct correlation_row {
+    const uint32_t *rules; /* indices in the set, ascending */
+    uint32_t rule_count;
+    const struct slice *values;
+    const struct flow *flow;
+};
+int correlation_run_add(struct correlation_run *run, const struct correlation_row *row,
+                        correlation_alert *alert, void *self);
+/*
+ * No row before `mark_ns` is expected any more. INT64_MAX: no row at all; windows that are not over
+ * stay open.
+ */
+int correlation_run_until(struct correlation_run *run, int64_t mark_ns, correlation_alert *alert,
+                          void *self);
+
+/* Rows that were late or taken early, groups and entries that gave way: detection was incomplete. */
+uint64_t correlation_run_losses(const struct correlation_run *run);
+
+/* As correlate_save() and correlate_load(), with what waits. */
+void correlation_run_save(const struct correlation_run *run, struct buf *out);
+int correlation_run_load(struct correlation_run *run, struct slice *bytes);
