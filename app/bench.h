@@ -53,10 +53,13 @@ struct bench_report {
     size_t row_count;
 };
 
-#define BENCH_UNIT_CPU    "s/M"     /* CPU seconds per million events */
-#define BENCH_UNIT_BYTES  "B/event" /* stored bytes per event */
-#define BENCH_UNIT_SEARCH "ms/M"    /* CPU milliseconds per million events searched */
-#define BENCH_UNIT_ENTRY  "B/entry" /* bytes of memory per entry of a list */
+#define BENCH_UNIT_CPU     "s/M"     /* CPU seconds per million events */
+#define BENCH_UNIT_BYTES   "B/event" /* stored bytes per event */
+#define BENCH_UNIT_SEARCH  "ms/M"    /* CPU milliseconds per million events searched */
+#define BENCH_UNIT_ENTRY   "B/entry" /* bytes of memory per entry of a list */
+#define BENCH_UNIT_GROUP   "B/group" /* bytes of memory per group of a correlation */
+#define BENCH_UNIT_SECONDS "s"       /* CPU seconds of one thing done once */
+#define BENCH_UNIT_TIMES   "times"   /* one cost by another */
 
 /* A new row without samples, or NULL when the report is full. */
 struct bench_row *bench_row_add(struct bench_report *r, const char *unit, const char *format, ...)
@@ -144,6 +147,9 @@ int bench_store(struct bench_report *r, const struct bench_options *o);
 int bench_search(struct bench_report *r, const struct bench_options *o);
 int bench_pipeline(struct bench_report *r, const struct bench_options *o);
 int bench_indicators(struct bench_report *r, const struct bench_options *o);
+int bench_rules(struct bench_report *r, const struct bench_options *o);
+/* The part of bench_rules() that needs no lines. */
+int bench_correlations(struct bench_report *r, const struct bench_options *o);
 
 /*
  * Print the ratio of each row of B to the same row of A. *worse = a row is worse by more than

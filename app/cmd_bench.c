@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 static const char HELP[] =
-    "usage: sekisho bench [parse|store|search|pipeline|indicators ...] [options]\n"
+    "usage: sekisho bench [parse|store|search|pipeline|indicators|rules ...] [options]\n"
     "       sekisho bench compare A.json B.json [--threshold PERCENT]\n"
     "\n"
     "Measure CPU time, stored bytes and memory on generated lines. Each answer is checked first:\n"
@@ -19,6 +19,7 @@ static const char HELP[] =
     "  search       address and URL substring over a log, checked against a scan of the lines\n"
     "  pipeline     lines to log: parse, enrich, build, encode, commit\n"
     "  indicators   a set of 1,500,000 indicators: memory, making, lookups\n"
+    "  rules        rules on proxy events, their loading, correlations\n"
     "\n"
     "  --seed N         of the generator (1)\n"
     "  --events N       lines behind a figure (200,000; search 1,000,000;\n"
@@ -66,6 +67,7 @@ static const struct noun NOUNS[] = {
     {"search", bench_search, false},
     {"pipeline", bench_pipeline, false},
     {"indicators", bench_indicators, false},
+    {"rules", bench_rules, false},
 };
 
 enum {

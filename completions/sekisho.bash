@@ -59,7 +59,7 @@ _sekisho() {
         ;;
     esac
     if [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
-        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline indicators compare" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline indicators rules compare" -- "$word")
         return
     fi
     if [ "$command" = alerts ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then

@@ -22,6 +22,7 @@
 #include "detect/policy.h"
 #include "detect/policy_print.h"
 #include "detect/prevalence.h"
+#include "detect/rule_hits.h"
 #include "detect/rule_set.h"
 #include "detect/sigma_explain.h"
 #include "event/zone.h"

@@ -417,14 +417,18 @@ static int watchers_make(struct pred *p)
         if (p->nodes[i].kind != AST_LEAF || !is_witness(p, i))
             continue;
         witness[i] = true;
-        p->leaves[p->nodes[i].leaf].watched = true;
         p->leaves[p->nodes[i].leaf].watch_count++;
         total++;
     }
     p->watchers = arena_array(&p->arena, total + 1, sizeof(*p->watchers));
-    int err = p->watchers == NULL ? ERR_NOMEM : 0;
+    p->lone = arena_array(&p->arena, p->leaf_count + 1U, sizeof(*p->lone));
+    int err = p->watchers == NULL || p->lone == NULL ? ERR_NOMEM : 0;
     uint32_t at = 0;
     for (uint32_t i = 0; err == 0 && i < p->leaf_count; i++) {
+        if (p->leaves[i].watch_count != 0 && p->leaves[i].grouped)
+            p->targets[p->leaves[i].target].watched = true;
+        else if (p->leaves[i].watch_count != 0)
+            p->lone[p->lone_count++] = i;
         p->leaves[i].watch_first = at;
         at += p->leaves[i].watch_count;
         p->leaves[i].watch_count = 0;

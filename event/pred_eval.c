@@ -15,10 +15,12 @@ int pred_scratch_new(struct pred_scratch **out, const struct pred *p)
     s->target_scanned = calloc(p->target_count + 1, sizeof(*s->target_scanned));
     s->leaf_known = calloc(p->leaf_count + 1, sizeof(*s->leaf_known));
     s->leaf_rows = calloc(p->leaf_count + 1, sizeof(struct rows *));
+    s->held = calloc(p->leaf_count + 1, sizeof(*s->held));
     s->candidates = calloc(p->expression_count + 1, sizeof(struct rows *));
     s->node_can = calloc(p->node_count + 1, sizeof(*s->node_can));
     int err = s->target_column == NULL || s->target_scanned == NULL || s->leaf_known == NULL ||
-                      s->leaf_rows == NULL || s->candidates == NULL || s->node_can == NULL
+                      s->leaf_rows == NULL || s->held == NULL || s->candidates == NULL ||
+                      s->node_can == NULL
                   ? ERR_NOMEM
                   : regex_scratch_new(&s->regex);
     for (uint32_t i = 0; err == 0 && i < p->leaf_count; i++) {
@@ -50,6 +52,7 @@ void pred_scratch_free(struct pred_scratch *s)
     free(s->target_scanned);
     free(s->leaf_known);
     free(s->leaf_rows);
+    free(s->held);
     free(s->candidates);
     free(s->node_can);
     free(s);
@@ -114,6 +117,7 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set)
     memset(s->target_scanned, 0, p->target_count * sizeof(*s->target_scanned));
     memset(s->leaf_known, 0, p->leaf_count * sizeof(*s->leaf_known));
     memset(s->leaf_rows, 0, p->leaf_count * sizeof(struct rows *));
+    s->held_count = 0;
     memset(s->candidates, 0, p->expression_count * sizeof(struct rows *));
     for (uint32_t i = 0; i < b->column_count; i++) {
         uint16_t field = b->columns[i].field;
@@ -137,20 +141,35 @@ static int wake_one(struct pred_scratch *s, uint32_t expression, const struct ro
     return 0;
 }
 
-/* Ask every witness; expressions whose witnesses have no rows stay asleep. */
+static int wake_watchers(struct pred_scratch *s, uint32_t leaf, const struct rows *rows)
+{
+    const struct plan_leaf *l = &s->pred->leaves[leaf];
+    int err = 0;
+    for (uint32_t w = 0; err == 0 && rows != NULL && w < l->watch_count; w++)
+        err = wake_one(s, s->pred->watchers[l->watch_first + w], rows);
+    return err;
+}
+
+/*
+ * Ask every witness; expressions whose witnesses have no rows stay asleep. Of groups, with their
+ * thousands of leaves, only those that have rows are looked at.
+ */
 static int wake(struct pred_scratch *s)
 {
     const struct pred *p = s->pred;
     int err = 0;
-    for (uint32_t i = 0; err == 0 && i < p->leaf_count; i++) {
-        const struct plan_leaf *l = &p->leaves[i];
-        if (!l->watched)
-            continue;
+    for (uint32_t i = 0; err == 0 && i < p->lone_count; i++) {
         const struct rows *rows = NULL;
-        err = scratch_leaf_all(s, i, &rows);
-        for (uint32_t w = 0; err == 0 && rows != NULL && w < l->watch_count; w++)
-            err = wake_one(s, p->watchers[l->watch_first + w], rows);
+        err = scratch_leaf_all(s, p->lone[i], &rows);
+        if (err == 0)
+            err = wake_watchers(s, p->lone[i], rows);
     }
+    for (uint32_t i = 0; err == 0 && i < p->target_count; i++) {
+        if (p->targets[i].watched && s->target_scanned[i] == 0)
+            err = group_scan(s, i);
+    }
+    for (uint32_t i = 0; err == 0 && i < s->held_count; i++)
+        err = wake_watchers(s, s->held[i], s->leaf_rows[s->held[i]]);
     return err;
 }
 

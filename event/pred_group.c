@@ -8,12 +8,18 @@
 #include "event/pred_form.h"
 #include "event/pred_hs.h"
 
+enum {
+    GRAM_BYTES = 4,
+    GRAM_BITS = 14,
+    GROUP_PART_MIN = 8, /* bytes; what is longer may be searched for by a part */
+};
+
 struct group {
     hs_database_t *db; /* NULL when all leaves are EQUAL */
     uint32_t *leaves;  /* of the target */
     uint32_t leaf_count;
     uint32_t *patterns; /* leaf by pattern number */
-    uint32_t *lens;     /* bytes of the literal by pattern number */
+    uint32_t *lens;     /* bytes searched for by pattern number */
     uint32_t pattern_count;
     uint32_t *table; /* EQUAL: leaf + 1 by hash */
     uint32_t table_mask;
@@ -96,19 +102,63 @@ static int table_fill(struct group *g, const struct pred *p, uint32_t equal_coun
     return ok ? 0 : ERR_NOMEM;
 }
 
+/* Four bytes of a literal, case folded, as a place in a table of counters. */
+static uint32_t gram_slot(const char *at)
+{
+    uint32_t gram = 0;
+    for (size_t i = 0; i < GRAM_BYTES; i++)
+        gram = gram << 8 | find_fold((unsigned char)at[i]);
+    return gram * UINT32_C(2654435761) >> (32 - GRAM_BITS);
+}
+
+/* In how many literals each four bytes stand, more or less. */
+static uint32_t *grams_count(const struct group *g, const struct pred *p)
+{
+    uint32_t *counts = calloc((size_t)1 << GRAM_BITS, sizeof(*counts));
+    for (uint32_t i = 0; counts != NULL && i < g->pattern_count; i++) {
+        struct slice literal = p->leaves[g->patterns[i]].leaf.needle.text;
+        for (size_t at = 0; at + GRAM_BYTES <= literal.len; at++)
+            counts[gram_slot(literal.data + at)]++;
+    }
+    return counts;
+}
+
+/*
+ * The part of a literal that is searched for: up to the four bytes that stand in fewest literals.
+ * The search wakes at the end of what it is given, and what many literals end with (".php",
+ * ".com") stands in very many texts. The leaf itself is asked of what is found.
+ */
+static struct slice literal_part(struct slice literal, const uint32_t *counts)
+{
+    size_t end = literal.len;
+    if (literal.len > GROUP_PART_MIN) {
+        uint32_t least = UINT32_MAX;
+        for (size_t at = literal.len; at >= GROUP_PART_MIN; at--) {
+            uint32_t count = counts[gram_slot(literal.data + at - GRAM_BYTES)];
+            if (count < least) {
+                least = count;
+                end = at;
+            }
+        }
+    }
+    size_t len = end < GROUP_LITERAL_MAX ? end : GROUP_LITERAL_MAX;
+    return slice_of(literal.data + end - len, len);
+}
+
 static int database_compile(struct group *g, const struct pred *p)
 {
     const char **texts = calloc(g->pattern_count, sizeof(*texts));
     size_t *lens = calloc(g->pattern_count, sizeof(*lens));
     unsigned *flags = calloc(g->pattern_count, sizeof(*flags));
     unsigned *ids = calloc(g->pattern_count, sizeof(*ids));
+    uint32_t *counts = grams_count(g, p);
     int err = ERR_NOMEM;
-    if (texts == NULL || lens == NULL || flags == NULL || ids == NULL)
+    if (texts == NULL || lens == NULL || flags == NULL || ids == NULL || counts == NULL)
         goto out;
     for (uint32_t i = 0; i < g->pattern_count; i++) {
-        struct slice literal = p->leaves[g->patterns[i]].leaf.needle.text;
-        texts[i] = literal.data;
-        lens[i] = literal.len < GROUP_LITERAL_MAX ? literal.len : GROUP_LITERAL_MAX;
+        struct slice part = literal_part(p->leaves[g->patterns[i]].leaf.needle.text, counts);
+        texts[i] = part.data;
+        lens[i] = part.len;
         g->lens[i] = (uint32_t)lens[i];
         flags[i] = HS_FLAG_CASELESS;
         ids[i] = i;
@@ -120,6 +170,7 @@ static int database_compile(struct group *g, const struct pred *p)
         (void)hs_free_compile_error(why);
     err = code == HS_SUCCESS ? 0 : code == HS_NOMEM ? ERR_NOMEM : ERR_RANGE;
 out:
+    free(counts);
     free(texts);
     free(lens);
     free(flags);
@@ -213,8 +264,11 @@ void group_scratch_free(struct group_scratch *gs)
 
 static struct rows *leaf_rows_of(struct pred_scratch *s, uint32_t leaf)
 {
-    if (s->leaf_rows[leaf] == NULL)
+    if (s->leaf_rows[leaf] == NULL) {
         s->leaf_rows[leaf] = arena_alloc(&s->arena, sizeof(struct rows));
+        if (s->leaf_rows[leaf] != NULL)
+            s->held[s->held_count++] = leaf;
+    }
     return s->leaf_rows[leaf];
 }
 

@@ -42,7 +42,8 @@ struct target {
     uint8_t kind;
     uint8_t row_field;
     uint16_t field;
-    bool is_url; /* values are tried percent-decoded, too */
+    bool is_url;  /* values are tried percent-decoded, too */
+    bool watched; /* its group has leaves that expressions hang on */
     struct slice name;
     struct group *group; /* or NULL: its leaves are asked one by one */
 };
@@ -52,7 +53,6 @@ struct plan_leaf {
     uint32_t target;
     uint32_t other; /* LEAF_OP_REF_*: the target compared with, or PLAN_NONE */
     bool grouped;
-    bool watched;
     uint32_t watch_first; /* in pred->watchers: expressions that hang on it */
     uint32_t watch_count;
 };
@@ -84,6 +84,8 @@ struct pred {
     struct expression *expressions;
     uint32_t expression_count;
     uint32_t *watchers;
+    uint32_t *lone; /* leaves in no group that expressions hang on */
+    uint32_t lone_count;
     uint32_t full_scan_count;
 };
 
@@ -139,7 +141,9 @@ struct pred_scratch {
     struct url_plan *url_plans; /* one a shape */
     uint8_t *target_scanned;
     uint8_t *leaf_known;
-    struct rows **leaf_rows;  /* NULL where known = no rows */
+    struct rows **leaf_rows; /* NULL where known = no rows */
+    uint32_t *held;          /* leaves of scanned groups that have rows */
+    uint32_t held_count;
     struct rows **candidates; /* by expression: what its witnesses have; NULL = nothing */
     uint64_t entry_bits[(CODE_NONE + 1) / 64];
     struct frame frames[PLAN_DEPTH_MAX];

@@ -718,6 +718,34 @@ static void test_shared_trees(void **state)
     buf_release(&out);
 }
 
+/* Long patterns of a field are searched for by a part, and what is found is asked the whole. */
+static void test_long_patterns_alike(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    struct buf query = {0};
+    struct buf out = {0};
+    for (unsigned i = 0; i < 20; i++)
+        buf_printf(&query,
+                   "%suser.name:*word%02u.one-and-the-same.example or "
+                   "user.name:*one-and-the-same-beginning-of-them-all-%02ux*",
+                   i == 0 ? "" : " or ", i, i);
+    ROW(b, {"u=\"", "a.word03.one-and-the-same.example", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "a.word03.one-and-the-same.test", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "word03.one-and-the-same.example.jp", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "WORD19.ONE-and-the-same.EXAMPLE", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "word05.one-and-", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "the-same.example", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "my-one-and-the-same-beginning-of-them-all-07xyz", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "one-and-the-same-beginning-of-them-all-7x", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "the-same-beginning-of-them-all-07x", FIELD_USER_NAME, 0});
+    ROW(b, {"u=\"", "One-And-The-Same-Beginning-Of-Them-All-11X", FIELD_USER_NAME, 0});
+    assert_string_equal(found(b, buf_string(&query), &out), "0 3 6 9");
+    batch_free(b);
+    buf_release(&query);
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +763,7 @@ int main(void)
         cmocka_unit_test(test_two_fields),
         cmocka_unit_test(test_parts_of_times),
         cmocka_unit_test(test_shared_trees),
+        cmocka_unit_test(test_long_patterns_alike),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
