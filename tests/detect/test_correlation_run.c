@@ -175,7 +175,7 @@ static void history_run(const struct row *rows, uint32_t reload_each, bool arriv
             run = reload(run);
     }
     assert_int_equal(correlation_run_until(run, INT64_MAX, tell, told), 0);
-    assert_int_equal(correlation_run_until(run, 2 * SPAN_SECONDS * SECOND, tell, told), 0);
+    assert_int_equal(correlation_run_until(run, SECOND * 2 * SPAN_SECONDS, tell, told), 0);
     assert_int_equal(correlation_run_losses(run), 0);
     correlation_run_free(run);
 }

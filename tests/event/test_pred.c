@@ -725,11 +725,12 @@ static void test_long_patterns_alike(void **state)
     struct batch *b = batch_new();
     struct buf query = {0};
     struct buf out = {0};
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < 20; i++) {
         buf_printf(&query,
                    "%suser.name:*word%02u.one-and-the-same.example or "
                    "user.name:*one-and-the-same-beginning-of-them-all-%02ux*",
                    i == 0 ? "" : " or ", i, i);
+    }
     ROW(b, {"u=\"", "a.word03.one-and-the-same.example", FIELD_USER_NAME, 0});
     ROW(b, {"u=\"", "a.word03.one-and-the-same.test", FIELD_USER_NAME, 0});
     ROW(b, {"u=\"", "word03.one-and-the-same.example.jp", FIELD_USER_NAME, 0});
