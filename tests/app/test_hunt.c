@@ -194,6 +194,7 @@ struct history {
     struct buf blob;
     size_t blobs;
     int64_t offset;
+    struct feed_environment environment; /* the bench borrows it */
 };
 
 static int closed(void *self, struct batch *b)
@@ -211,8 +212,8 @@ static void history_begin(struct history *h)
     h->codec = codec_new(1);
     assert_non_null(h->codec);
     assert_int_equal(domain_open(&h->domains, NULL), 0);
-    const struct feed_environment environment = {.domains = h->domains};
-    assert_int_equal(feed_bench_new(&h->bench, &environment), 0);
+    h->environment.domains = h->domains;
+    assert_int_equal(feed_bench_new(&h->bench, &h->environment), 0);
 }
 
 static void history_end(struct history *h)
