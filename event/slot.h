@@ -30,6 +30,12 @@ enum slot_kind {
     SLOT_KIND_COUNT
 };
 
+/* Whether a kind from outside is one that a stored value may have. */
+static inline bool slot_kind_is_value(uint8_t kind)
+{
+    return kind < SLOT_KIND_COUNT && kind != SLOT_KEY;
+}
+
 enum slot_limits {
     SLOTS_MAX = 512, /* values and keys of one line */
 };

@@ -71,7 +71,7 @@ static int read_shape(struct batch *b, struct reader *in, struct text_walk *walk
         slot->field = bytes_get16(fixed.data);
         slot->kind = (uint8_t)fixed.data[2];
         slot->column = (uint16_t)read_varint(in, BATCH_COLUMNS_MAX - 1);
-        if (slot->kind >= SLOT_KEY)
+        if (!slot_kind_is_value(slot->kind))
             in->failed = true;
     }
     struct span tail = walk_text(walk, in);
@@ -124,7 +124,7 @@ static bool read_column_kind(struct reader *in, struct column *like)
     like->storage = packed & CODEC_STORAGE_MASK;
     like->type = packed >> CODEC_TYPE_SHIFT & CODEC_TYPE_MASK;
     like->derived = (packed & CODEC_DERIVED) != 0;
-    if (in->failed || like->kind >= SLOT_KEY || like->epoch_form > EPOCH_MILLIS_POINT)
+    if (in->failed || !slot_kind_is_value(like->kind) || like->epoch_form > EPOCH_MILLIS_POINT)
         return false;
     switch ((enum column_storage)like->storage) {
     case COLUMN_CODES:
