@@ -10,6 +10,7 @@
 struct waiting {
     int64_t time_ns;
     uint64_t number; /* in the order of arrival */
+    size_t bytes;    /* of this piece */
     struct flow flow;
     uint32_t rule_count;
     uint32_t *rules;
@@ -22,6 +23,7 @@ struct correlation_run {
     struct waiting **heap; /* by (time, number) */
     size_t count;
     size_t cap;
+    size_t bytes; /* of all that wait */
     uint64_t number;
     int64_t reached_ns; /* the time of the last row that was taken */
     uint64_t late;
@@ -59,6 +61,7 @@ static void forget_waiting(struct correlation_run *run)
     for (size_t i = 0; i < run->count; i++)
         free(run->heap[i]);
     run->count = 0;
+    run->bytes = 0;
 }
 
 void correlation_run_free(struct correlation_run *run)
@@ -97,6 +100,7 @@ static int heap_push(struct correlation_run *run, struct waiting *w)
     }
     size_t at = run->count++;
     run->heap[at] = w;
+    run->bytes += w->bytes;
     for (; at > 0 && before(run->heap[at], run->heap[(at - 1) / 2]); at = (at - 1) / 2)
         swap(run, at, (at - 1) / 2);
     return 0;
@@ -106,6 +110,7 @@ static struct waiting *heap_pop(struct correlation_run *run)
 {
     struct waiting *first = run->heap[0];
     run->heap[0] = run->heap[--run->count];
+    run->bytes -= first->bytes;
     for (size_t at = 0;;) {
         size_t child = 2 * at + 1;
         if (child >= run->count)
@@ -134,6 +139,7 @@ static struct waiting *waiting_new(const struct rule_set *rules, const struct co
     unsigned char *base = (void *)w;
     void *values = base + sizeof(*w);
     void *indices = base + sizeof(*w) + fields * sizeof(struct slice);
+    w->bytes = bytes;
     w->flow = *row->flow;
     w->time_ns = row->flow->time_ns;
     w->values = values;
@@ -203,10 +209,12 @@ int correlation_run_add(struct correlation_run *run, const struct correlation_ro
         free(w);
         return err;
     }
-    if (run->count <= CORRELATION_WAITING_MAX)
-        return 0;
-    run->early++;
-    return row_take(run, heap_pop(run), alert, self);
+    while (err == 0 &&
+           (run->count > CORRELATION_WAITING_MAX || run->bytes > CORRELATION_WAITING_BYTES_MAX)) {
+        run->early++;
+        err = row_take(run, heap_pop(run), alert, self);
+    }
+    return err;
 }
 
 int correlation_run_until(struct correlation_run *run, int64_t mark_ns, correlation_alert *alert,

@@ -6,7 +6,8 @@
  *
  * So correlations see what came within lateness in the order of event time, whatever the order of
  * arrival. What comes later than that is taken at the time that has been reached, and counted. Where
- * CORRELATION_WAITING_MAX rows wait, the oldest is taken before its time, and counted.
+ * CORRELATION_WAITING_MAX rows or CORRELATION_WAITING_BYTES_MAX bytes wait (lines may be long), the
+ * oldest is taken before its time, and counted.
  *
  * Ownership: the rules are borrowed and outlive the run.
  * Threads:   one owner.
@@ -21,6 +22,7 @@ struct correlation_run;
 
 enum correlation_limits {
     CORRELATION_WAITING_MAX = 65536,
+    CORRELATION_WAITING_BYTES_MAX = 64 << 20,
 };
 
 /* `flow`: of the row that completed it; NULL where the end of a window did. */

@@ -282,12 +282,46 @@ static void waiting_is_bounded(void **state)
     buf_release(&told.text);
 }
 
+/* A hostile sender's rows of a megabyte take no more than the bound. */
+static void long_rows_are_bounded(void **state)
+{
+    (void)state;
+    enum {
+        VALUE_BYTES = 1 << 20,
+        LONG_ROWS = 100
+    };
+    struct correlation_run *run = NULL;
+    struct told told = {0};
+    struct buf text = {0};
+    struct slice values[8];
+    const uint32_t rule = 1;
+    while (text.len < VALUE_BYTES)
+        buf_byte(&text, 'a');
+    assert_true(buf_ok(&text) && rules.fields.count >= 1 && rules.fields.count <= 8);
+    for (uint32_t i = 0; i < rules.fields.count; i++)
+        values[i] = i == 0 ? buf_content(&text) : SLICE("a");
+    assert_int_equal(correlation_run_new(&run, &rules, DETECT_SMALL, SEED), 0);
+    for (int64_t i = 0; i < LONG_ROWS; i++) {
+        const struct flow flow = {.time_ns = i * SECOND};
+        const struct correlation_row row = {
+            .rules = &rule, .rule_count = 1, .values = values, .flow = &flow};
+        assert_int_equal(correlation_run_add(run, &row, tell, &told), 0);
+    }
+    /* The pieces are a little longer than the value: one fewer than the bound holds of values. */
+    assert_int_equal(correlation_run_losses(run),
+                     LONG_ROWS - (CORRELATION_WAITING_BYTES_MAX / VALUE_BYTES - 1));
+    correlation_run_free(run);
+    buf_release(&text);
+    buf_release(&told.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(late_rows_count),
         cmocka_unit_test(waiting_is_bounded),
+        cmocka_unit_test(long_rows_are_bounded),
     };
     return cmocka_run_group_tests(tests, load_rules, free_rules);
 }
