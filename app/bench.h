@@ -65,6 +65,8 @@ struct bench_report {
 struct bench_row *bench_row_add(struct bench_report *r, const char *unit, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void bench_sample(struct bench_row *row, double value);
+/* What the process holds of memory now; 0 where it cannot be known. */
+uint64_t bench_resident_bytes(void);
 /* Middle, least and largest of at least one sample. */
 double bench_median(const struct bench_row *row);
 double bench_min(const struct bench_row *row);

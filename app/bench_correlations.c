@@ -5,7 +5,6 @@
 #include "app/bench.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "detect/detect.h"
 
 enum {
@@ -14,8 +13,6 @@ enum {
     CELLS = 1 << 20, /* as many as rules get */
     THRESHOLD = 8,   /* events of a group in a window */
     WINDOW_SIGNALS = 500000,
-    STATM_BYTES_MAX = 4096,
-    PAGE_BYTES = 4096,
     ADDRESS_BYTES = 16,
 };
 
@@ -114,31 +111,19 @@ static int expect(struct fired *out, uint64_t seed)
     return 0;
 }
 
-static uint64_t resident_bytes(void)
-{
-    struct buf text = {0};
-    uint64_t pages = 0;
-    if (file_read_all(&text, "/proc/self/statm", STATM_BYTES_MAX) == 0) {
-        const char *at = strchr(buf_string(&text), ' ');
-        pages = at == NULL ? 0 : strtoull(at, NULL, 10);
-    }
-    buf_release(&text);
-    return pages * PAGE_BYTES;
-}
-
 /* Every group once, in as many cells as they need: what the process grows by. */
 static int measure_groups(struct bench_row *row, const struct sigma_set *set,
                           const struct stream *like)
 {
     struct stream signals = *like;
     (void)malloc_trim(0); /* what earlier work freed would hide what this takes */
-    uint64_t before = resident_bytes();
+    uint64_t before = bench_resident_bytes();
     int err = correlate_new(&signals.state, set, 2 * GROUPS, 1); /* an event and an address each */
     for (uint32_t i = 0; i < GROUPS && err == 0; i++)
         err = push(&signals, i, i);
     if (err == 0 && (correlate_evictions(signals.state) != 0 || signals.fired.count != 0))
         err = ERR_CORRUPT;
-    uint64_t after = resident_bytes();
+    uint64_t after = bench_resident_bytes();
     bench_sample(row, (double)(after > before ? after - before : 0) / GROUPS);
     row->events = GROUPS;
     correlate_free(signals.state);

@@ -5,7 +5,6 @@
 #include "app/bench.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "detect/detect.h"
 
@@ -14,8 +13,6 @@ enum {
     PROBES = 16384, /* values that are looked up, again and again */
     ROUNDS = 32,
     LINE_BYTES = 128,
-    STATM_BYTES_MAX = 256,
-    PAGE_BYTES = 4096,
     IP_BASE = 11 << 24, /* what is listed lies in 11.0.0.0/8, 12.0.0.0/8 and 13.0.0.0/8 */
 };
 
@@ -127,18 +124,6 @@ static int check(const struct indicator_set *set, uint32_t count, const struct b
     return 0;
 }
 
-static uint64_t resident_bytes(void)
-{
-    struct buf text = {0};
-    uint64_t pages = 0;
-    if (file_read_all(&text, "/proc/self/statm", STATM_BYTES_MAX) == 0) {
-        const char *at = strchr(buf_string(&text), ' ');
-        pages = at == NULL ? 0 : strtoull(at, NULL, 10);
-    }
-    buf_release(&text);
-    return pages * PAGE_BYTES;
-}
-
 static int build(struct indicator_set **out, struct slice content, const struct bench_options *o)
 {
     const struct indicator_source source = {.name = SLICE("bench"),
@@ -160,13 +145,13 @@ static int measure_making(struct bench_report *r, struct slice content, uint32_t
     for (unsigned i = 0; i < o->repeat; i++) {
         struct indicator_set *set = NULL;
         (void)malloc_trim(0); /* what earlier work freed would hide what this takes */
-        uint64_t before_bytes = resident_bytes();
+        uint64_t before_bytes = bench_resident_bytes();
         int64_t before = clock_cpu_ns();
         int status = build(&set, content, o);
         if (status != 0)
             return status;
         bench_sample(load, (double)(clock_cpu_ns() - before) / 1e3 / (double)count);
-        uint64_t after_bytes = resident_bytes();
+        uint64_t after_bytes = bench_resident_bytes();
         uint64_t grown = after_bytes > before_bytes ? after_bytes - before_bytes : 0;
         bench_sample(held, (double)indicator_set_bytes(set) / (double)count);
         bench_sample(resident, (double)grown / (double)count);

@@ -12,6 +12,7 @@
 enum {
     CPUINFO_BYTES_MAX = 1 << 20,
     MODEL_BYTES_MAX = 95,
+    STATM_BYTES_MAX = 4096,
 };
 
 struct bench_row *bench_row_add(struct bench_report *r, const char *unit, const char *format, ...)
@@ -25,6 +26,18 @@ struct bench_row *bench_row_add(struct bench_report *r, const char *unit, const 
     (void)vsnprintf(row->name, sizeof(row->name), format, args);
     va_end(args);
     return row;
+}
+
+uint64_t bench_resident_bytes(void)
+{
+    struct buf text = {0};
+    uint64_t pages = 0;
+    if (file_read_all(&text, "/proc/self/statm", STATM_BYTES_MAX) == 0) {
+        const char *at = strchr(buf_string(&text), ' ');
+        pages = at == NULL ? 0 : strtoull(at, NULL, 10);
+    }
+    buf_release(&text);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void bench_sample(struct bench_row *row, double value)
