@@ -83,7 +83,10 @@ void hits_release(struct hits *h);
  */
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set);
 
-/* The columns whose rows pred_eval() will look at; the batch may be one without rows as yet. */
+/*
+ * The columns whose rows pred_eval() will look at; the batch may be one without rows as yet. A
+ * scratch knows a batch by its address: where another was there before, ask pred_possible() first.
+ */
 void pred_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
                   struct column_mask *out);
 
