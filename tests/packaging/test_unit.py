@@ -65,9 +65,11 @@ def check_lists(step):
     version = re.search(r"version : '([^']+)'", (ROOT / "meson.build").read_text())[1]
     packaged = re.match(r"sekisho \(([^)]+)\)", (ROOT / "debian" / "changelog").read_text())[1]
     assert packaged == version, f"debian/changelog says {packaged}, meson.build {version}"
-    dev = re.search(r'^BUILD_PACKAGES="([^"]+)"', (ROOT / "dev").read_text(), re.M)[1]
+    script = (ROOT / "dev").read_text()
+    dev = re.search(r'^BUILD_PACKAGES="([^"]+)"', script, re.M)[1]
+    dev = dev.replace("$HS_PACKAGE", " ".join(re.findall(r"HS_PACKAGE=(\S+)", script)))
     control = re.search(r"^Build-Depends:(.*?)^\S", (ROOT / "debian" / "control").read_text(), re.M | re.S)[1]
-    asked = {re.match(r"[a-z0-9.+-]+", entry.strip())[0] for entry in control.split(",")}
+    asked = {re.match(r"[a-z0-9.+-]+", entry.strip())[0] for entry in re.split("[,|]", control)}
     installed = set(dev.split())
     assert asked - PACKAGE_ONLY == installed - DEV_ONLY, \
         f"only in debian/control: {sorted(asked - PACKAGE_ONLY - installed)}; " \
