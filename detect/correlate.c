@@ -280,6 +280,13 @@ static uint32_t entry_add(const struct call *call, uint32_t correlation, uint32_
     return group;
 }
 
+/* Does it cost the same however many entries a group has? */
+static bool is_cheap(const struct sigma_correlation *s, const struct group *g)
+{
+    return s->type == SIGMA_EVENT_COUNT || s->type == SIGMA_VALUE_COUNT ||
+           ((s->type == SIGMA_VALUE_SUM || s->type == SIGMA_VALUE_AVG) && g->fractions == 0);
+}
+
 static int group_judge(const struct call *call, uint32_t correlation, uint32_t group)
 {
     struct correlate *c = call->c;
@@ -288,12 +295,18 @@ static int group_judge(const struct call *call, uint32_t correlation, uint32_t g
     const struct cell *newest = &c->cells[g->last];
     bool silent = s->field_count != 0 && (newest->flags & ENTRY_VALUE) == 0;
     double value = 0;
-    if (g->fired || s->has_not || silent || !condition_holds(c, s, g, &value))
+    if (s->has_not || silent)
         return 0;
+    bool holds = (!g->fired || is_cheap(s, g)) && condition_holds(c, s, g, &value);
+    if (!holds && !g->fired)
+        return 0;
+    struct correlate_alert alert = {.event = call->event->id,
+                                    .time_ns = call->event->time_ns,
+                                    .value = holds ? value : 0,
+                                    .again = g->fired,
+                                    .holds = holds};
     g->fired = true;
-    struct correlate_alert alert = {
-        .event = call->event->id, .time_ns = call->event->time_ns, .value = value};
-    if (c->fired_count == 0 || c->fired[c->fired_count - 1] != correlation)
+    if (!alert.again && (c->fired_count == 0 || c->fired[c->fired_count - 1] != correlation))
         c->fired[c->fired_count++] = correlation;
     return alert_fire(call, group, &alert);
 }
@@ -367,7 +380,8 @@ static int window_close(const struct call *call, uint32_t correlation, uint32_t 
     if (g->fired || !sigma_program_holds(s, bits))
         return 0;
     uint64_t seen = 0;
-    struct correlate_alert alert = {.time_ns = end_ns, .value = __builtin_popcountll(bits)};
+    struct correlate_alert alert = {
+        .time_ns = end_ns, .value = __builtin_popcountll(bits), .holds = true};
     for (uint32_t at = g->first; at != CELL_NONE; at = c->cells[at].next) {
         const struct cell *cell = &c->cells[at];
         if (cell->time_ns < from_ns || cell->time_ns >= end_ns)

@@ -46,11 +46,16 @@ struct correlate_alert {
     uint64_t event;
     int64_t time_ns;
     double value;
+    bool again; /* no new alert: a further event of a group that has fired */
+    bool holds; /* `value` is that of a window whose condition holds; may be unknown when `again` */
     struct slice groups[SIGMA_GROUP_FIELDS_MAX]; /* valid during the call */
     uint32_t group_count;
 };
 
-/* Called for each alert, inner correlations before those that they feed. */
+/*
+ * Called for each alert, inner correlations before those that they feed, and for each further event
+ * that joins a group that has fired, until its window is empty.
+ */
 typedef int correlate_fire(void *self, const struct correlate_alert *alert);
 
 /* `seed` of keyed hashes: stored, where the state is. */

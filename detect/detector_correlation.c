@@ -3,7 +3,8 @@
  * municipality in the order of event time, when the watermark has passed; so this detector is asked
  * by no row, and fires when the frame tells it of an alert.
  *
- * An alert is one episode: a group fires again only after its window was empty.
+ * An alert is one episode: a group fires again only after its window was empty; what comes until
+ * then amends it.
  */
 #include "detect/correlation_fire.h"
 #include "detect/detectors.h"
@@ -35,6 +36,8 @@ int correlation_fire(void *self, const struct correlate_alert *alert, const stru
         return 0; /* it is no municipality's */
     finding_begin(&f, 0, flow, c->timespan_ns);
     f.rule = &rules->entries[alert->rule];
+    f.amends = alert->again;
+    f.tail = alert->holds ? 0.0 : 1.0; /* then the values of the window before it stay */
     if (flow == NULL)
         f.time_ns = alert->time_ns;
     for (uint32_t i = 0; i < alert->group_count && i < FINDING_KEYS_MAX; i++)

@@ -367,7 +367,7 @@ void episode_take(struct detect_run *run, const struct finding *f)
     struct episode *b = table_find(t, second_key(key));
     struct episode *to = covering(a, b, f->time_ns);
     if (to == NULL) {
-        if (!f->ended)
+        if (!f->ended && !f->amends)
             open_beside(run, key, a, b, f);
         return;
     }

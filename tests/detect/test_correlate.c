@@ -33,6 +33,7 @@ struct trial {
     struct told alerts[ALERTS_MAX];
     uint32_t alert_count;
     uint64_t events;
+    char amended[256]; /* " event=value" of each that joined a group that had fired; "?": unknown */
     int stop; /* what the callback returns */
 };
 
@@ -59,6 +60,17 @@ static int fire(void *self, const struct correlate_alert *alert)
 {
     struct trial *run = self;
     struct buf group = {0};
+    if (alert->again) {
+        size_t at = strlen(run->amended);
+        int len = alert->holds
+                      ? snprintf(run->amended + at, sizeof(run->amended) - at, " %llu=%g",
+                                 (unsigned long long)alert->event, alert->value)
+                      : snprintf(run->amended + at, sizeof(run->amended) - at, " %llu=?",
+                                 (unsigned long long)alert->event);
+        (void)len; /* a test that looks at it has few of them */
+        return 0;
+    }
+    assert_true(alert->holds);
     assert_true(run->alert_count < ALERTS_MAX);
     struct told *told = &run->alerts[run->alert_count++];
     *told = (struct told){.rule = alert->rule,
@@ -192,6 +204,43 @@ static void groups_fire_once_an_episode(void **state)
     CHECK_TOLD(C("c", "type: event_count, condition: {gt: 1, lt: 3}"), "c 1@1=2",
                {.second = 0, .rules = 1}, {.second = 1, .rules = 1}, {.second = 2, .rules = 1});
     buf_release(&many);
+}
+
+/* What joins a group after it has fired is told, until its window is empty. */
+static void further_events_amend(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *correlation;
+        const char *amended;
+    } CASES[] = {
+        {"type: event_count, condition: {gte: 2}", " 2=3 3=2 5=2"},
+        {"type: event_count, condition: {gte: 2, lt: 3}", " 2=? 3=2 5=2"},
+        {"type: value_sum, condition: {field: n, gte: 3}", " 2=5 3=? 5=?"},
+        {"type: value_sum, condition: {field: n, gte: 2.5}", " 2=5 3=? 5=?"},
+        {"type: value_median, condition: {field: n, gte: 1.5}", " 2=? 3=? 5=?"},
+        {"type: temporal, condition: {gte: 1}", " 1=? 2=? 3=? 5=?"},
+        {"type: temporal, condition: r1 and not r2", ""},
+    };
+    static const struct sent EVENTS[] = {
+        {.second = 0, .rules = 1, .n = "1"},  {.second = 1, .rules = 1, .n = "2"},
+        {.second = 2, .rules = 1, .n = "2"},  {.second = 11, .rules = 1, .n = "0"},
+        {.second = 12, .rules = 0, .n = "9"}, {.second = 20, .rules = 1, .n = "0"},
+        {.second = 30, .rules = 1, .n = "0"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct buf text = {0};
+        buf_printf(&text,
+                   "title: t\nid: c\ncorrelation: {rules: [r1, r2, r3], timespan: 10s, %s}\n",
+                   CASES[i].correlation);
+        struct trial *run = run_new(buf_string(&text), 0);
+        for (size_t k = 0; k < sizeof(EVENTS) / sizeof(EVENTS[0]); k++)
+            push(run, EVENTS[k]);
+        if (strcmp(run->amended, CASES[i].amended) != 0)
+            fail_msg("%s: %s", CASES[i].correlation, run->amended);
+        run_free(run);
+        buf_release(&text);
+    }
 }
 
 static void an_event_counts_once(void **state)
@@ -778,6 +827,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_are_half_open),
         cmocka_unit_test(groups_fire_once_an_episode),
+        cmocka_unit_test(further_events_amend),
         cmocka_unit_test(an_event_counts_once),
         cmocka_unit_test(groups_are_apart),
         cmocka_unit_test(aliases_join_fields),

@@ -80,6 +80,8 @@ static int free_rules(void **state)
 static int tell(void *self, const struct correlate_alert *alert, const struct flow *flow)
 {
     struct told *told = self;
+    if (alert->again)
+        return 0;
     const struct sigma_rule *rule = &rules.set.rules[alert->rule];
     assert_true((flow == NULL) == rule->correlation->has_not);
     if (flow != NULL)
