@@ -10,6 +10,7 @@
 #include "app/environment.h"
 #include "app/manifest.h"
 #include "app/options.h"
+#include "app/prefecture.h"
 #include "app/rejudge.h"
 #include "app/replay.h"
 #include "base/clock.h"
@@ -227,6 +228,8 @@ static int run(const struct replay_command *o, struct config *config,
     commit.self = watch;
     options.watch = watch;
     if (status == 0)
+        status = prefecture_open(&commit.prefecture, watch);
+    if (status == 0)
         status = committer_open(&committer, &commit);
     if (status == 0)
         status = replay_run(&options, committer, diag);
@@ -244,6 +247,7 @@ static int run(const struct replay_command *o, struct config *config,
                       total.rows == 0 ? 0.0 : (double)store_log_bytes(store) / (double)total.rows);
     }
     committer_free(committer);
+    ward_free(commit.prefecture);
     watch_free(watch);
     alert_list_free(alerts);
     tally_free(tally);

@@ -9,6 +9,7 @@
 #include "app/control.h"
 #include "app/intake.h"
 #include "app/options.h"
+#include "app/prefecture.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -62,6 +63,7 @@ struct collector_worker {
 struct collector {
     struct collector_options o;
     struct kafka *kafka;
+    struct ward *prefecture; /* NULL: the rules have nothing for it */
     struct committer *committer;
     struct tally *tally;
     struct metric_set *metrics;
@@ -411,6 +413,9 @@ static int open_committer(struct collector *c)
                                        .self = c};
     int status =
         environment_record(c->o.environment, c->o.store, c->o.config, c->envs, &commit.env_count);
+    if (status == 0)
+        status = prefecture_open(&c->prefecture, c->o.watch);
+    commit.prefecture = c->prefecture;
     return status == 0 ? committer_open(&c->committer, &commit) : status;
 }
 
@@ -612,6 +617,7 @@ void collector_free(struct collector *c)
         return;
     (void)collector_stop(c);
     committer_free(c->committer);
+    ward_free(c->prefecture);
     for (unsigned i = 0; c->workers != NULL && i < c->worker_count; i++) {
         struct collector_worker *w = &c->workers[i];
         intake_close(w->intake);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/frame_maker.h"
+#include "app/prefecture.h"
 #include "app/watch.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -147,12 +148,31 @@ static void end_mark(struct committer *c)
     (void)pthread_mutex_unlock(&c->mark_lock);
 }
 
+/* The prefecture's turn, when every municipality has had its own. */
+static int judge_prefecture(struct committer *c)
+{
+    struct parcel *const *marks = frame_maker_marks(c->maker);
+    if (marks == NULL || c->o.prefecture == NULL)
+        return 0;
+    struct mark mark = {.tick_ns = marks[0]->tick_ns};
+    mark.flags |= (marks[0]->tick_flags & FRAME_FLAG_TICK_GAP) != 0 ? DETECT_TICK_GAP : 0U;
+    mark.flags |= (marks[0]->tick_flags & FRAME_FLAG_INPUT_END) != 0 ? DETECT_TICK_END : 0U;
+    if (c->o.wall_ticks) {
+        mark.controls = c->announced.mark.controls;
+        mark.control_count = c->announced.mark.control_count;
+        mark.keeps_states = c->announced.mark.keeps_states;
+    }
+    return prefecture_mark(c->o.prefecture, marks, c->o.workers, &mark);
+}
+
 static int commit(struct committer *c)
 {
     struct arena arena = {0};
     struct frame_parts parts;
     struct snapshot_place place = {.at = store_position(c->o.store)};
-    int status = frame_maker_parts(c->maker, buf_content(&c->announced.texts), &arena, &parts);
+    int status = judge_prefecture(c);
+    if (status == 0)
+        status = frame_maker_parts(c->maker, buf_content(&c->announced.texts), &arena, &parts);
     failpoint("commit.collected");
     if (status == 0)
         status = append(c, &parts);

@@ -45,6 +45,7 @@ struct committer_options {
     void (*released)(void *self);    /* a frame with alerts is durable; may be NULL */
     /* Japan's day ends: make the prefecture's snapshot while all workers wait. May be NULL. */
     int (*midnight)(void *self, struct slice contributions, int64_t tick_ns, struct buf *out);
+    struct ward *prefecture; /* borrowed; judged when all workers have answered a mark; or NULL */
     /* What a person's control, a JSON object, means; ERR_FORMAT. May be NULL. */
     int (*read_control)(void *self, struct slice json, struct detect_control *out);
     void *self;

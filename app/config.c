@@ -32,8 +32,8 @@ static_assert(sizeof(LIST_TYPE_CHOICES) / sizeof(LIST_TYPE_CHOICES[0]) == INDICA
 
 /* In the order of enum detect_class. */
 static const char *const SIZE_CHOICES[] = {"small", "medium", "large", NULL};
-static_assert(sizeof(SIZE_CHOICES) / sizeof(SIZE_CHOICES[0]) == DETECT_CLASSES + 1,
-              "a word for each class");
+static_assert(sizeof(SIZE_CHOICES) / sizeof(SIZE_CHOICES[0]) == DETECT_PREFECTURE + 1,
+              "a word for each class of municipalities");
 
 static const struct conf_key KEYS[] = {
 #define KEY(path_, type_, initial_, min_, max_, choices_, required_, unit_, help_) \
@@ -528,6 +528,11 @@ void config_source(const struct config *c, uint32_t tenant, struct slice source,
     out->names = (struct feed_names){.zones = t->zones, .assets = t->assets};
 }
 
+static struct slice name_of(const void *config, uint32_t tenant)
+{
+    return slice_from(config_tenant_name(config, tenant));
+}
+
 void config_profile(const struct config *c, uint32_t tenant, struct detect_profile *out)
 {
     const struct config_tenant *t = find_tenant(c, tenant);
@@ -536,6 +541,11 @@ void config_profile(const struct config *c, uint32_t tenant, struct detect_profi
                                    .size = DETECT_MEDIUM,
                                    .budget = DETECT_BUDGET_DEFAULT,
                                    .lateness_ns = DEFAULT_LATENESS_NS};
+    if (tenant == 0) {
+        out->size = DETECT_PREFECTURE;
+        out->name_of = name_of;
+        out->names = c;
+    }
     if (t == NULL)
         return;
     out->networks = t->networks;
@@ -564,6 +574,8 @@ const char *config_tenant_name(const struct config *c, uint32_t tenant)
 {
     const struct config_tenant *t = find_tenant(c, tenant);
     const char *name = t == NULL ? NULL : conf_text(t->node, "name");
+    if (tenant == 0)
+        return "県全体";
     return name == NULL ? "" : name;
 }
 

@@ -43,7 +43,7 @@ void config_profile(const struct config *c, uint32_t tenant, struct detect_profi
 /* Municipalities that are listed, and the code of each, ascending. */
 size_t config_tenant_count(const struct config *c);
 uint32_t config_tenant_code(const struct config *c, size_t index);
-/* The municipality's name, or "" when it is not listed. */
+/* The municipality's name, or "" when it is not listed; of 0 that of all of them together. */
 const char *config_tenant_name(const struct config *c, uint32_t tenant);
 
 /*

@@ -257,6 +257,23 @@ static int add_snapshots(struct frame_maker *m, struct arena *arena, struct fram
     return 0;
 }
 
+/* What municipalities told the prefecture of. */
+static int add_signals(struct frame_maker *m, struct arena *arena, struct frame_parts *parts)
+{
+    size_t bytes = 0;
+    for (unsigned w = 0; w < m->o.workers; w++)
+        bytes += m->marks[w]->signals.len;
+    size_t most = bytes / sizeof(uint32_t);
+    struct slice *items = arena_array(arena, most + 1, sizeof(*items));
+    if (items == NULL)
+        return ERR_NOMEM;
+    size_t count = 0;
+    for (unsigned w = 0; w < m->o.workers; w++)
+        count += parcel_items(items + count, most - count, buf_content(&m->marks[w]->signals));
+    parts->signals = (struct frame_blobs){.items = items, .count = count};
+    return 0;
+}
+
 /* What the tick brings, when all workers have answered. */
 static int add_mark(struct frame_maker *m, struct slice controls, struct arena *arena,
                     struct frame_parts *parts)
@@ -267,6 +284,8 @@ static int add_mark(struct frame_maker *m, struct slice controls, struct arena *
     int status = add_watermarks(m, arena, parts);
     if (status == 0)
         status = add_snapshots(m, arena, parts);
+    if (status == 0)
+        status = add_signals(m, arena, parts);
     if (status == 0 && mark->day_ends && m->o.midnight != NULL)
         status = add_midnight(m, arena, parts);
     if (status == 0 && controls.len != 0) {

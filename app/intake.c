@@ -542,6 +542,8 @@ static int ward_tick(struct ward *w, const struct mark *mark, unsigned *snapshot
         buf_put32(&p->watermarks, w->tenant);
         buf_put64(&p->watermarks, (uint64_t)watermark);
     }
+    if (status == 0)
+        status = detect_tenant_signals(w->detect, &p->signals);
     if (status == 0 && mark->day_ends)
         status = ward_contribute(w, &p->contributions);
     if (status == 0 && mark->keeps_states)

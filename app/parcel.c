@@ -12,6 +12,7 @@ static void parcel_free_one(struct parcel *p)
     buf_release(&p->alerts);
     buf_release(&p->watermarks);
     buf_release(&p->contributions);
+    buf_release(&p->signals);
     struct snapshot *next = NULL;
     for (struct snapshot *s = p->snapshots; s != NULL; s = next) {
         next = s->next;

@@ -56,6 +56,7 @@ struct parcel {
     int64_t tick_ns;
     struct buf watermarks;      /* u32 tenant, i64 */
     struct buf contributions;   /* u32 tenant, u32 count, keys; when a day ends */
+    struct buf signals;         /* for the prefecture: items behind their u32 lengths */
     struct snapshot *snapshots; /* states after this tick, to be kept */
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/control.h"
+#include "app/prefecture.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -42,6 +43,7 @@ struct rebuild {
     struct interleaved *interleaved;
     struct arena arena; /* of the frame */
     struct buf state;
+    struct buf signals; /* that the rows of the frame gave */
     int64_t tick_ns;
 };
 
@@ -101,9 +103,10 @@ static int load_tenant(struct rebuild *r, const struct snapshot_file *files, siz
 {
     uint32_t tenant = files[*i].tenant;
     struct known *k = NULL;
+    bool wanted = tenant != PREFECTURE_CODE || watch_has_prefecture(r->o->watch);
     for (; *i < count && files[*i].tenant == tenant; (*i)++) {
         struct snapshot_place place;
-        if (k != NULL || snapshot_read(&r->state, &place, r->o->dir, &files[*i]) != 0)
+        if (!wanted || k != NULL || snapshot_read(&r->state, &place, r->o->dir, &files[*i]) != 0)
             continue;
         int status = known_add(&k, r, tenant);
         if (status != 0)
@@ -115,7 +118,7 @@ static int load_tenant(struct rebuild *r, const struct snapshot_file *files, siz
         if (earliest->at.next_seq == 0 || place.at.next_seq < earliest->at.next_seq)
             *earliest = place;
     }
-    return k == NULL ? ERR_NOTFOUND : 0;
+    return k == NULL && wanted ? ERR_NOTFOUND : 0;
 }
 
 /*
@@ -302,6 +305,47 @@ static void compare_states(struct rebuild *r, const struct frame_view *frame)
     }
 }
 
+/*
+ * The prefecture's tick, by what its rows gave where all of them were judged, else by what the frame
+ * says that they gave: a municipality's snapshot may be newer than the prefecture's.
+ */
+static int judge_prefecture(struct rebuild *r, const struct frame_view *frame, unsigned flags)
+{
+    struct known *prefecture = known_of(r, PREFECTURE_CODE);
+    struct prefecture_clock clock = {0};
+    struct frame_items watermarks = frame->watermarks;
+    struct frame_items signals = frame->signals;
+    struct frame_watermark mark;
+    struct slice item;
+    int status = 0;
+    if (!watch_has_prefecture(r->o->watch))
+        return 0;
+    if (prefecture == NULL)
+        status = known_add(&prefecture, r, PREFECTURE_CODE);
+    if (status != 0 || frame->link.seq <= prefecture->after_seq)
+        return status;
+    if (!r->o->from_start)
+        buf_reset(&r->signals);
+    while (!r->o->from_start && frame_next_blob(&item, &signals)) {
+        buf_put32(&r->signals, (uint32_t)item.len);
+        buf_slice(&r->signals, item);
+    }
+    while (!r->o->from_start && frame_next_watermark(&mark, &watermarks))
+        prefecture_clock_add(&clock, mark.time_ns);
+    for (const struct known *k = r->known; k != NULL && r->o->from_start; k = k->next) {
+        int64_t watermark = detect_tenant_watermark_ns(k->detect);
+        if (k != prefecture && watermark != CLOCK_NONE)
+            prefecture_clock_add(&clock, watermark);
+    }
+    status = give_controls(prefecture, frame->controls);
+    if (status == 0 && !buf_ok(&r->signals))
+        status = ERR_NOMEM;
+    if (status == 0)
+        status = prefecture_judge(prefecture->detect, buf_content(&r->signals),
+                                  prefecture_clock_ns(&clock), frame->tick_ns, flags);
+    return status;
+}
+
 static int judge_tick(struct rebuild *r, const struct frame_view *frame)
 {
     bool end = (frame->flags & FRAME_FLAG_INPUT_END) != 0;
@@ -310,13 +354,18 @@ static int judge_tick(struct rebuild *r, const struct frame_view *frame)
         return 0;
     unsigned flags = (frame->flags & FRAME_FLAG_TICK_GAP) != 0 ? DETECT_TICK_GAP : 0;
     flags |= end ? DETECT_TICK_END : 0;
+    buf_reset(&r->signals);
     for (struct known *k = r->known; k != NULL && status == 0; k = k->next) {
-        if (frame->link.seq <= k->after_seq)
+        if (frame->link.seq <= k->after_seq || k->tenant == PREFECTURE_CODE)
             continue;
         status = give_controls(k, frame->controls);
         if (status == 0)
             status = detect_tick(k->detect, frame->tick_ns, flags);
+        if (status == 0)
+            status = detect_tenant_signals(k->detect, &r->signals);
     }
+    if (status == 0)
+        status = judge_prefecture(r, frame, flags);
     r->tick_ns = frame->tick_ns;
     if (status == 0 && (frame->flags & FRAME_FLAG_DAY_END) != 0)
         status = end_day(r, frame);
@@ -375,6 +424,7 @@ static void release(struct rebuild *r)
     batch_free(r->batch);
     arena_release(&r->arena);
     buf_release(&r->state);
+    buf_release(&r->signals);
 }
 
 int rebuild_run(const struct rebuild_options *options, struct rebuild_stats *stats,

@@ -49,7 +49,7 @@ static int alert_take(void *self, const struct correlate_alert *alert)
 {
     struct eval *e = self;
     const struct sigma_rule *rule = &e->engine.set.rules[alert->rule];
-    if (alert->again || !sigma_stands_alone(rule))
+    if (alert->news != CORRELATE_ALERT || !sigma_stands_alone(rule))
         return 0;
     match_print(e, rule, alert->event);
     buf_text(&e->out, "\t{\"time\":\"");

@@ -17,6 +17,13 @@ enum {
     NUMBER_BYTES = 40,
 };
 
+/* Where an event is from: the same for all rows of a batch. */
+struct place {
+    uint32_t tenant;
+    struct buf source;
+    struct buf topic;
+};
+
 struct rule_events {
     enum sigma_names names;
     char *path;
@@ -29,7 +36,9 @@ struct rule_events {
     struct buf row; /* the event at hand, and what stands where in it */
     struct slots slots;
     uint8_t verdict;
-    bool pending; /* the event at hand found no room in the last batch */
+    struct place place;    /* of the event at hand */
+    struct place of_batch; /* of the events in the batch */
+    bool pending;          /* the event at hand found no room in the last batch */
 };
 
 int rule_events_open(struct rule_events **out, const char *path, enum sigma_names names,
@@ -62,6 +71,10 @@ void rule_events_close(struct rule_events *e)
     batch_free(e->batch);
     buf_release(&e->text);
     buf_release(&e->row);
+    buf_release(&e->place.source);
+    buf_release(&e->place.topic);
+    buf_release(&e->of_batch.source);
+    buf_release(&e->of_batch.topic);
     free(e->path);
     free(e);
 }
@@ -84,12 +97,67 @@ static uint8_t verdict_of(struct slice word)
     return VERDICT_UNKNOWN;
 }
 
+static void place_reset(struct place *p)
+{
+    p->tenant = 0;
+    buf_reset(&p->source);
+    buf_reset(&p->topic);
+    buf_text(&p->source, "events");
+    buf_text(&p->topic, "file");
+}
+
+static void place_set(struct buf *name, struct slice value)
+{
+    buf_reset(name);
+    buf_slice(name, value);
+}
+
+/* Values that are the batch's, as an export writes them. */
+static void place_note(struct place *p, struct slice key, struct slice value)
+{
+    int64_t code = 0;
+    switch (row_field_find(key)) {
+    case ROW_FIELD_TENANT:
+        if (value_int(value, &code) != VALUE_INVALID && code >= 0 && code <= UINT32_MAX)
+            p->tenant = (uint32_t)code;
+        break;
+    case ROW_FIELD_SOURCE:
+        place_set(&p->source, value);
+        break;
+    case ROW_FIELD_TOPIC:
+        place_set(&p->topic, value);
+        break;
+    case ROW_FIELD_NONE:
+    case ROW_FIELD_FORMAT: /* its local fields are "event.<name>", whatever wrote the line */
+    case ROW_FIELD_VERDICT:
+    case ROW_FIELD_PARSE_ERROR:
+    case ROW_FIELD_TIME_SOURCE:
+    case ROW_FIELD_TIMESTAMP:
+    case ROW_FIELD_INGESTED:
+    case ROW_FIELD_PARTITION:
+    case ROW_FIELD_OFFSET:
+    case ROW_FIELD_SUB:
+    case ROW_FIELD_COUNT:
+    default:
+        break;
+    }
+}
+
+static bool place_same(const struct place *a, const struct place *b)
+{
+    return a->tenant == b->tenant &&
+           slice_equal(buf_content(&a->source), buf_content(&b->source)) &&
+           slice_equal(buf_content(&a->topic), buf_content(&b->topic));
+}
+
 /* Append one value. Fields of the dictionary that are null have no slot. */
 static bool value_add(struct rule_events *e, struct slice key, struct slice value, uint8_t kind)
 {
     uint16_t field = key_field(e, key);
     if (e->names == SIGMA_NAMES_FIELDS && slice_equal(key, SLICE("sekisho.verdict")))
         e->verdict = verdict_of(value);
+    if (e->names == SIGMA_NAMES_FIELDS && kind != SLOT_NULL)
+        place_note(&e->place, key, value);
     if (key.len > BATCH_NAME_BYTES_MAX - sizeof("event."))
         return false;
     uint32_t key_at = (uint32_t)e->row.len;
@@ -207,12 +275,13 @@ static int event_read(struct rule_events *e, struct slice line, struct diag *dia
     buf_reset(&e->row);
     e->slots.count = 0;
     e->verdict = VERDICT_UNKNOWN;
+    place_reset(&e->place);
     bool fits = object_add(e, root);
     const json_t *time = json_object_get(root, "@timestamp");
     if (json_is_string(time))
         (void)clock_parse(&e->time_ns, slice_from(json_string_value(time)));
     json_decref(root);
-    if (!buf_ok(&e->row))
+    if (!buf_ok(&e->row) || !buf_ok(&e->place.source) || !buf_ok(&e->place.topic))
         return ERR_NOMEM;
     if (!fits) {
         diag_add(diag, e->path, e->line, 1,
@@ -256,21 +325,34 @@ static int row_add(struct rule_events *e)
     return 0;
 }
 
+/* The batch is of the event at hand from now on. */
+static int batch_begin(struct rule_events *e)
+{
+    e->of_batch.tenant = e->place.tenant;
+    place_set(&e->of_batch.source, buf_content(&e->place.source));
+    place_set(&e->of_batch.topic, buf_content(&e->place.topic));
+    e->batch->tenant = e->of_batch.tenant;
+    e->batch->source = buf_content(&e->of_batch.source);
+    e->batch->topic = buf_content(&e->of_batch.topic);
+    return buf_ok(&e->of_batch.source) && buf_ok(&e->of_batch.topic) ? 0 : ERR_NOMEM;
+}
+
 int rule_events_next(struct rule_events *e, struct batch **out, struct diag *diag)
 {
     struct batch *b = e->batch;
     batch_reset(b);
-    b->topic = SLICE("file");
-    b->source = SLICE("events");
     b->format_name = SLICE("event");
     for (;;) {
         int err = e->pending ? 0 : event_next(e, diag);
         if (err < 0)
             return err;
         e->pending = err == 0;
-        if (err == 1 || !batch_fits(b, e->row.len, BATCH_ROWS_MAX))
+        if (err == 1 || !batch_fits(b, e->row.len, BATCH_ROWS_MAX) ||
+            (b->row_count != 0 && !place_same(&e->place, &e->of_batch)))
             break;
-        err = row_add(e);
+        err = b->row_count == 0 ? batch_begin(e) : 0;
+        if (err == 0)
+            err = row_add(e);
         if (err == ERR_RANGE && b->row_count != 0)
             break;
         if (err != 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ingest/ingest.h"
 
 struct reader {
     struct arena *arena;
@@ -46,27 +47,49 @@ static void *grow(struct reader *r, const void *items, size_t count, size_t *cap
     return grown;
 }
 
-static int part_add(struct reader *r, struct slice format, const char *from)
+/* What stands behind the name of a format. */
+static void options_read(struct reader *r, struct slice header, struct rule_block *b,
+                         struct rule_part *part)
+{
+    bool first = b->part_count == 0;
+    struct slice option;
+    while ((option = word_next(&header)).len != 0) {
+        struct slice code = slice_starts(option, SLICE("tenant="))
+                                ? slice_from_offset(option, sizeof("tenant=") - 1)
+                                : SLICE("");
+        if (slice_starts(option, SLICE("rule=")) && first) {
+            b->rule = slice_from_offset(option, sizeof("rule=") - 1);
+        } else if (tenant_code_parse(&part->tenant, code) != 0) {
+            fault(r, first
+                         ? "only rule=NAME and tenant=CODE, a municipality's code of 6 digits, are "
+                           "known behind the format"
+                         : "only tenant=CODE, a municipality's code of 6 digits, is known behind "
+                           "the format");
+        }
+    }
+}
+
+static int part_add(struct reader *r, struct slice header, const char *from)
 {
     struct rule_block *b = &r->out->blocks[r->out->count - 1];
-    if (format.len == 0)
+    struct rule_part part = {
+        .format = word_next(&header), .lines = slice_of(from, 0), .line = r->line};
+    if (part.format.len == 0)
         fault(r, "the name of a format is expected, as in \"== fires squid\"");
+    options_read(r, header, b, &part);
     if (b->part_count == 0 || b->part_count == r->part_cap) {
         struct rule_part *parts = grow(r, b->parts, b->part_count, &r->part_cap, sizeof(*b->parts));
         if (parts == NULL)
             return ERR_NOMEM;
         b->parts = parts;
     }
-    b->parts[b->part_count++] =
-        (struct rule_part){.format = format, .lines = slice_of(from, 0), .line = r->line};
+    b->parts[b->part_count++] = part;
     return 0;
 }
 
 static int block_add(struct reader *r, struct slice header, const char *from)
 {
     struct slice kind = word_next(&header);
-    struct slice format = word_next(&header);
-    struct slice option = word_next(&header);
     if (r->out->count == 0 || r->out->count == r->block_cap) {
         struct rule_block *blocks =
             grow(r, r->out->blocks, r->out->count, &r->block_cap, sizeof(*r->out->blocks));
@@ -78,11 +101,7 @@ static int block_add(struct reader *r, struct slice header, const char *from)
     *b = (struct rule_block){.fires = slice_equal(kind, SLICE("fires")), .line = r->line};
     if (!b->fires && !slice_equal(kind, SLICE("quiet")))
         fault(r, "fires or quiet is expected behind \"==\"");
-    if (slice_starts(option, SLICE("rule=")))
-        b->rule = slice_from_offset(option, sizeof("rule=") - 1);
-    else if (option.len != 0)
-        fault(r, "only rule=NAME is known behind the format");
-    return part_add(r, format, from);
+    return part_add(r, header, from);
 }
 
 /* One line of the text; `next` is where the following one begins. */
@@ -94,8 +113,7 @@ static int line_take(struct reader *r, struct slice line, const char *next)
         return 0;
     struct rule_block *b = &r->out->blocks[r->out->count - 1];
     if (slice_starts(line, SLICE("-- "))) {
-        struct slice header = slice_from_offset(line, 3);
-        return part_add(r, word_next(&header), next);
+        return part_add(r, slice_from_offset(line, 3), next);
     }
     struct rule_part *part = &b->parts[b->part_count - 1];
     part->lines.len = (size_t)(next - part->lines.data);

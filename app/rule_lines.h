@@ -6,6 +6,7 @@
  *   == quiet fortigate rule=base_rule
  *   date=2026-11-20 ...
  *   -- squid                  another source of the same municipality, in the same block
+ *   -- squid tenant=100005    a source of another one
  *
  * Before the first block lines are comments; empty lines are passed over. A block is a history by
  * itself. `rule` names the document that is meant where the file has several that stand alone.
@@ -21,6 +22,7 @@
 struct rule_part {
     struct slice format;
     struct slice lines; /* with their newlines */
+    uint32_t tenant;    /* 0: the one that all tests are of */
     uint32_t line;
 };
 

@@ -153,8 +153,13 @@ int rule_run_finish(struct rule_run *run)
     struct correlate *state = NULL;
     if (run->engine->set.order_count == 0 || run->signal_count == 0)
         return 0;
-    int err = correlate_new(&state, &run->engine->set, o->cells != 0 ? o->cells : CELLS_DEFAULT,
-                            hash_seed());
+    const struct correlate_options correlations = {.set = &run->engine->set,
+                                                   .order = run->engine->set.order,
+                                                   .order_count = run->engine->set.order_count,
+                                                   .cells =
+                                                       o->cells != 0 ? o->cells : CELLS_DEFAULT,
+                                                   .seed = hash_seed()};
+    int err = correlate_new(&state, &correlations);
     if (err == 0 && run->signal_count != 0)
         qsort(run->signals, run->signal_count, sizeof(*run->signals), signal_order);
     for (size_t i = 0; i < run->signal_count && err == 0; i++) {

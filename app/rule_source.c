@@ -126,7 +126,7 @@ int rule_source_feed(struct rule_source *s, const struct rule_source_lines *line
                      uint32_t *unparsed, struct diag *diag)
 {
     struct feeding self = {.take = lines->take, .self = lines->self};
-    struct feed_options options = {.tenant = TEST_TENANT,
+    struct feed_options options = {.tenant = lines->tenant != 0 ? lines->tenant : TEST_TENANT,
                                    .topic = SLICE("seclog.raw.999997.test"),
                                    .source = SLICE("test"),
                                    .zone_minutes = JAPAN_MINUTES,

@@ -23,6 +23,7 @@ typedef int rule_source_batch(void *self, struct batch *b);
 struct rule_source_lines {
     struct slice format; /* as in --format */
     struct slice lines;  /* each with its newline; empty ones are passed over */
+    uint32_t tenant;     /* 0: the test municipality */
     rule_source_batch *take;
     void *self;
 };

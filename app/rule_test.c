@@ -53,8 +53,11 @@ static int batch_take(void *self, struct batch *b)
 static int part_run(struct test *t, const struct rule_part *part, const char *filename,
                     struct diag *diag)
 {
-    const struct rule_source_lines lines = {
-        .format = part->format, .lines = part->lines, .take = batch_take, .self = t};
+    const struct rule_source_lines lines = {.format = part->format,
+                                            .lines = part->lines,
+                                            .tenant = part->tenant,
+                                            .take = batch_take,
+                                            .self = t};
     uint32_t unparsed = 0;
     int err = rule_source_feed(t->source, &lines, &unparsed, diag);
     if (err == 0 && unparsed != 0) {

@@ -56,6 +56,11 @@ int watch_new(struct watch **out, const struct watch_options *options)
     return 0;
 }
 
+bool watch_has_prefecture(const struct watch *w)
+{
+    return w->o.rules != NULL && w->o.rules->prefecture;
+}
+
 void watch_forget(struct watch *w)
 {
     struct watched *next = NULL;
@@ -97,7 +102,7 @@ static int add_tenant(struct watched **place, struct watch *w, uint32_t tenant)
     struct detect_options options = {.shared = &w->shared,
                                      .desks = w->desks,
                                      .profile = &t->profile,
-                                     .rows_tick = w->o.rows_tick,
+                                     .rows_tick = w->o.rows_tick && tenant != 0,
                                      .alert = pass_alert,
                                      .self = t};
     int status = detect_tenant_new(&t->detect, &options);
@@ -140,8 +145,10 @@ void watch_go_live(struct watch *w)
 void watch_each(struct watch *w,
                 void (*visit)(void *self, uint32_t tenant, struct detect_tenant *t), void *self)
 {
-    for (struct watched *t = w->first; t != NULL; t = t->next)
-        visit(self, t->profile.tenant, t->detect);
+    for (struct watched *t = w->first; t != NULL; t = t->next) {
+        if (t->profile.tenant != 0)
+            visit(self, t->profile.tenant, t->detect);
+    }
 }
 
 /* ---------------------------------------------------------------------- the prefecture */

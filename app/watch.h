@@ -32,6 +32,9 @@ uint64_t watch_seed(const uint8_t store_id[16]);
 int watch_new(struct watch **out, const struct watch_options *options);
 void watch_free(struct watch *w);
 
+/* Are there correlations over municipalities? Their state is that of tenant 0. */
+bool watch_has_prefecture(const struct watch *w);
+
 /* Forget every state and what the prefecture knew. */
 void watch_forget(struct watch *w);
 
@@ -51,7 +54,7 @@ int watch_midnight(struct watch *w, struct slice contributions, int64_t tick_ns,
 /* From now on the clock ticks, for every municipality: after learning from a replay. */
 void watch_go_live(struct watch *w);
 
-/* Each state, in ascending order of codes. */
+/* Each municipality's state, in ascending order of codes. */
 void watch_each(struct watch *w,
                 void (*visit)(void *self, uint32_t tenant, struct detect_tenant *t), void *self);
 

@@ -216,9 +216,8 @@ static void put_evidence(struct buf *out, const struct detect_run *run, const st
         const struct episode_place *p = &e->places[i];
         if (p->log_source == EPISODE_PLACE_NONE)
             continue;
-        const struct source_state *s = &run->state->sources[p->log_source];
         buf_text(out, first ? "\"" : ",\"");
-        buf_append(out, s->topic, s->topic_len);
+        buf_slice(out, detect_topic(run, p->log_source));
         buf_printf(out, "/%" PRId32 "/%" PRId64 "/%" PRIu32 "\"", p->partition, p->offset, p->sub);
         first = false;
     }
@@ -244,8 +243,9 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
     put_text(out, "alert.kind", slice_from(d->id));
     put_text(out, "alert.severity", slice_from(alert_severity_name(e->severity)));
     put_times(out, e);
-    buf_printf(out, ",\"sekisho.tenant\":\"%06u\"", p->tenant);
-    put_text(out, "sekisho.tenant.name", p->name);
+    buf_printf(out, ",\"sekisho.tenant\":\"%06u\"", e->tenant != 0 ? e->tenant : p->tenant);
+    put_text(out, "sekisho.tenant.name",
+             e->tenant != 0 ? p->name_of(p->names, e->tenant) : p->name);
     put_rule(out, d, rule, text);
     put_expanded(out, run, e, "message.ja", text->message_ja);
     put_expanded(out, run, e, "message.en", text->message_en);

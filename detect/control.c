@@ -33,7 +33,7 @@ static struct suppression *place_for(struct tenant_state *state, const struct su
     for (size_t i = 0; i < TENANT_SUPPRESSIONS_MAX; i++) {
         struct suppression *s = &state->suppressions[i];
         if (s->until_ns != 0 && strcmp(s->kind, wanted->kind) == 0 &&
-            strcmp(s->key, wanted->key) == 0)
+            strcmp(s->key, wanted->key) == 0 && s->tenant == wanted->tenant)
             return s;
         if (s->until_ns < first->until_ns)
             first = s;
@@ -43,7 +43,8 @@ static struct suppression *place_for(struct tenant_state *state, const struct su
 
 static int suppress(struct detect_tenant *t, const struct detect_control *c, struct episode *e)
 {
-    struct suppression wanted = {.until_ns = c->until_ns};
+    bool prefecture = t->o.profile->size == DETECT_PREFECTURE;
+    struct suppression wanted = {.until_ns = c->until_ns, .tenant = prefecture ? c->tenant : 0};
     if (e != NULL) {
         of_episode(&wanted, e);
     } else {
@@ -66,7 +67,8 @@ static bool says_enough(const struct detect_control *c)
 int detect_control(struct detect_tenant *t, const struct detect_control *control)
 {
     struct episode *e = NULL;
-    if (control->tenant != 0 && control->tenant != t->o.profile->tenant)
+    if (control->tenant != 0 && control->tenant != t->o.profile->tenant &&
+        t->o.profile->size != DETECT_PREFECTURE)
         return ERR_NOTFOUND;
     if (control->by_id) {
         e = episode_of_id(&t->state->episodes, &control->id);

@@ -200,6 +200,7 @@ static int alert_fire(const struct call *call, uint32_t group, const struct corr
         len += sizeof(c->cells[at].text);
     }
     alert.rule = g->correlation;
+    alert.group = g->hash;
     alert.group_count = correlation_at(c, g->correlation)->group_count;
     size_t at = 0;
     for (uint32_t i = 0; i < alert.group_count; i++) {
@@ -295,19 +296,21 @@ static int group_judge(const struct call *call, uint32_t correlation, uint32_t g
     const struct cell *newest = &c->cells[g->last];
     bool silent = s->field_count != 0 && (newest->flags & ENTRY_VALUE) == 0;
     double value = 0;
-    if (s->has_not || silent)
+    struct correlate_alert alert = {.event = call->event->id, .time_ns = call->event->time_ns};
+    if (!silent && !s->has_not)
+        alert.holds = (!g->fired || is_cheap(s, g)) && condition_holds(c, s, g, &value);
+    if (alert.holds)
+        alert.value = value;
+    alert.news = g->fired && !silent && !s->has_not ? CORRELATE_AGAIN
+                 : alert.holds                      ? CORRELATE_ALERT
+                                                    : CORRELATE_JOINED;
+    if (alert.news == CORRELATE_JOINED && !c->tells_joining)
         return 0;
-    bool holds = (!g->fired || is_cheap(s, g)) && condition_holds(c, s, g, &value);
-    if (!holds && !g->fired)
-        return 0;
-    struct correlate_alert alert = {.event = call->event->id,
-                                    .time_ns = call->event->time_ns,
-                                    .value = holds ? value : 0,
-                                    .again = g->fired,
-                                    .holds = holds};
-    g->fired = true;
-    if (!alert.again && (c->fired_count == 0 || c->fired[c->fired_count - 1] != correlation))
-        c->fired[c->fired_count++] = correlation;
+    if (alert.news == CORRELATE_ALERT) {
+        g->fired = true;
+        if (c->fired_count == 0 || c->fired[c->fired_count - 1] != correlation)
+            c->fired[c->fired_count++] = correlation;
+    }
     return alert_fire(call, group, &alert);
 }
 
@@ -419,8 +422,8 @@ int correlate_advance(struct correlate *c, int64_t now_ns, correlate_fire *fire,
     struct wait wait;
     while (err == 0 && wait_next(c, now_ns, &wait))
         err = wait_close(&call, &wait);
-    for (uint32_t i = 0; i < c->set->order_count && err == 0; i++) {
-        uint32_t correlation = c->set->order[i];
+    for (uint32_t i = 0; i < c->order_count && err == 0; i++) {
+        uint32_t correlation = c->order[i];
         const struct sigma_correlation *s = correlation_at(c, correlation);
         struct lane *lane = &c->lanes[correlation];
         while (lane->oldest != CELL_NONE &&
@@ -436,7 +439,7 @@ int correlate_push(struct correlate *c, const struct correlate_event *event, cor
     const struct call call = {.c = c, .event = event, .fire = fire, .self = self};
     int err = correlate_advance(c, event->time_ns, fire, self);
     c->fired_count = 0;
-    for (uint32_t i = 0; i < c->set->order_count && err == 0; i++)
-        err = correlation_take(&call, c->set->order[i]);
+    for (uint32_t i = 0; i < c->order_count && err == 0; i++)
+        err = correlation_take(&call, c->order[i]);
     return err;
 }

@@ -41,26 +41,36 @@ struct correlate_event {
     void *self;
 };
 
+enum correlate_news {
+    CORRELATE_ALERT,  /* the condition holds, and the group had not fired since it was empty */
+    CORRELATE_AGAIN,  /* a further event of a group that has fired */
+    CORRELATE_JOINED, /* an event of a group that has not; told where somebody asked for it */
+};
+
 struct correlate_alert {
+    enum correlate_news news;
+    bool holds;    /* `value` is that of a window whose condition holds; always so of an alert */
     uint32_t rule; /* the correlation's index in the set */
     uint64_t event;
     int64_t time_ns;
     double value;
-    bool again; /* no new alert: a further event of a group that has fired */
-    bool holds; /* `value` is that of a window whose condition holds; may be unknown when `again` */
+    uint64_t group;                              /* keyed hash of the rule and the values below */
     struct slice groups[SIGMA_GROUP_FIELDS_MAX]; /* valid during the call */
     uint32_t group_count;
 };
 
-/*
- * Called for each alert, inner correlations before those that they feed, and for each further event
- * that joins a group that has fired, until its window is empty.
- */
+/* Called for each alert and other news, inner correlations before those that they feed. */
 typedef int correlate_fire(void *self, const struct correlate_alert *alert);
 
-/* `seed` of keyed hashes: stored, where the state is. */
-int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells,
-                  uint64_t seed);
+struct correlate_options {
+    const struct sigma_set *set;
+    const uint32_t *order; /* correlations of the set that run here, inner ones first; borrowed */
+    uint32_t order_count;
+    uint32_t cells;
+    uint64_t seed;      /* of keyed hashes: stored, where the state is */
+    bool tells_joining; /* CORRELATE_JOINED is told */
+};
+int correlate_new(struct correlate **out, const struct correlate_options *options);
 void correlate_free(struct correlate *c);
 
 /* Close what is over at `now_ns`: no event of an earlier time will come. */

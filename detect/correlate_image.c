@@ -17,8 +17,8 @@ static uint64_t signature(const struct correlate *c)
     uint64_t sizes[] = {IMAGE_VERSION,       c->cell_count,        c->group_count,    c->seed,
                         sizeof(struct cell), sizeof(struct group), c->set->rule_count};
     uint64_t hash = hash_bytes(SIGNATURE_SEED, sizes, sizeof(sizes));
-    for (uint32_t i = 0; i < c->set->order_count; i++) {
-        uint32_t rule = c->set->order[i];
+    for (uint32_t i = 0; i < c->order_count; i++) {
+        uint32_t rule = c->order[i];
         const struct sigma_correlation *s = correlation_at(c, rule);
         uint64_t shape[] = {
             rule,           (uint64_t)s->type, (uint64_t)s->timespan_ns, s->reference_count,

@@ -34,15 +34,18 @@ static void pools_fill(struct correlate *c)
     }
 }
 
-int correlate_new(struct correlate **out, const struct sigma_set *set, uint32_t cells,
-                  uint64_t seed)
+int correlate_new(struct correlate **out, const struct correlate_options *options)
 {
+    const struct sigma_set *set = options->set;
     struct correlate *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return ERR_NOMEM;
     c->set = set;
-    c->seed = seed;
-    c->cell_count = cells < CELLS_MIN ? CELLS_MIN : cells;
+    c->order = options->order;
+    c->order_count = options->order_count;
+    c->tells_joining = options->tells_joining;
+    c->seed = options->seed;
+    c->cell_count = options->cells < CELLS_MIN ? CELLS_MIN : options->cells;
     c->group_count = c->cell_count / GROUP_CELLS;
     c->table_mask = 1;
     while (c->table_mask < c->group_count + c->group_count / 2)
@@ -304,8 +307,8 @@ static bool room_make(struct correlate *c, uint32_t spared)
 {
     uint32_t victim = CELL_NONE;
     uint32_t most = 0;
-    for (uint32_t i = 0; i < c->set->order_count; i++) {
-        const struct lane *lane = &c->lanes[c->set->order[i]];
+    for (uint32_t i = 0; i < c->order_count; i++) {
+        const struct lane *lane = &c->lanes[c->order[i]];
         uint32_t oldest = lane->oldest;
         if (oldest != CELL_NONE && oldest == spared)
             oldest = c->group_items[oldest].newer;

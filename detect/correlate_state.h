@@ -92,6 +92,9 @@ struct lane {
 
 struct correlate {
     const struct sigma_set *set;
+    const uint32_t *order; /* correlations that run */
+    uint32_t order_count;
+    bool tells_joining;
     struct cell *cells;
     struct group *group_items;
     uint32_t *table;  /* group + 1 by hash */

@@ -19,6 +19,11 @@ struct waiting {
 
 struct correlation_run {
     const struct rule_set *rules;
+    uint32_t *order; /* correlations that run */
+    uint32_t order_count;
+    bool prefecture;
+    uint32_t *told; /* of the row at hand: what the prefecture is told of */
+    uint32_t told_count;
     struct correlate *state;
     struct waiting **heap; /* by (time, number) */
     size_t count;
@@ -34,7 +39,22 @@ static const uint32_t CELLS[DETECT_CLASSES] = {
     [DETECT_SMALL] = 1 << 13,
     [DETECT_MEDIUM] = 1 << 15,
     [DETECT_LARGE] = 1 << 17,
+    [DETECT_PREFECTURE] = 1 << 17,
 };
+
+static int order_make(struct correlation_run *run)
+{
+    const struct sigma_set *set = &run->rules->set;
+    run->order = calloc(set->order_count, sizeof(*run->order));
+    run->told = calloc(set->rule_count, sizeof(*run->told));
+    if (run->order == NULL || run->told == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < set->order_count; i++) {
+        if (set->rules[set->order[i]].correlation->prefecture == run->prefecture)
+            run->order[run->order_count++] = set->order[i];
+    }
+    return 0;
+}
 
 int correlation_run_new(struct correlation_run **out, const struct rule_set *rules,
                         enum detect_class size, uint64_t seed)
@@ -46,8 +66,21 @@ int correlation_run_new(struct correlation_run **out, const struct rule_set *rul
     if (run == NULL)
         return ERR_NOMEM;
     run->rules = rules;
+    run->prefecture = size == DETECT_PREFECTURE;
     run->reached_ns = INT64_MIN;
-    int err = correlate_new(&run->state, &rules->set, CELLS[size], seed);
+    int err = order_make(run);
+    if (err == 0 && run->prefecture && run->order_count == 0) {
+        correlation_run_free(run);
+        return 0;
+    }
+    const struct correlate_options options = {.set = &rules->set,
+                                              .order = run->order,
+                                              .order_count = run->order_count,
+                                              .cells = CELLS[size],
+                                              .seed = seed,
+                                              .tells_joining = run->prefecture};
+    if (err == 0)
+        err = correlate_new(&run->state, &options);
     if (err != 0) {
         correlation_run_free(run);
         return err;
@@ -70,6 +103,8 @@ void correlation_run_free(struct correlation_run *run)
         return;
     forget_waiting(run);
     free(run->heap);
+    free(run->order);
+    free(run->told);
     correlate_free(run->state);
     free(run);
 }
@@ -161,28 +196,45 @@ static struct waiting *waiting_new(const struct rule_set *rules, const struct co
 struct taking {
     struct correlation_run *run;
     const struct waiting *row; /* NULL: windows that are over */
-    correlation_alert *alert;
-    void *self;
+    const struct correlation_sink *sink;
 };
 
 static int alert_pass(void *self, const struct correlate_alert *alert)
 {
     const struct taking *t = self;
-    const struct sigma_rule *rule = &t->run->rules->set.rules[alert->rule];
-    bool completed =
-        t->row != NULL && alert->event == t->row->number && !rule->correlation->has_not;
+    struct correlation_run *run = t->run;
+    const struct sigma_rule *rule = &run->rules->set.rules[alert->rule];
+    bool by_end = rule->correlation->has_not && alert->news == CORRELATE_ALERT;
+    bool completed = t->row != NULL && alert->event == t->row->number && !by_end;
+    bool told = run->told_count != 0 && run->told[run->told_count - 1] == alert->rule;
+    if (completed && alert->news == CORRELATE_ALERT && rule->signals && !told)
+        run->told[run->told_count++] = alert->rule;
     if (!sigma_stands_alone(rule))
         return 0;
-    return t->alert(t->self, alert, completed ? &t->row->flow : NULL);
+    return t->sink->alert(t->sink->self, alert, completed ? &t->row->flow : NULL);
 }
 
-static int row_take(struct correlation_run *run, struct waiting *w, correlation_alert *alert,
-                    void *self)
+/* What the row means to correlations over municipalities, all at once: it counts as one event. */
+static int row_signal(struct correlation_run *run, const struct waiting *w,
+                      const struct correlation_sink *sink)
 {
-    struct taking taking = {.run = run, .row = w, .alert = alert, .self = self};
+    for (uint32_t i = 0; i < w->rule_count; i++) {
+        if (run->rules->set.rules[w->rules[i]].signals)
+            run->told[run->told_count++] = w->rules[i];
+    }
+    const struct correlation_row row = {
+        .rules = run->told, .rule_count = run->told_count, .values = w->values, .flow = &w->flow};
+    return row.rule_count == 0 ? 0 : sink->signal(sink->self, &row, run->reached_ns);
+}
+
+static int row_take(struct correlation_run *run, struct waiting *w,
+                    const struct correlation_sink *sink)
+{
+    struct taking taking = {.run = run, .row = w, .sink = sink};
     struct signal signal = {.fields = &run->rules->fields, .values = w->values};
     run->late += w->time_ns < run->reached_ns;
     run->reached_ns = w->time_ns > run->reached_ns ? w->time_ns : run->reached_ns;
+    run->told_count = 0;
     const struct correlate_event event = {.time_ns = run->reached_ns,
                                           .id = w->number,
                                           .rules = w->rules,
@@ -190,12 +242,14 @@ static int row_take(struct correlation_run *run, struct waiting *w, correlation_
                                           .field = signal_value,
                                           .self = &signal};
     int err = correlate_push(run->state, &event, alert_pass, &taking);
+    if (err == 0 && !run->prefecture)
+        err = row_signal(run, w, sink);
     free(w);
     return err;
 }
 
 int correlation_run_add(struct correlation_run *run, const struct correlation_row *row,
-                        correlation_alert *alert, void *self)
+                        const struct correlation_sink *sink)
 {
     if (run == NULL || row->rule_count == 0)
         return 0;
@@ -212,20 +266,20 @@ int correlation_run_add(struct correlation_run *run, const struct correlation_ro
     while (err == 0 &&
            (run->count > CORRELATION_WAITING_MAX || run->bytes > CORRELATION_WAITING_BYTES_MAX)) {
         run->early++;
-        err = row_take(run, heap_pop(run), alert, self);
+        err = row_take(run, heap_pop(run), sink);
     }
     return err;
 }
 
-int correlation_run_until(struct correlation_run *run, int64_t mark_ns, correlation_alert *alert,
-                          void *self)
+int correlation_run_until(struct correlation_run *run, int64_t mark_ns,
+                          const struct correlation_sink *sink)
 {
     int err = 0;
     if (run == NULL || mark_ns == CLOCK_NONE)
         return 0;
     while (err == 0 && run->count != 0 && run->heap[0]->time_ns <= mark_ns)
-        err = row_take(run, heap_pop(run), alert, self);
-    struct taking taking = {.run = run, .alert = alert, .self = self};
+        err = row_take(run, heap_pop(run), sink);
+    struct taking taking = {.run = run, .sink = sink};
     if (err == 0 && mark_ns >= run->reached_ns && mark_ns != INT64_MAX) {
         run->reached_ns = mark_ns;
         err = correlate_advance(run->state, mark_ns, alert_pass, &taking);

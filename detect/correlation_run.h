@@ -2,7 +2,10 @@
  * detect/correlation_run.h - a municipality's correlations while its rows come in.
  *
  *   row that rules matched --correlation_run_add()--> waits in the order of event time
- *   watermark              --correlation_run_until()-> correlate_push() -> alert()
+ *   watermark              --correlation_run_until()-> correlate_push() -> alert(), signal()
+ *
+ * A municipality runs the correlations of its own; what correlations over municipalities name goes
+ * on as a signal, to the run of the prefecture, which has only those.
  *
  * So correlations see what came within lateness in the order of event time, whatever the order of
  * arrival. What comes later than that is taken at the time that has been reached, and counted. Where
@@ -25,31 +28,37 @@ enum correlation_limits {
     CORRELATION_WAITING_BYTES_MAX = 64 << 20,
 };
 
-/* `flow`: of the row that completed it; NULL where the end of a window did. */
-typedef int correlation_alert(void *self, const struct correlate_alert *alert,
-                              const struct flow *flow);
+/* A row that rules matched which correlations refer to; values by rules->fields. */
+struct correlation_row {
+    const uint32_t *rules; /* indices in the set; of a signal correlations, too */
+    uint32_t rule_count;
+    const struct slice *values;
+    const struct flow *flow;
+};
 
-/* *out is NULL where the rules have no correlations. */
+/* Who is told. */
+struct correlation_sink {
+    /* `flow`: of the row that completed it; NULL where the end of a window did. */
+    int (*alert)(void *self, const struct correlate_alert *alert, const struct flow *flow);
+    /* Of a municipality: rows in the order of event time, `time_ns` that at which it was taken. */
+    int (*signal)(void *self, const struct correlation_row *row, int64_t time_ns);
+    void *self;
+};
+
+/* DETECT_PREFECTURE: those over municipalities, else the others. *out is NULL where nothing runs. */
 int correlation_run_new(struct correlation_run **out, const struct rule_set *rules,
                         enum detect_class size, uint64_t seed);
 /* NULL is fine, here and below. */
 void correlation_run_free(struct correlation_run *run);
 
-/* A row that rules matched which correlations refer to; values by rules->fields. */
-struct correlation_row {
-    const uint32_t *rules; /* indices in the set, ascending */
-    uint32_t rule_count;
-    const struct slice *values;
-    const struct flow *flow;
-};
 int correlation_run_add(struct correlation_run *run, const struct correlation_row *row,
-                        correlation_alert *alert, void *self);
+                        const struct correlation_sink *sink);
 /*
  * No row before `mark_ns` is expected any more. INT64_MAX: no row at all; windows that are not over
  * stay open.
  */
-int correlation_run_until(struct correlation_run *run, int64_t mark_ns, correlation_alert *alert,
-                          void *self);
+int correlation_run_until(struct correlation_run *run, int64_t mark_ns,
+                          const struct correlation_sink *sink);
 
 /* Rows that were late or taken early, groups and entries that gave way: detection was incomplete. */
 uint64_t correlation_run_losses(const struct correlation_run *run);

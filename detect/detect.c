@@ -12,6 +12,7 @@
 #include "detect/correlation_fire.h"
 #include "detect/coverage.h"
 #include "detect/digest.h"
+#include "detect/prefecture.h"
 #include "detect/tenant_state.h"
 
 enum {
@@ -19,7 +20,7 @@ enum {
     AHEAD_NEAR = 4,
     GAP_BYTES_MIN = 4096, /* a page: shorter gaps are copied */
     SPAN_BYTES = 16,
-    IMAGE_VERSION = 4,
+    IMAGE_VERSION = 5,
     LAYOUT_SEED = 1, /* of a hash that nobody attacks */
 };
 
@@ -31,6 +32,7 @@ static const struct detect_size SIZES[DETECT_CLASSES] = {
     [DETECT_SMALL] = {.hosts = 1024, .destinations = 4096, .pairs = 8192},
     [DETECT_MEDIUM] = {.hosts = 4096, .destinations = 16384, .pairs = 32768},
     [DETECT_LARGE] = {.hosts = 16384, .destinations = 65536, .pairs = 131072},
+    [DETECT_PREFECTURE] = {.hosts = 64, .destinations = 64, .pairs = 64, .parties = 32768},
 };
 
 /* ------------------------------------------------------------------------- the block */
@@ -141,6 +143,7 @@ void detect_tenant_free(struct detect_tenant *t)
     correlation_run_free(t->correlations);
     zone_table_free(t->shared_networks);
     buf_release(&t->line);
+    buf_release(&t->signals);
     if (t->state != NULL)
         pages_free(t->state, t->state->bytes);
     free(t);
@@ -276,6 +279,12 @@ static size_t show_hits(struct detect_run *run, size_t place, size_t hit)
     return end;
 }
 
+static struct correlation_sink sink_of(struct detect_tenant *t)
+{
+    return (struct correlation_sink){
+        .alert = correlation_fire, .signal = prefecture_tell, .self = &t->run};
+}
+
 /* Tell the correlations of a row; returns where those of later rows begin. */
 static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
 {
@@ -287,8 +296,9 @@ static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
                                         .rule_count = hits->rows[at].rule_count,
                                         .values = hits->rows[at].values,
                                         .flow = flow};
+    const struct correlation_sink sink = sink_of(t);
     if ((flow->flags & FLOW_EXCLUDED) == 0 && t->run.status == 0)
-        t->run.status = correlation_run_add(t->correlations, &row, correlation_fire, &t->run);
+        t->run.status = correlation_run_add(t->correlations, &row, &sink);
     return at + 1;
 }
 
@@ -376,11 +386,12 @@ static void turn_calendar(struct detect_tenant *t)
 static void correlate_until(struct detect_tenant *t, int64_t mark_ns, bool end)
 {
     struct detect_run *run = &t->run;
+    const struct correlation_sink sink = sink_of(t);
     if (run->status == 0 && end)
-        run->status = correlation_run_until(t->correlations, INT64_MAX, correlation_fire, run);
+        run->status = correlation_run_until(t->correlations, INT64_MAX, &sink);
     if (run->status == 0)
-        run->status = correlation_run_until(t->correlations, end ? t->state->tick_ns : mark_ns,
-                                            correlation_fire, run);
+        run->status =
+            correlation_run_until(t->correlations, end ? t->state->tick_ns : mark_ns, &sink);
 }
 
 static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
@@ -389,6 +400,7 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
     struct tenant_state *s = t->state;
     bool first = s->tick_ns == CLOCK_NONE;
     s->tick_ns = tick_ns;
+    s->told_in_tick = 0;
     run->tick_flags = flags | (first ? DETECT_TICK_GAP : 0U);
     advance_watermark(t);
     turn_calendar(t);

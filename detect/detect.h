@@ -52,6 +52,8 @@ struct detect_profile {
     const struct policy *policy; /* or NULL */
     uint32_t budget;             /* scored alerts a day */
     int64_t lateness_ns;
+    struct slice (*name_of)(const void *names, uint32_t tenant); /* of the prefecture alone */
+    const void *names;
 };
 
 /* What all tenants of a process look into. Any pointer may be NULL. */
@@ -126,6 +128,18 @@ struct detect_control {
 };
 /* Between ticks; the effect is part of the state. ERR_NOTFOUND: no such alert here. */
 int detect_control(struct detect_tenant *t, const struct detect_control *control);
+
+/*
+ * What correlations over municipalities have to know of this one since the last call: an item behind
+ * its u32 length, or nothing. After each detect_tick(), as a state's image does not hold it. ERR_NOMEM.
+ */
+int detect_tenant_signals(struct detect_tenant *t, struct buf *out);
+/*
+ * Before detect_tick() of the tenant of class DETECT_PREFECTURE: the items of all municipalities in
+ * any order, without their lengths, and how far all of them are. ERR_FORMAT, ERR_NOMEM.
+ */
+int detect_prefecture_take(struct detect_tenant *t, const struct slice *items, size_t count,
+                           int64_t watermark_ns);
 
 /* The tenant's watermark, CLOCK_NONE before the first row. */
 int64_t detect_tenant_watermark_ns(const struct detect_tenant *t);

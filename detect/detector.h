@@ -24,9 +24,10 @@
 struct detect_run; /* the call at hand: which tenant, which tick */
 
 enum detect_class {
-    DETECT_SMALL = 0, /* up to 1,000 hosts */
-    DETECT_MEDIUM,    /* up to 4,000 */
-    DETECT_LARGE,     /* up to 16,000 */
+    DETECT_SMALL = 0,  /* up to 1,000 hosts */
+    DETECT_MEDIUM,     /* up to 4,000 */
+    DETECT_LARGE,      /* up to 16,000 */
+    DETECT_PREFECTURE, /* no municipality: what they tell the prefecture of */
     DETECT_CLASSES,
 };
 
@@ -35,6 +36,7 @@ struct detect_size {
     uint32_t hosts;
     uint32_t destinations; /* domains and addresses, over 60 days */
     uint32_t pairs;        /* host x destination, over a day */
+    uint32_t parties;      /* municipality x group of a correlation; 0 but in the prefecture */
 };
 
 /* What an alert of one kind says. {names} stand for values of the finding. */
@@ -84,7 +86,7 @@ void detect_fire(struct detect_run *run, struct finding *f);
 struct slice detect_text(const struct detect_run *run, uint32_t id);
 /* Names of a zone and of a log source. */
 struct slice detect_zone_name(const struct detect_run *run, uint16_t zone);
-struct slice detect_source_name(const struct detect_run *run, uint8_t log_source);
+struct slice detect_source_name(const struct detect_run *run, uint16_t log_source);
 unsigned detect_source_count(const struct detect_run *run);
 
 uint32_t detect_tenant_code(const struct detect_run *run);

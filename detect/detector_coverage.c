@@ -59,7 +59,7 @@ const struct detector detector_coverage = {
 /* So many evictions within an hour are a surge: as many as the municipality may have hosts. */
 static uint64_t surge_limit(const struct detect_run *run)
 {
-    static const uint64_t LIMITS[DETECT_CLASSES] = {1024, 4096, 16384};
+    static const uint64_t LIMITS[DETECT_CLASSES] = {1024, 4096, 16384, 16384};
     return LIMITS[run->tenant->o.profile->size];
 }
 

@@ -14,7 +14,7 @@ enum {
     ITEM_KEY = 0x80,
 };
 
-static const uint32_t EPISODES[DETECT_CLASSES] = {128, 256, 1024};
+static const uint32_t EPISODES[DETECT_CLASSES] = {128, 256, 1024, 4096};
 static_assert(sizeof(struct episode) % 8 == 0, "entries of a table");
 
 size_t episode_bytes(enum detect_class size)
@@ -84,7 +84,7 @@ static void put_items(struct episode *e, const struct finding *f)
 static void put_group(struct buf *out, const struct detect_run *run, const struct finding *f)
 {
     const struct detector *d = run->detector;
-    buf_put32(out, run->tenant->o.profile->tenant);
+    buf_put32(out, f->tenant != 0 ? f->tenant : run->tenant->o.profile->tenant);
     buf_text(out, d->id);
     buf_byte(out, '\0');
     buf_byte(out, (char)d->version);
@@ -136,8 +136,7 @@ static void identify(struct detect_run *run, const struct finding *f, struct epi
         buf_put64(group, (uint64_t)p->offset);
         buf_put64(group, (uint64_t)f->time_ns);
     } else {
-        const struct source_state *s = &run->state->sources[p->log_source];
-        buf_append(group, s->topic, s->topic_len);
+        buf_slice(group, detect_topic(run, p->log_source));
         buf_put32(group, (uint32_t)p->partition);
         buf_put64(group, (uint64_t)p->offset);
         buf_put32(group, p->sub);
@@ -163,14 +162,15 @@ static void release(struct detect_run *run, struct episode *e, const struct aler
     }
     const struct episode_place *p = &e->places[0];
     bool by_tick = p->log_source == EPISODE_PLACE_NONE;
-    struct detect_alert alert = {.record = {.tenant = t->o.profile->tenant,
-                                            .revision = e->revision,
-                                            .id = e->id,
-                                            .line = buf_content(&t->line)},
-                                 .tick_ns = run->state->tick_ns,
-                                 .partition = by_tick ? -1 : p->partition,
-                                 .offset = by_tick ? 0 : p->offset,
-                                 .sub = by_tick ? 0 : p->sub};
+    struct detect_alert alert = {
+        .record = {.tenant = e->tenant != 0 ? e->tenant : t->o.profile->tenant,
+                   .revision = e->revision,
+                   .id = e->id,
+                   .line = buf_content(&t->line)},
+        .tick_ns = run->state->tick_ns,
+        .partition = by_tick ? -1 : p->partition,
+        .offset = by_tick ? 0 : p->offset,
+        .sub = by_tick ? 0 : p->sub};
     int status = t->o.alert(t->o.self, &alert);
     run->status = run->status != 0 ? run->status : status;
 }
@@ -273,6 +273,7 @@ static void open_episode(struct detect_run *run, uint64_t key, const struct find
     e->tail = f->tail;
     e->detector = (uint8_t)run->index;
     e->text = f->text;
+    e->tenant = f->tenant;
     e->rule = f->rule == NULL ? 0 : f->rule->key;
     e->severity = severity_of(run, f);
     e->silent = (uint8_t)detect_withheld(run, f, e->severity);

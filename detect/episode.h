@@ -55,6 +55,7 @@ struct episode {
     double tail;   /* of the strongest finding */
     uint64_t rule; /* key of the rule whose words are told; 0 = the detector's text */
     uint32_t revision;
+    uint32_t tenant; /* as in struct finding */
     uint16_t item_bytes;
     uint8_t detector;
     uint8_t text;
@@ -63,7 +64,7 @@ struct episode {
     uint8_t silent; /* enum episode_silence */
     uint8_t place_count;
     uint8_t cut; /* items that found no room */
-    uint8_t spare[3];
+    uint8_t spare[7];
     struct episode_place places[ALERT_EVIDENCE_MAX]; /* [0] the row that first fired */
     char items[EPISODE_ITEM_BYTES_MAX];
 };

@@ -52,6 +52,7 @@ struct finding {
     bool scored;          /* counts against the day's budget of alerts; `tail` says how unusual */
     bool ended;           /* what the episode was about is over: it closes */
     bool amends;          /* adds to an open episode and never begins one */
+    uint32_t tenant;      /* of the prefecture's: whose alert it is; 0 = its own */
     int8_t severity_step; /* added to the text's severity */
     uint8_t cut;          /* items that found no room */
     uint16_t text_len;

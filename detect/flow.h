@@ -59,9 +59,9 @@ struct flow {
     uint16_t destination_port;
     uint16_t source_zone; /* id of the tenant's zone; 0 = in none */
     uint16_t destination_zone;
-    uint8_t log_source; /* of the tenant, from 0: detect_source_name() */
-    uint8_t protocol;   /* IANA number; 0 = not said */
-    uint8_t verdict;    /* enum verdict */
-    uint8_t direction;  /* enum flow_direction */
-    uint8_t important;  /* steps by which an asset class at either end raises severity */
+    uint16_t log_source; /* of the tenant, from 0: detect_source_name() */
+    uint8_t protocol;    /* IANA number; 0 = not said */
+    uint8_t verdict;     /* enum verdict */
+    uint8_t direction;   /* enum flow_direction */
+    uint8_t important;   /* steps by which an asset class at either end raises severity */
 };

@@ -221,6 +221,10 @@ int rule_set_compile(struct rule_set *rules, struct diag *diag)
     int err = sigma_set_link(&rules->set, diag);
     if (err == 0)
         err = entries_make(rules, diag);
+    for (uint32_t i = 0; i < rules->set.rule_count && err == 0; i++) {
+        const struct sigma_correlation *c = rules->set.rules[i].correlation;
+        rules->prefecture |= c != NULL && c->prefecture;
+    }
     if (err == 0)
         err = signal_fields_make(&rules->fields, &rules->set);
     return err == 0 ? compile(rules, diag) : err;

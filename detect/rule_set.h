@@ -40,6 +40,7 @@ struct rule_set {
     struct pred *pred;           /* NULL: no rules */
     uint32_t *rules;             /* expression -> index of the rule */
     uint32_t rule_count;         /* expressions */
+    bool prefecture;             /* there are correlations over municipalities */
     struct signal_fields fields; /* that correlations ask for */
     struct rule_entry *entries;  /* by index of the document */
 };

@@ -1,8 +1,10 @@
 /* What a detector may ask and say: the calls of detect/detector.h. */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "detect/correlation_fire.h"
 #include "detect/detectors.h"
 #include "detect/digest.h"
+#include "detect/parties.h"
 #include "detect/prevalence.h"
 #include "detect/tenant_state.h"
 
@@ -22,10 +24,20 @@ struct slice detect_zone_name(const struct detect_run *run, uint16_t zone)
     return zone == 0 || zone > p->zone_count ? SLICE("") : p->zones[zone - 1];
 }
 
-struct slice detect_source_name(const struct detect_run *run, uint8_t log_source)
+struct slice detect_source_name(const struct detect_run *run, uint16_t log_source)
 {
+    if (log_source >= run->state->source_count)
+        return SLICE("");
     const struct source_state *s = &run->state->sources[log_source];
-    return log_source < run->state->source_count ? slice_of(s->name, s->name_len) : SLICE("");
+    return slice_of(s->name, s->name_len);
+}
+
+struct slice detect_topic(const struct detect_run *run, uint32_t log_source)
+{
+    if (run->tenant->o.profile->size == DETECT_PREFECTURE)
+        return parties_topic_text(correlation_parties(run->state), log_source);
+    const struct source_state *s = &run->state->sources[log_source];
+    return slice_of(s->topic, s->topic_len);
 }
 
 unsigned detect_source_count(const struct detect_run *run)
@@ -129,7 +141,7 @@ static struct suppression *suppression_of(const struct detect_run *run, const st
     struct slice kind = slice_from(run->detector->id);
     for (size_t i = 0; i < TENANT_SUPPRESSIONS_MAX; i++) {
         struct suppression *s = &run->state->suppressions[i];
-        if (s->until_ns <= f->time_ns)
+        if (s->until_ns <= f->time_ns || (s->tenant != 0 && s->tenant != f->tenant))
             continue;
         if ((s->kind[0] == '\0' || slice_equal(kind, slice_from(s->kind))) &&
             key_matches(f, slice_from(s->key)))
@@ -163,7 +175,8 @@ enum episode_silence detect_withheld(struct detect_run *run, const struct findin
     } else if (silence == EPISODE_CAPPED) {
         run->state->held_in_hour++;
     } else {
-        run->state->released_in_hour++;
+        /* What a municipality hears of the prefecture's alert comes with that one. */
+        run->state->released_in_hour += f->tenant == 0;
     }
     return silence;
 }

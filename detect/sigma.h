@@ -89,6 +89,7 @@ struct sigma_rule {
     struct sigma_filter *filter;
     bool referenced;   /* by a correlation ... */
     bool generated;    /* ... which says that it stands alone, too */
+    bool signals;      /* a municipality tells the prefecture of it: a correlation there names it */
     struct ast *scope; /* the formats that its logsource means; NULL: every one */
     bool nowhere;      /* its logsource is none of ours: it never runs */
 };

@@ -403,7 +403,6 @@ static int read_generate(struct sigma_reader *r, const struct yaml_node *documen
     if (!slice_equal(scope->text, SLICE("prefecture")))
         return sigma_fault(r, scope, "scope is tenant or prefecture");
     c->prefecture = true;
-    sigma_warn(r, scope, "correlations over municipalities are read and do not run yet");
     return 0;
 }
 
@@ -503,11 +502,18 @@ static int reference_link(struct sigma_reader *r, struct sigma_correlation *c,
                            "only when its window is over, too late for another correlation",
                            (int)ref->name.len, ref->name.data);
     }
+    if (rule->correlation != NULL && rule->correlation->prefecture && !c->prefecture) {
+        return sigma_fault(r, rules,
+                           "the correlation names \"%.*s\", which is the prefecture's: say "
+                           "sekisho: {scope: prefecture} here, too",
+                           (int)ref->name.len, ref->name.data);
+    }
     if (rule->deprecated || rule->nowhere)
         sigma_warn(r, rules, "the rule \"%.*s\" never runs: %s", (int)ref->name.len, ref->name.data,
                    rule->deprecated ? "it is deprecated" : "its logsource is none of ours");
     ref->rule = (uint32_t)(rule - r->set->rules);
     rule->referenced = true;
+    rule->signals |= c->prefecture && (rule->correlation == NULL || !rule->correlation->prefecture);
     rule->generated |= c->generate;
     return 0;
 }

@@ -40,6 +40,7 @@ struct source_state {
 
 struct suppression {
     int64_t until_ns; /* 0 = free */
+    uint64_t tenant;  /* of the prefecture: whose alerts; 0 = everybody's */
     uint64_t hidden;  /* episodes that it kept back */
     char kind[DETECT_CONTROL_KIND_MAX];
     char key[DETECT_CONTROL_KEY_MAX];
@@ -70,10 +71,11 @@ struct tenant_state {
     uint64_t digest_count;
     uint64_t digest_more; /* findings of today that are in no entry */
     uint64_t source_count;
-    uint64_t rows;                                /* flows so far */
-    uint64_t evictions_hour;                      /* in which the counts below were taken */
-    uint64_t evictions[TENANT_DETECTORS_MAX];     /* at the beginning of the hour */
-    uint64_t spent[TENANT_DETECTORS_MAX];         /* scored alerts of today */
+    uint64_t rows;                            /* flows so far */
+    uint64_t told_in_tick;                    /* signals to the prefecture since the last tick */
+    uint64_t evictions_hour;                  /* in which the counts below were taken */
+    uint64_t evictions[TENANT_DETECTORS_MAX]; /* at the beginning of the hour */
+    uint64_t spent[TENANT_DETECTORS_MAX];     /* scored alerts of today */
     int64_t surge_since_ns[TENANT_DETECTORS_MAX]; /* 0 = no surge */
     uint64_t detector_at[TENANT_DETECTORS_MAX];
     struct episode_set episodes;
@@ -102,6 +104,9 @@ struct detect_tenant {
     struct zone_table *shared_networks;
     const struct prevalence_set *prevalence; /* of the last midnight, or NULL */
     size_t flow_count;
+    struct buf signals; /* for the prefecture, since they were fetched: detect/prefecture.c */
+    uint32_t signal_count;
+    uint64_t signals_lost;
     struct detect_run run;
     struct buf line; /* of the alert being written */
 };
@@ -109,6 +114,9 @@ struct detect_tenant {
 /* Detectors in the order of detectors.def; NULL behind the last. */
 extern const struct detector *const DETECTORS[];
 unsigned detector_count(void);
+
+/* The topic of an evidence's log source. */
+struct slice detect_topic(const struct detect_run *run, uint32_t log_source);
 
 static inline void *detector_state(struct tenant_state *s, unsigned index)
 {

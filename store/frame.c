@@ -116,6 +116,8 @@ static int encode_sections(struct buf *out, const struct frame_parts *parts)
         err = encode_blobs(out, FRAME_SECTION_CONTROLS, parts->controls);
     if (err == 0)
         err = encode_blobs(out, FRAME_SECTION_SNAPSHOTS, parts->snapshots);
+    if (err == 0)
+        err = encode_blobs(out, FRAME_SECTION_SIGNALS, parts->signals);
     return err;
 }
 
@@ -221,6 +223,9 @@ static int decode_section(struct frame_view *out, uint32_t type, struct slice co
     case FRAME_SECTION_SNAPSHOTS:
         *why = "bad section SNAPSHOTS";
         return items_of_blobs(&out->snapshots, content);
+    case FRAME_SECTION_SIGNALS:
+        *why = "bad section SIGNALS";
+        return items_of_blobs(&out->signals, content);
     default:
         *why = "a required section that only a newer program knows";
         if ((type & FRAME_SECTION_REQUIRED) != 0)

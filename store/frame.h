@@ -58,6 +58,7 @@ static_assert(FRAME_BYTES_MAX > 2 * (64 << 20), "a frame holds the largest recor
 #define FRAME_SECTION_ORDER       UINT32_C(6)
 #define FRAME_SECTION_CONTROLS    (FRAME_SECTION_REQUIRED | 7)
 #define FRAME_SECTION_SNAPSHOTS   UINT32_C(8)
+#define FRAME_SECTION_SIGNALS     UINT32_C(9)
 
 /* Header flags. A reader refuses a required flag that it does not know. */
 #define FRAME_FLAG_TICK_GAP \
@@ -130,6 +131,7 @@ struct frame_parts {
     struct frame_blobs order;     /* store/turns.h */
     struct frame_blobs controls;  /* what people did to alerts: JSON objects */
     struct frame_blobs snapshots; /* store/snapshot.h */
+    struct frame_blobs signals;   /* detect/prefecture.c */
 };
 
 /* Where in the chain a frame stands. */
@@ -167,6 +169,7 @@ struct frame_view {
     struct frame_items order;
     struct frame_items controls;
     struct frame_items snapshots;
+    struct frame_items signals;
 };
 
 struct frame_entry_view {

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "store/cursor.h"
+#include "base/cursor.h"
 #include "store/frame.h"
 
 int entry_encode(struct buf *out, const struct frame_entry *entry);

@@ -149,6 +149,7 @@ SECTIONS = {
     6: ("order", read_batches),
     REQUIRED | 7: ("controls", read_batches),
     8: ("snapshots", read_batches),
+    9: ("signals", read_batches),
 }
 
 

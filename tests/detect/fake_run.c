@@ -50,7 +50,7 @@ struct slice detect_zone_name(const struct detect_run *run, uint16_t zone)
     return zone == 0 ? SLICE("") : SLICE("zone");
 }
 
-struct slice detect_source_name(const struct detect_run *run, uint8_t log_source)
+struct slice detect_source_name(const struct detect_run *run, uint16_t log_source)
 {
     (void)run;
     return log_source == 0 ? SLICE("source") : SLICE("another source");

@@ -80,7 +80,7 @@ static int free_rules(void **state)
 static int tell(void *self, const struct correlate_alert *alert, const struct flow *flow)
 {
     struct told *told = self;
-    if (alert->again)
+    if (alert->news != CORRELATE_ALERT)
         return 0;
     const struct sigma_rule *rule = &rules.set.rules[alert->rule];
     assert_true((flow == NULL) == rule->correlation->has_not);
@@ -92,6 +92,8 @@ static int tell(void *self, const struct correlate_alert *alert, const struct fl
     told->count++;
     return 0;
 }
+
+#define TO(told) ((const struct correlation_sink){.alert = tell, .self = (told)})
 
 /* Rows in the order of arrival, each within lateness of its time; no two have the same time. */
 static void rows_make(struct row *rows, uint64_t seed)
@@ -132,7 +134,7 @@ static void row_give(struct correlation_run *run, const struct row *row, struct 
             slice_from(rules.fields.items[i].field == FIELD_SOURCE_IP ? row->host : row->domain);
     const struct correlation_row given = {
         .rules = &row->rule, .rule_count = 1, .values = values, .flow = &flow};
-    assert_int_equal(correlation_run_add(run, &given, tell, told), 0);
+    assert_int_equal(correlation_run_add(run, &given, &TO(told)), 0);
 }
 
 /* A snapshot is taken and read back into a new state. */
@@ -172,12 +174,12 @@ static void history_run(const struct row *rows, uint32_t reload_each, bool arriv
         row_give(run, &rows[i], told);
         int64_t mark_ns =
             arrival ? rows[i].arrival_ns - LATENESS_SECONDS * SECOND : rows[i].time_ns;
-        assert_int_equal(correlation_run_until(run, mark_ns, tell, told), 0);
+        assert_int_equal(correlation_run_until(run, mark_ns, &TO(told)), 0);
         if (reload_each != 0 && i % reload_each == reload_each - 1)
             run = reload(run);
     }
-    assert_int_equal(correlation_run_until(run, INT64_MAX, tell, told), 0);
-    assert_int_equal(correlation_run_until(run, SECOND * 2 * SPAN_SECONDS, tell, told), 0);
+    assert_int_equal(correlation_run_until(run, INT64_MAX, &TO(told)), 0);
+    assert_int_equal(correlation_run_until(run, SECOND * 2 * SPAN_SECONDS, &TO(told)), 0);
     assert_int_equal(correlation_run_losses(run), 0);
     correlation_run_free(run);
 }
@@ -255,11 +257,11 @@ static void late_rows_count(void **state)
         row.time_ns = (100 + i) * SECOND;
         row_give(run, &row, &told);
     }
-    assert_int_equal(correlation_run_until(run, 110 * SECOND, tell, &told), 0);
+    assert_int_equal(correlation_run_until(run, 110 * SECOND, &TO(&told)), 0);
     assert_int_equal(told.count, 0);
     row.time_ns = 50 * SECOND;
     row_give(run, &row, &told);
-    assert_int_equal(correlation_run_until(run, 111 * SECOND, tell, &told), 0);
+    assert_int_equal(correlation_run_until(run, 111 * SECOND, &TO(&told)), 0);
     assert_string_equal(buf_string(&told.text), "many 192.0.2.1 110 3\n");
     assert_int_equal(correlation_run_losses(run), 1);
     correlation_run_free(run);
@@ -307,7 +309,7 @@ static void long_rows_are_bounded(void **state)
         const struct flow flow = {.time_ns = i * SECOND};
         const struct correlation_row row = {
             .rules = &rule, .rule_count = 1, .values = values, .flow = &flow};
-        assert_int_equal(correlation_run_add(run, &row, tell, &told), 0);
+        assert_int_equal(correlation_run_add(run, &row, &TO(&told)), 0);
     }
     /* The pieces are a little longer than the value: one fewer than the bound holds of values. */
     assert_int_equal(correlation_run_losses(run),

@@ -42,6 +42,16 @@ CORRELATIONS = {
                           "condition: names and not denied"),
 }
 
+# The same over municipalities; the second one builds on a correlation of each.
+PREFECTURE = {
+    "denied_everywhere": "type: value_count, rules: [denied], group-by: [destination.port], timespan: 10m, "
+                         "condition: {field: sekisho.tenant, gte: 3}",
+    "many_everywhere": "type: value_count, rules: [many_denied, names], group-by: [sekisho.verdict], timespan: 20m, "
+                       "condition: {field: sekisho.tenant, gte: 2}",
+    "sent_everywhere": "type: event_count, rules: [network], group-by: [], timespan: 3s, condition: {gte: 40}",
+}
+PREFECTURE_CODE = "000000"
+
 
 def run(*arguments, codes=(0, 1)):
     done = subprocess.run([BINARY, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
@@ -58,12 +68,47 @@ def correlation(name, body):
     return f"title: {name}\nid: {name}\nlevel: high\ncorrelation: {{{body}, generate: true}}\n"
 
 
+def over_municipalities(name, body):
+    return correlation(name, body.replace("group-by: [], ", "")) + "sekisho: {scope: prefecture}\n"
+
+
 def write_rules(folder):
     folder.mkdir()
     for name, (body, condition, _) in RULES.items():
         (folder / f"{name}.yml").write_text(rule(name, body, condition))
     for name, (_, body) in CORRELATIONS.items():
         (folder / f"{name}.yml").write_text(correlation(name, body))
+    for name, body in PREFECTURE.items():
+        (folder / f"{name}.yml").write_text(over_municipalities(name, body))
+
+
+def compare_prefecture(work, alerts):
+    """Alerts over municipalities are those of rule eval on all events; each of them sees its own rows and nobody else."""
+    live, told, tenants = collections.Counter(), collections.Counter(), set()
+    for alert in map(json.loads, alerts.splitlines()):
+        if alert["rule.id"] in PREFECTURE and alert["alert.revision"] == 1:
+            live[alert["rule.id"]] += alert["sekisho.tenant"] == PREFECTURE_CODE
+            told[alert["rule.id"], alert["sekisho.tenant"]] += 1
+        tenants.add(alert["sekisho.tenant"])
+    tenants.discard(PREFECTURE_CODE)
+    for line in alerts.splitlines():
+        alert = json.loads(line)
+        if alert["rule.id"] not in PREFECTURE:
+            continue
+        own = alert["sekisho.tenant"]
+        named = {t for t in tenants if t in json.dumps({k: v for k, v in alert.items() if k != "sekisho.tenant"})}
+        assert alert["explain.correlation.municipalities"] >= 1 and alert["evidence"], line
+        if own == PREFECTURE_CODE:
+            assert named == set(alert["explain.correlation.tenants"].split()), line
+        else:
+            assert not named - {own} and "explain.correlation.tenants" not in alert, line
+    (work / "all.ndjson").write_text(run("export", "--data", work / "store"))
+    evaluated = collections.Counter(line.split("\t")[0] for line in run(
+        "rule", "eval", "--aliases", work / "rules", work / "all.ndjson").splitlines() if line.split("\t")[0] in PREFECTURE)
+    print("over municipalities, live and eval:", dict(live), dict(evaluated), "told:", dict(told))
+    assert live == evaluated, (live, evaluated)
+    assert all(live[name] for name in PREFECTURE), live
+    assert all(told["many_everywhere", tenant] for tenant in tenants), told
 
 
 def compare_correlations(work, alerts):
@@ -71,7 +116,7 @@ def compare_correlations(work, alerts):
     live = collections.Counter()
     for line in alerts.splitlines():
         alert = json.loads(line)
-        if alert["alert.kind"] == "correlation" and alert["alert.revision"] == 1:
+        if alert["rule.id"] in CORRELATIONS and alert["alert.revision"] == 1:
             live[alert["sekisho.tenant"], alert["rule.id"]] += 1
     evaluated = collections.Counter()
     for tenant in sorted({line.split('"')[1] for line in (work / "gen/manifest.yaml").read_text().splitlines() if '"' in line}):
@@ -122,6 +167,7 @@ def main():
         queries = dict(line.split("\t") for line in run("rule", "query", work / "rules").splitlines())
         assert queries.keys() == {name for name, (_, _, has) in RULES.items() if has}, queries
         compare_correlations(work, alerts)
+        compare_prefecture(work, alerts)
         for name in RULES:
             back = json.loads(run("rule", "backtest", "--json", "--data", work / "store",
                                   work / "rules" / f"{name}.yml").splitlines()[-1])

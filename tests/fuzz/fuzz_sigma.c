@@ -65,7 +65,13 @@ static int alert_take(void *self, const struct correlate_alert *alert)
 static void correlations_run(struct sigma_set *set)
 {
     struct correlate *state = NULL;
-    if (set->order_count == 0 || correlate_new(&state, set, FUZZ_CELLS, 7) != 0)
+    const struct correlate_options options = {.set = set,
+                                              .order = set->order,
+                                              .order_count = set->order_count,
+                                              .cells = FUZZ_CELLS,
+                                              .seed = 7,
+                                              .tells_joining = true};
+    if (set->order_count == 0 || correlate_new(&state, &options) != 0)
         return;
     for (uint32_t i = 0; i < 3 * FUZZ_EVENTS; i++) {
         uint32_t rule = i % set->rule_count;

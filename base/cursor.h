@@ -1,5 +1,5 @@
 /*
- * store/cursor.h - take fixed-width values off bytes that nobody vouches for.
+ * base/cursor.h - take fixed-width values off bytes that nobody vouches for.
  *
  * Ownership: borrows the bytes; slices taken live as long as they do.
  * Threads:   one owner.
