@@ -9,6 +9,7 @@
 #include "app/alert_view.h"
 #include "app/commands.h"
 #include "app/options.h"
+#include "app/prefecture.h"
 #include "base/clock.h"
 
 static const char HELP[] =
@@ -22,7 +23,8 @@ static const char HELP[] =
     "tell the collector that runs on the store what people do about them.\n"
     "\n"
     "  --data DIR        the store\n"
-    "  --tenant CODE     only this municipality (six digits); of a suppression: only there\n"
+    "  --tenant CODE     only this municipality (six digits); 000000: alerts of all of them\n"
+    "                    together; of a suppression: only there\n"
     "  --since T         only alerts that lasted to this time; a time or a duration back (24h)\n"
     "  --until T         only alerts that began before it; of a suppression: its end (7d is seven\n"
     "                    days from now, \"now\" ends it)\n"
@@ -210,6 +212,8 @@ static int set_option(struct alerts *a, int got)
     switch (got) {
     case OPT_TENANT:
         a->view.has_tenant = true;
+        if (strcmp(optarg, PREFECTURE_TEXT) == 0) /* no municipality's: it has no check digit */
+            return 0;
         return option_tenant(&a->view.tenant, "--tenant", optarg);
     case OPT_SINCE:
         return option_time(&a->view.since_ns, "--since", optarg, clock_now_ns());
@@ -248,6 +252,10 @@ static int read_end(int64_t *out, const char *text)
 static int check_suppress(struct alerts *a)
 {
     struct alert_request *r = &a->request;
+    if (r->has_tenant && r->tenant == PREFECTURE_CODE) {
+        return option_usage("alerts", "%s is all municipalities together: leave --tenant out",
+                            PREFECTURE_TEXT);
+    }
     if (r->id == NULL && r->kind == NULL && r->key == NULL)
         return option_usage("alerts", "suppress what? give an ID, or --kind and --key");
     if (r->id != NULL && (r->kind != NULL || r->key != NULL))

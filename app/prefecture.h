@@ -17,8 +17,10 @@
 #include "app/ward.h"
 
 enum {
-    PREFECTURE_CODE = 0, /* sekisho.tenant "000000": no municipality has it */
+    PREFECTURE_CODE = 0, /* no municipality has it */
 };
+
+#define PREFECTURE_TEXT "000000"
 
 /* How far the municipalities are. */
 struct prefecture_clock {

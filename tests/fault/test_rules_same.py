@@ -102,6 +102,9 @@ def compare_prefecture(work, alerts):
             assert named == set(alert["explain.correlation.tenants"].split()), line
         else:
             assert not named - {own} and "explain.correlation.tenants" not in alert, line
+    listed = run("alerts", "--data", work / "store", "--tenant", PREFECTURE_CODE, "--json", "--limit", 1000)
+    assert {json.loads(line)["alert.id"] for line in listed.splitlines()} == \
+        {a["alert.id"] for a in map(json.loads, alerts.splitlines()) if a["sekisho.tenant"] == PREFECTURE_CODE}, listed
     (work / "all.ndjson").write_text(run("export", "--data", work / "store"))
     evaluated = collections.Counter(line.split("\t")[0] for line in run(
         "rule", "eval", "--aliases", work / "rules", work / "all.ndjson").splitlines() if line.split("\t")[0] in PREFECTURE)
