@@ -32,7 +32,13 @@ struct log_index {
     uint32_t file_count;
     uint32_t file_cap;
     uint64_t damage;
+    int64_t tick_ns;
 };
+
+int64_t log_index_tick_ns(const struct log_index *x)
+{
+    return x->tick_ns;
+}
 
 size_t log_index_count(const struct log_index *x)
 {
@@ -160,6 +166,7 @@ static int add_frame(struct log_index *x, const struct log_reader *reader,
         err = add_file(x, reader);
     if (err != 0)
         return err;
+    x->tick_ns = frame->tick_ns;
     struct log_map *f = &x->files[x->file_count - 1];
     uint64_t end = log_reader_position(reader).offset;
     uint64_t begin = end - frame->bytes.len;

@@ -39,6 +39,8 @@ size_t log_index_count(const struct log_index *x);
 struct slice log_index_blob(const struct log_index *x, size_t at);
 /* The number of the frame that a blob stands in. */
 uint64_t log_index_seq(const struct log_index *x, size_t at);
+/* The tick of the last frame: up to where the history was watched. */
+int64_t log_index_tick_ns(const struct log_index *x);
 /* Places where the log is damaged or missing. */
 uint64_t log_index_damage(const struct log_index *x);
 /* Name a blob in `diag`: "path: offset N, frame N: why". */

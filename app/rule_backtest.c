@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/back_hits.h"
+#include "app/back_correlation.h"
 #include "app/options.h"
 #include "app/scan.h"
 #include "base/clock.h"
@@ -22,7 +22,9 @@ struct back_run {
     const struct rule_entry *entry;
     struct signal_fields keys; /* what the rule groups by */
     struct pred *pred;
-    struct back_hits *workers; /* one a thread */
+    struct back_correlation *correlation; /* in place of keys and pred */
+    uint64_t losses;                      /* of the correlation: groups that gave way */
+    struct back_hits *workers;            /* one a thread */
     struct back_hits hits;
     struct sieve_counters counters;
     bool complete;
@@ -33,14 +35,7 @@ static void key_columns(void *self, const struct batch *b, struct column_mask *o
 {
     const struct back_run *run = self;
     for (uint32_t i = 0; i < b->column_count; i++) {
-        uint16_t field = b->columns[i].field;
-        bool wanted = false;
-        for (uint32_t k = 0; k < run->keys.count; k++) {
-            uint16_t key = run->keys.items[k].field;
-            wanted |= key == field || key == FIELD_URL_ORIGINAL ||
-                      (key >= FIELD_LOCAL_FIRST && field >= FIELD_LOCAL_FIRST);
-        }
-        if (wanted)
+        if (signal_fields_want(&run->keys, b->columns[i].field))
             column_mask_add(out, i);
     }
 }
@@ -76,7 +71,29 @@ static int rows_take(void *self, unsigned worker, const struct sieve *s)
     return err == ERR_RANGE ? 1 : err;
 }
 
-/* The rule that is meant. */
+static bool is_meant(const struct sigma_rule *rule)
+{
+    return rule->kind != SIGMA_FILTER && sigma_stands_alone(rule);
+}
+
+/* Make ready what the rule needs. */
+static int rule_prepare(struct back_run *run, const struct sigma_rule *rule, const char *path,
+                        struct diag *diag)
+{
+    if (rule->kind == SIGMA_CORRELATION)
+        return back_correlation_new(&run->correlation, &run->rules, rule, run->options->threads,
+                                    diag);
+    if (rule->kind == SIGMA_RULE && !rule->nowhere) {
+        run->keys = (struct signal_fields){run->entry->fields.items, run->entry->key_count};
+        return rule_set_pred(&run->pred, &run->rules, rule, diag);
+    }
+    diag_add(diag, path, 0, 0, "%s",
+             rule->kind == SIGMA_FILTER ? "is a filter; back-test the rule that it filters"
+                                        : "has a logsource of which there are no logs here");
+    return ERR_CONF;
+}
+
+/* The rule that is meant: the one that is named, or the only one that stands alone. */
 static int rule_choose(struct back_run *run, const char *path, struct diag *diag)
 {
     const struct sigma_set *set = &run->rules.set;
@@ -87,51 +104,73 @@ static int rule_choose(struct back_run *run, const char *path, struct diag *diag
         count = rule != NULL;
     }
     for (uint32_t i = 0; i < set->rule_count && run->options->rule == NULL; i++) {
-        if (set->rules[i].kind != SIGMA_RULE)
+        if (!is_meant(&set->rules[i]))
             continue;
         rule = &set->rules[i];
         count++;
     }
-    if (count == 1 && rule->kind == SIGMA_RULE && !rule->nowhere) {
-        run->entry = &run->rules.entries[rule - set->rules];
-        run->keys = (struct signal_fields){run->entry->fields.items, run->entry->key_count};
-        return rule_set_pred(&run->pred, &run->rules, rule, diag);
+    if (count != 1) {
+        diag_add(diag, path, 0, 0, "%s",
+                 count > 1 ? "has several rules; name one with --rule" : "has no such rule");
+        return ERR_CONF;
     }
-    diag_add(diag, path, 0, 0, "%s",
-             count > 1    ? "has several rules; name one with --rule"
-             : count == 0 ? "has no such rule"
-             : rule->kind != SIGMA_RULE
-                 ? "is a correlation or a filter; back-test the rules that it names"
-                 : "has a logsource of which there are no logs here");
-    return ERR_CONF;
+    run->entry = &run->rules.entries[rule - set->rules];
+    return rule_prepare(run, rule, path, diag);
+}
+
+/* Hits from what the threads found. */
+static int hits_gather(struct back_run *run, const struct log_index *index)
+{
+    int64_t end_ns = log_index_tick_ns(index);
+    int err = 0;
+    if (run->options->until_ns < end_ns)
+        end_ns = run->options->until_ns;
+    if (run->correlation != NULL)
+        return back_correlation_judge(run->correlation, end_ns, &run->hits, &run->losses);
+    for (unsigned i = 0; i < run->options->threads && err == 0; i++)
+        err = back_hits_join(&run->hits, &run->workers[i]);
+    return err;
 }
 
 static int history_scan(struct back_run *run, const struct log_index *index, struct diag *diag)
 {
     const struct backtest_options *o = run->options;
-    const struct sieve_query query = {.pred = run->pred,
-                                      .tenant = o->tenant,
-                                      .has_tenant = o->has_tenant,
-                                      .since_ns = o->since_ns,
-                                      .until_ns = o->until_ns};
-    const struct scan_options options = {
+    const struct sieve_query query = {
+        .pred = run->correlation == NULL ? run->pred : back_correlation_pred(run->correlation),
+        .tenant = o->tenant,
+        .has_tenant = o->has_tenant,
+        .since_ns = o->since_ns,
+        .until_ns = o->until_ns};
+    struct scan_options options = {
         .keep = SCAN_FEED,
         .threads = o->threads,
         .feed = {.self = run, .columns = key_columns, .rows = rows_take}};
     struct scan *scan = NULL;
+    if (run->correlation != NULL) {
+        options.feed = (struct scan_feed){.self = run->correlation,
+                                          .columns = back_correlation_columns,
+                                          .rows = back_correlation_rows};
+    }
     run->workers = calloc(o->threads, sizeof(*run->workers));
     if (run->workers == NULL)
         return ERR_NOMEM;
     int err = scan_run(&scan, index, &query, &options, diag);
-    for (unsigned i = 0; i < o->threads && err == 0; i++)
-        err = back_hits_join(&run->hits, &run->workers[i]);
+    if (err == 0)
+        err = hits_gather(run, index);
     if (err == ERR_RANGE || (err == 0 && scan_stopped(scan))) {
-        diag_add(diag, NULL, 0, 0, "more than %d hits: the count ends there", BACK_HITS_MAX);
+        diag_add(diag, NULL, 0, 0, "more than %d %s: the count ends there",
+                 run->correlation == NULL ? BACK_HITS_MAX : BACK_SIGNALS_MAX,
+                 run->correlation == NULL ? "hits" : "rows of the rules that it builds on");
         err = 0;
+    }
+    if (err == 0 && run->losses != 0) {
+        diag_add(diag, NULL, 0, 0,
+                 "%llu groups or events gave way for want of memory: there may be more alerts",
+                 (unsigned long long)run->losses);
     }
     if (err == 0) {
         run->counters = scan_counters(scan);
-        run->complete = scan_missing(scan) == 0 && !scan_stopped(scan);
+        run->complete = scan_missing(scan) == 0 && !scan_stopped(scan) && run->losses == 0;
     }
     scan_free(scan);
     return err;
@@ -155,6 +194,7 @@ static void back_release(struct back_run *run)
     free(run->workers);
     back_hits_release(&run->hits);
     pred_free(run->pred);
+    back_correlation_free(run->correlation);
     rule_set_release(&run->rules);
 }
 
@@ -178,7 +218,8 @@ static int result_print(struct back_run *now, struct back_run *before)
     uint64_t alerts = 0;
     uint64_t worst = 0;
     bool json = now->options->json;
-    int err = back_hits_days(&now->hits, now->entry->window_ns, &days, &count);
+    int err = back_hits_days(&now->hits, now->correlation == NULL ? now->entry->window_ns : 0,
+                             &days, &count);
     if (err != 0)
         return err;
     if (!json && count != 0)

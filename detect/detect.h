@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "detect/correlation_run.h"
 #include "detect/detector.h"
 #include "detect/indicator_hunt.h"
 #include "detect/indicator_set.h"

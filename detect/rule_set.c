@@ -237,6 +237,29 @@ int rule_set_pred(struct pred **out, struct rule_set *rules, const struct sigma_
     return tree == NULL ? ERR_NOMEM : pred_compile(out, &tree, 1, diag);
 }
 
+int rule_set_preds(struct pred **any, struct pred **each, struct rule_set *rules,
+                   const uint32_t *wanted, uint32_t count, struct diag *diag)
+{
+    struct arena *arena = &rules->set.arena;
+    const struct ast **trees = arena_array(arena, count + 1U, sizeof(const struct ast *));
+    struct ast *either = arena_alloc(arena, sizeof(*either));
+    if (trees == NULL || either == NULL)
+        return ERR_NOMEM;
+    either->kind = AST_OR;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ast *one = arena_alloc(arena, sizeof(*one));
+        trees[i] = rule_tree(rules, &rules->set.rules[wanted[i]]);
+        if (one == NULL || trees[i] == NULL)
+            return ERR_NOMEM;
+        *one = *trees[i]; /* its children are shared, its place among siblings is its own */
+        one->next = NULL;
+        ast_add(either, one);
+    }
+    const struct ast *alone[] = {either};
+    int err = pred_compile(any, alone, 1, diag);
+    return err == 0 ? pred_compile(each, trees, count, diag) : err;
+}
+
 const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key)
 {
     for (uint32_t i = 0; rules != NULL && i < rules->set.rule_count; i++) {

@@ -53,5 +53,9 @@ void rule_set_release(struct rule_set *rules);
 int rule_set_pred(struct pred **out, struct rule_set *rules, const struct sigma_rule *rule,
                   struct diag *diag);
 
+/* Several rules as one predicate each way: any of them; and an expression for each, in their order. */
+int rule_set_preds(struct pred **any, struct pred **each, struct rule_set *rules,
+                   const uint32_t *wanted, uint32_t count, struct diag *diag);
+
 /* The entry of a key, or NULL: a rule that was there before and is no more. */
 const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key);

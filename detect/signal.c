@@ -42,6 +42,17 @@ int signal_fields_make(struct signal_fields *out, struct sigma_set *set)
     return 0;
 }
 
+bool signal_fields_want(const struct signal_fields *fields, uint16_t field)
+{
+    for (uint32_t i = 0; i < fields->count; i++) {
+        uint16_t wanted = fields->items[i].field;
+        if (wanted == field || wanted == FIELD_URL_ORIGINAL ||
+            (wanted >= FIELD_LOCAL_FIRST && field >= FIELD_LOCAL_FIRST))
+            return true;
+    }
+    return false;
+}
+
 /* A field of the batch or the row; false for one that is a column. */
 static bool row_text(const struct batch *b, uint32_t row, struct slice name, struct buf *out)
 {

@@ -27,6 +27,9 @@ struct signal {
 
 int signal_fields_make(struct signal_fields *out, struct sigma_set *set);
 
+/* Can a column of that field have a value of any of them? What is composed needs all columns. */
+bool signal_fields_want(const struct signal_fields *fields, uint16_t field);
+
 /* Copy the values of a row: the first one of each field that is there and not null. */
 int signal_take(struct signal *out, const struct signal_fields *fields, const struct batch *b,
                 uint32_t row, struct arena *arena);

@@ -82,6 +82,18 @@ def write_rules(folder):
         (folder / f"{name}.yml").write_text(over_municipalities(name, body))
 
 
+def back_tested(work, name):
+    """Alerts of a correlation in the stored history, by municipality; against itself all of them are the same."""
+    lines = [json.loads(line) for line in run("rule", "backtest", "--json", "--data", work / "store", "--rule", name, "--against",
+                                              work / "rules", work / "rules").splitlines()]
+    assert lines[-1]["complete"] and (lines[-1]["new"], lines[-1]["lost"], lines[-1]["same"]) == (0, 0, lines[-1]["hits"]), lines
+    alerts = collections.Counter()
+    for day in lines[:-1]:
+        alerts[day["tenant"]] += day["alerts"]
+    assert sum(alerts.values()) == lines[-1]["alerts"], lines
+    return dict(alerts)
+
+
 def compare_prefecture(work, alerts):
     """Alerts over municipalities are those of rule eval on all events; each of them sees its own rows and nobody else."""
     live, told, tenants = collections.Counter(), collections.Counter(), set()
@@ -110,6 +122,8 @@ def compare_prefecture(work, alerts):
         "rule", "eval", "--aliases", work / "rules", work / "all.ndjson").splitlines() if line.split("\t")[0] in PREFECTURE)
     print("over municipalities, live and eval:", dict(live), dict(evaluated), "told:", dict(told))
     assert live == evaluated, (live, evaluated)
+    for name in PREFECTURE:
+        assert back_tested(work, name) == {PREFECTURE_CODE: live[name]}, (name, live)
     assert all(live[name] for name in PREFECTURE), live
     assert all(told["many_everywhere", tenant] for tenant in tenants), told
 
@@ -132,6 +146,9 @@ def compare_correlations(work, alerts):
                      sum(n for (_, rule), n in evaluated.items() if rule == name)) for name in CORRELATIONS}
     print("correlations, live and eval:", totals)
     assert live == evaluated, (live, evaluated)
+    for name in CORRELATIONS:
+        back = back_tested(work, name)
+        assert back == {t: n for (t, rule), n in live.items() if rule == name}, (name, back, live)
     assert all(totals[name][0] for name in ("many_denied", "wide_denied", "sum_sent")), totals
 
 
