@@ -180,9 +180,10 @@ static void reports_every_fault(void **state)
     assert_int_equal(r.err, ERR_CONF);
     assert_int_equal(r.lines.count, 0);
     assert_int_equal(r.diag.count, 4);
-    static const char *const MESSAGES[] = {
-        "x.lines:1:1: fires or quiet is expected", "x.lines:3:1: the name of a format is expected",
-        "x.lines:5:1: only rule=NAME and tenant=CODE", "x.lines:6:1: the name of a format is expected"};
+    static const char *const MESSAGES[] = {"x.lines:1:1: fires or quiet is expected",
+                                           "x.lines:3:1: the name of a format is expected",
+                                           "x.lines:5:1: only rule=NAME and tenant=CODE",
+                                           "x.lines:6:1: the name of a format is expected"};
     for (size_t i = 0; i < sizeof(MESSAGES) / sizeof(MESSAGES[0]); i++)
         assert_non_null(strstr(diag_text(&r.diag), MESSAGES[i]));
     read_release(&r);
