@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/environment.h"
+#include "app/hidden.h"
 #include "app/manifest.h"
 #include "app/options.h"
 #include "app/prefecture.h"
@@ -241,6 +242,7 @@ static int run(const struct replay_command *o, struct config *config,
     if (status == 0)
         status = alert_list_print(alerts, stdout);
     if (status == 0) {
+        hidden_print(tally, stderr);
         struct tally_row total = tally_total(tally);
         (void)fprintf(stderr, "%llu events, %llu not parsed, %.1f bytes stored per event\n",
                       (unsigned long long)total.rows, (unsigned long long)total.unparsed,

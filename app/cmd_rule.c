@@ -8,6 +8,7 @@
 #include "app/rule_coverage.h"
 #include "app/rule_eval.h"
 #include "app/rule_explain.h"
+#include "app/rule_hidden.h"
 #include "app/rule_query.h"
 #include "app/rule_test.h"
 #include "base/clock.h"
@@ -15,9 +16,10 @@
 static const char HELP[] =
     "usage: sekisho rule check RULES\n"
     "       sekisho rule test RULES\n"
-    "       sekisho rule explain [--rule NAME] [--format NAME] [--json] RULES LINE\n"
+    "       sekisho rule explain [--rule NAME] [--tenant CODE] [--format NAME] [--json]\n"
+    "                            RULES LINE\n"
     "       sekisho rule backtest --data DIR [--tenant CODE] [--since T] [--until T] [--rule NAME]\n"
-    "                             [--against RULES] [--threads N] [--json] RULES\n"
+    "                             [--against RULES | --hidden] [--threads N] [--json] RULES\n"
     "       sekisho rule coverage [--data DIR] [--tenant CODE] [--since T] [--until T] [--json]\n"
     "                             RULES\n"
     "       sekisho rule eval [--placeholders FILE] [--aliases] RULES EVENTS.ndjson\n"
@@ -32,7 +34,8 @@ static const char HELP[] =
     "              fire it, and near misses\n"
     "  explain     why a rule holds for a raw log line or does not, selection by selection\n"
     "  backtest    what a rule would have found in the stored history: hits and alerts by\n"
-    "              municipality and day, and beside the live version what is new, lost, the same\n"
+    "              municipality and day, and beside the live version what is new, lost, the same;\n"
+    "              with --hidden what filters took out of rules, and a query for it\n"
     "  coverage    for each source in the store which rules can bind there and why others are\n"
     "              blind; without --data the fields that each rule needs; ATT&CK techniques\n"
     "  eval        run the rules on flat JSON events: rule id, tab, number of the event, for each\n"
@@ -44,12 +47,15 @@ static const char HELP[] =
     "  --placeholders FILE  lists for the modifier expand, as {\"name\": [\"value\", ...]}\n"
     "  --aliases            read field names through the field dictionary and Sigma's names;\n"
     "                       without it eval takes them as they stand\n"
-    "  --rule NAME          id or name of the rule that is explained or back-tested\n"
+    "  --rule NAME          id or name of the rule that is explained or back-tested; with --hidden\n"
+    "                       also of a filter\n"
     "  --data DIR           the store; it is only read\n"
-    "  --tenant CODE        only this municipality (six digits)\n"
+    "  --tenant CODE        only this municipality (six digits); explain: the line is one of its\n"
     "  --since T            only events of this time and later; a time or a duration back (30d)\n"
     "  --until T            only events before this time\n"
     "  --against RULES      the live version of the rule\n"
+    "  --hidden             rows for which a rule's condition holds and that a filter takes out, by\n"
+    "                       filter, rule, municipality and day\n"
     "  --threads N          default: one per processor\n"
     "  --format NAME        format of the line (auto)\n"
     "  --json               NDJSON instead of a table\n"
@@ -70,6 +76,7 @@ enum {
     OPT_SINCE,
     OPT_UNTIL,
     OPT_AGAINST,
+    OPT_HIDDEN,
     OPT_THREADS,
     OPT_HELP,
 };
@@ -86,6 +93,7 @@ static const struct option OPTIONS[] = {
     {"since", required_argument, NULL, OPT_SINCE},
     {"until", required_argument, NULL, OPT_UNTIL},
     {"against", required_argument, NULL, OPT_AGAINST},
+    {"hidden", no_argument, NULL, OPT_HIDDEN},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -98,6 +106,7 @@ struct rule_command {
     const char *title;
     bool aliases;
     bool json;
+    bool hidden;
     const char *data;
     const char *against;
     uint32_t tenant;
@@ -149,6 +158,7 @@ static int run_explain(const struct rule_command *c)
                                             .rule = c->rule,
                                             .format = c->format,
                                             .line = slice_from(c->words[1]),
+                                            .tenant = c->tenant,
                                             .json = c->json};
     return rule_explain(&options);
 }
@@ -165,8 +175,11 @@ static int run_backtest(const struct rule_command *c)
                                              .until_ns = c->until_ns,
                                              .threads = c->threads,
                                              .json = c->json};
-    return c->data == NULL ? option_usage("rule", "backtest: --data DIR is missing")
-                           : rule_backtest(&options);
+    if (c->data == NULL)
+        return option_usage("rule", "backtest: --data DIR is missing");
+    if (c->hidden && c->against != NULL)
+        return option_usage("rule", "backtest: --hidden and --against do not go together");
+    return c->hidden ? rule_hidden(&options) : rule_backtest(&options);
 }
 
 static int run_coverage(const struct rule_command *c)
@@ -292,6 +305,9 @@ static int read_options(struct rule_command *c, int argc, char **argv)
             break;
         case OPT_JSON:
             c->json = true;
+            break;
+        case OPT_HIDDEN:
+            c->hidden = true;
             break;
         case OPT_TITLE:
             c->title = optarg;

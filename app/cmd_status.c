@@ -18,6 +18,10 @@ static const char USAGE[] =
     "  --interval N       seconds between the two looks that the rates come from (1)\n"
     "Exit status: 4 when no collector answers.\n";
 
+enum {
+    FILTERS_SHOWN = 8,
+};
+
 struct status_command {
     const char *data;
     const char *metrics;
@@ -116,6 +120,37 @@ static void print_alerts(const struct status_page *p)
     }
 }
 
+/* What filters took out of rules; the most first, by the page's order where equal. */
+static void print_filters(const struct status_page *p)
+{
+    const struct status_row *shown[FILTERS_SHOWN] = {NULL};
+    size_t count = 0;
+    double sum = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct status_row *r = &p->rows[i];
+        if (!slice_equal(r->name, SLICE("sekisho_filter_hidden")))
+            continue;
+        count++;
+        sum += r->value;
+        for (size_t k = 0; k < FILTERS_SHOWN && r != NULL; k++) {
+            if (shown[k] == NULL || shown[k]->value < r->value) {
+                const struct status_row *moved = shown[k];
+                shown[k] = r;
+                r = moved;
+            }
+        }
+    }
+    if (count == 0)
+        return;
+    (void)printf("filters took out %.0f hits of rules:", sum);
+    for (size_t k = 0; k < FILTERS_SHOWN && shown[k] != NULL; k++)
+        (void)printf("%s %.*s %.0f", k == 0 ? "" : ",", (int)shown[k]->label.len,
+                     shown[k]->label.data, shown[k]->value);
+    if (count > FILTERS_SHOWN)
+        (void)printf(", and %zu more", count - FILTERS_SHOWN);
+    (void)putchar('\n');
+}
+
 static void print_outputs(const struct status_page *p)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -154,6 +189,7 @@ static void print_table(const struct looks *l)
                  status_page_value(p, "sekisho_kafka_ranges_lost", none, 0),
                  status_page_value(p, "sekisho_kafka_ranges_quarantined", none, 0));
     print_alerts(p);
+    print_filters(p);
     print_outputs(p);
     (void)printf("cpu %.2f cores (workers %.2f, commit %.2f), memory %.0f MB%s\n",
                  rate(l, "sekisho_cpu_seconds", none), rate(l, "sekisho_cpu_workers_seconds", none),

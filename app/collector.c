@@ -72,6 +72,7 @@ struct collector {
     struct frame_env envs[ENVIRONMENT_BLOBS];
     struct tally_row *rows;      /* scratch of collector_observe() */
     struct tally_alerts *alerts; /* likewise */
+    struct tally_hidden *hidden; /* likewise */
     pthread_mutex_t ends_lock;
     _Atomic int error;
     _Atomic bool stopping;
@@ -434,8 +435,11 @@ int collector_open(struct collector **out, const struct collector_options *optio
     c->workers = calloc(c->worker_count, sizeof(*c->workers));
     c->rows = calloc(TALLY_ROWS_MAX, sizeof(*c->rows));
     c->alerts = calloc(TALLY_TENANTS_MAX, sizeof(*c->alerts));
-    int status = c->workers == NULL || c->rows == NULL || c->alerts == NULL ? ERR_NOMEM
-                                                                            : tally_new(&c->tally);
+    c->hidden = calloc(TALLY_HIDDEN_MAX, sizeof(*c->hidden));
+    if (c->workers == NULL)
+        c->worker_count = 0;
+    bool whole = c->workers != NULL && c->rows != NULL && c->alerts != NULL && c->hidden != NULL;
+    int status = whole ? tally_new(&c->tally) : ERR_NOMEM;
     if (status == 0)
         status = metric_new(&c->metrics, METRICS, METRICS_COUNT);
     if (status == 0)
@@ -558,6 +562,18 @@ static void observe_alerts(struct collector *c)
     }
 }
 
+static void observe_filters(struct collector *c)
+{
+    size_t count = tally_copy_hidden(c->tally, c->hidden, TALLY_HIDDEN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct tally_hidden *h = &c->hidden[i];
+        char name[TALLY_FILTER_BYTES_MAX + 16];
+        int len = snprintf(name, sizeof(name), "%06u/%s", h->tenant, h->filter);
+        metric_cell_set(metric_cell(c->metrics, METRIC_FILTER_HIDDEN, slice_of(name, (size_t)len)),
+                        (int64_t)h->rows);
+    }
+}
+
 void collector_observe(struct collector *c)
 {
     struct kafka_stats k;
@@ -565,6 +581,7 @@ void collector_observe(struct collector *c)
     struct committer_stats s = committer_stats(c->committer);
     observe_sources(c);
     observe_alerts(c);
+    observe_filters(c);
     int64_t workers = 0;
     for (unsigned i = 0; i < c->worker_count; i++)
         workers += c->workers[i].cpu_ns;
@@ -635,5 +652,6 @@ void collector_free(struct collector *c)
     free(c->workers);
     free(c->rows);
     free(c->alerts);
+    free(c->hidden);
     free(c);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/frame_maker.h"
+#include "app/hidden.h"
 #include "app/prefecture.h"
 #include "app/watch.h"
 #include "base/bytes.h"
@@ -93,6 +94,7 @@ static void count_committed(struct committer *c)
         for (size_t s = 0; s < p->sample_count; s++)
             tally_latency(c->o.tally, now - p->samples[s], 1);
         tally_alerts(c->o.tally, buf_content(&p->alerts));
+        hidden_tally(c->o.tally, buf_content(&p->hidden));
     }
     for (unsigned w = 0; marks != NULL && w < c->o.workers; w++)
         tally_alerts(c->o.tally, buf_content(&marks[w]->alerts));

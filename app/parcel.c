@@ -10,6 +10,7 @@ static void parcel_free_one(struct parcel *p)
     buf_release(&p->bytes);
     buf_release(&p->order);
     buf_release(&p->alerts);
+    buf_release(&p->hidden);
     buf_release(&p->watermarks);
     buf_release(&p->contributions);
     buf_release(&p->signals);

@@ -48,6 +48,7 @@ struct parcel {
     struct buf order;  /* turns of the chain's batches, store/turns.h; empty: one after the other */
     struct buf alerts; /* records, each behind its u32 length */
     size_t alert_count;
+    struct buf hidden; /* what filters took out: records of app/hidden.h */
 
     /* A mark: everything that this worker submits after it comes after the tick. */
     bool mark;

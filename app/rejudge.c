@@ -5,6 +5,7 @@
 
 #include "app/alert_list.h"
 #include "app/environment.h"
+#include "app/hidden.h"
 #include "app/rebuild.h"
 
 const uint8_t REJUDGE_REPLAY_ID[16] = {'s', 'e', 'k', 'i', 's', 'h', 'o', ' ',
@@ -17,6 +18,36 @@ static void count_different(void *self, uint32_t tenant, uint64_t seq)
     (void)fprintf(
         stderr, "municipality %06u: its state after frame %" PRIu64 " is not what the log names\n",
         tenant, seq);
+}
+
+/* What the filters took out, municipality by municipality. */
+struct hiding {
+    struct tally *tally;
+    struct buf records;
+    int status;
+};
+
+static void hidden_add(void *self, uint32_t tenant, struct detect_tenant *t)
+{
+    struct hiding *h = self;
+    buf_reset(&h->records);
+    if (h->status == 0)
+        h->status = hidden_take(&h->records, t, tenant);
+    hidden_tally(h->tally, buf_content(&h->records));
+}
+
+static int hidden_say(struct watch *watch)
+{
+    struct hiding h = {0};
+    int status = tally_new(&h.tally);
+    if (status != 0)
+        return status;
+    watch_each(watch, hidden_add, &h);
+    if (h.status == 0)
+        hidden_print(h.tally, stderr);
+    buf_release(&h.records);
+    tally_free(h.tally);
+    return h.status;
 }
 
 int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *diag)
@@ -53,6 +84,8 @@ int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *di
         status = rebuild_run(&rebuild, &stats, diag);
     if (status == 0)
         status = alert_list_print(alerts, stdout);
+    if (status == 0)
+        status = hidden_say(watch);
     if (status == 0) {
         (void)fprintf(stderr,
                       "%" PRIu64 " frames, %" PRIu64 " events judged again, %" PRIu64

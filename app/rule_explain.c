@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/filter_print.h"
 #include "app/options.h"
 #include "app/rule_source.h"
 #include "base/escape.h"
@@ -26,12 +27,20 @@ enum variant {
     VARIANT_COUNT,
 };
 
+/* What is asked of the rule as a whole. */
+enum whole {
+    WHOLE_UNFILTERED,
+    WHOLE_CONDITION, /* with its filters */
+    WHOLE_SCOPE,     /* of its logsource */
+    WHOLE_COUNT,
+};
+
 struct explain {
     const struct explain_options *options;
     struct rule_set engine;
     struct sigma_rule *rule;
     struct sigma_parts parts;
-    bool *holds; /* by part and variant; then condition without and with filters, and the scope */
+    bool *holds; /* by part and variant; then by enum whole, and what each filter takes out */
     size_t asked;
     struct signal_fields fields; /* of all parts */
     struct signal values;
@@ -136,6 +145,8 @@ static int batch_take(void *self, struct batch *b)
     trees[count++] = x->rule->condition;
     static const struct ast EVERYWHERE = {.kind = AST_TRUE};
     trees[count++] = x->rule->scope == NULL ? &EVERYWHERE : x->rule->scope;
+    for (uint32_t i = 0; i < x->rule->filter_count; i++)
+        trees[count++] = x->rule->hidden[i];
     int err = 0;
     for (size_t i = 0; i < count; i++)
         err = trees[i] == NULL ? ERR_NOMEM : err;
@@ -267,31 +278,60 @@ static void part_json(struct explain *x, size_t i)
     buf_release(&reason);
 }
 
+static bool whole_holds(const struct explain *x, enum whole what)
+{
+    return x->holds[x->parts.count * VARIANT_COUNT + what];
+}
+
+static bool rule_holds(const struct explain *x)
+{
+    return whole_holds(x, WHOLE_CONDITION) && whole_holds(x, WHOLE_SCOPE) && !x->rule->nowhere;
+}
+
+/* The filters that take the line out, where the condition alone holds. */
+static void filters_print(struct explain *x)
+{
+    const bool *hidden = &x->holds[x->parts.count * VARIANT_COUNT + WHOLE_COUNT];
+    bool first = true;
+    for (uint32_t i = 0; i < x->rule->filter_count && whole_holds(x, WHOLE_UNFILTERED); i++) {
+        const struct sigma_rule *filter = &x->engine.set.rules[x->rule->filters[i]];
+        if (!hidden[i])
+            continue;
+        if (x->options->json) {
+            buf_text(&x->out, first ? "{" : ",{");
+            filter_print_json(&x->out, filter);
+            buf_byte(&x->out, '}');
+        } else {
+            buf_text(&x->out, "       filtered by ");
+            filter_print(&x->out, filter);
+            buf_byte(&x->out, '\n');
+        }
+        first = false;
+    }
+}
+
 static void verdict_print(struct explain *x)
 {
-    const bool *last = &x->holds[x->parts.count * VARIANT_COUNT];
-    bool holds = last[1] && last[2] && !x->rule->nowhere;
+    bool condition = whole_holds(x, WHOLE_UNFILTERED);
+    bool applies = whole_holds(x, WHOLE_SCOPE) && !x->rule->nowhere;
     if (x->options->json) {
+        bool filtered = condition && !whole_holds(x, WHOLE_CONDITION);
         buf_text(&x->out, "{\"part\":\"rule\",\"rule\":");
         ndjson_string(&x->out, x->rule->id);
-        buf_printf(&x->out, ",\"condition\":%s,\"filtered\":%s,\"applies\":%s,\"holds\":%s}\n",
-                   last[0] ? "true" : "false", last[0] && !last[1] ? "true" : "false",
-                   last[2] && !x->rule->nowhere ? "true" : "false", holds ? "true" : "false");
+        buf_printf(&x->out, ",\"condition\":%s,\"filtered\":%s,\"filters\":[",
+                   condition ? "true" : "false", filtered ? "true" : "false");
+        filters_print(x);
+        buf_printf(&x->out, "],\"applies\":%s,\"holds\":%s}\n", applies ? "true" : "false",
+                   rule_holds(x) ? "true" : "false");
         return;
     }
-    buf_printf(&x->out, "%s  the condition\n", last[0] ? "true " : "false");
-    if (last[0] && !last[1])
-        buf_text(&x->out, "       a filter takes the line out:\n");
-    for (uint32_t i = 0; i < x->rule->filter_count && last[0] && !last[1]; i++) {
-        const struct sigma_rule *f = &x->engine.set.rules[x->rule->filters[i]];
-        buf_printf(&x->out, "       %s:%u %.*s\n", f->filename, f->line, (int)f->id.len,
-                   f->id.data);
-    }
-    if (!last[2] || x->rule->nowhere)
+    buf_printf(&x->out, "%s  the condition\n", condition ? "true " : "false");
+    filters_print(x);
+    if (!applies)
         buf_text(&x->out, "       the rule's logsource does not mean this kind of log\n");
     if (x->unparsed)
         buf_text(&x->out, "       the line is not of the format: it has few or no fields\n");
-    buf_printf(&x->out, "=> the rule %s\n", holds ? "holds" : "does not hold");
+    buf_printf(&x->out, "=> the rule %s\n", rule_holds(x) ? "holds" : "does not hold");
 }
 
 /* The rule that is meant. */
@@ -326,7 +366,9 @@ static int explain_run(struct explain *x, struct diag *diag)
         err = rule_choose(x, diag);
     if (err == 0)
         err = sigma_parts_make(&x->parts, &x->engine.set, x->rule);
-    x->asked = x->parts.count * VARIANT_COUNT + 3;
+    x->asked = x->parts.count * VARIANT_COUNT + WHOLE_COUNT;
+    if (err == 0)
+        x->asked += x->rule->filter_count;
     x->holds = calloc(x->asked, sizeof(*x->holds));
     x->fields.items = arena_array(&x->arena, LEAVES_MAX, sizeof(*x->fields.items));
     if (err == 0 && (x->holds == NULL || x->fields.items == NULL))
@@ -335,6 +377,7 @@ static int explain_run(struct explain *x, struct diag *diag)
         (void)ast_leaves(x->parts.items[i].tree, leaf_field, x);
     const struct rule_source_lines lines = {.format = slice_from(x->options->format),
                                             .lines = x->options->line,
+                                            .tenant = x->options->tenant,
                                             .take = batch_take,
                                             .self = x};
     if (err == 0)
@@ -365,8 +408,7 @@ int rule_explain(const struct explain_options *options)
                 part_print(&x, i);
         }
         verdict_print(&x);
-        const bool *last = &x.holds[x.parts.count * VARIANT_COUNT];
-        code = last[1] && last[2] && !x.rule->nowhere ? EXIT_CODE_OK : EXIT_CODE_FINDINGS;
+        code = rule_holds(&x) ? EXIT_CODE_OK : EXIT_CODE_FINDINGS;
         if (!buf_ok(&x.out) || fwrite(x.out.data, 1, x.out.len, stdout) != x.out.len)
             code = EXIT_CODE_SYSTEM;
     }

@@ -10,6 +10,7 @@ struct explain_options {
     const char *rule;   /* id or name; NULL: the only one of the file */
     const char *format; /* of the line, as in --format */
     struct slice line;
+    uint32_t tenant; /* whose line it is taken for; 0: the test municipality */
     bool json;
 };
 

@@ -130,6 +130,8 @@ int rule_run_batch(struct rule_run *run, const struct batch *b)
     if (run->engine->pred == NULL)
         return 0;
     int err = pred_eval(run->engine->pred, run->scratch, &rows, &run->hits);
+    if (err == 0)
+        run->hits.count = rule_set_split(run->engine, &run->hits); /* nobody asks for the rest */
     for (size_t i = 0; i < run->hits.count && err == 0; i++) {
         const struct hit *hit = &run->hits.items[i];
         uint32_t rule = run->engine->rules[hit->expression];

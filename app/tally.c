@@ -12,6 +12,9 @@ struct tally {
     size_t count;
     struct tally_alerts *alerts; /* ordered by tenant */
     size_t alert_tenants;
+    struct tally_hidden
+        *hidden; /* ordered by tenant, filter; the last place is of what is left over */
+    size_t hidden_count;
     uint64_t latency[TALLY_LATENCY_BUCKETS];
     uint64_t latency_rows;
 };
@@ -23,7 +26,10 @@ int tally_new(struct tally **out)
         return ERR_NOMEM;
     t->rows = calloc(TALLY_ROWS_MAX, sizeof(*t->rows));
     t->alerts = calloc(TALLY_TENANTS_MAX, sizeof(*t->alerts));
-    if (t->rows == NULL || t->alerts == NULL || pthread_mutex_init(&t->lock, NULL) != 0) {
+    t->hidden = calloc(TALLY_HIDDEN_MAX, sizeof(*t->hidden));
+    bool whole = t->rows != NULL && t->alerts != NULL && t->hidden != NULL;
+    if (!whole || pthread_mutex_init(&t->lock, NULL) != 0) {
+        free(t->hidden);
         free(t->alerts);
         free(t->rows);
         free(t);
@@ -38,6 +44,7 @@ void tally_free(struct tally *t)
     if (t == NULL)
         return;
     (void)pthread_mutex_destroy(&t->lock);
+    free(t->hidden);
     free(t->alerts);
     free(t->rows);
     free(t);
@@ -222,6 +229,53 @@ size_t tally_copy_alerts(struct tally *t, struct tally_alerts *out, size_t cap)
     (void)pthread_mutex_lock(&t->lock);
     size_t count = t->alert_tenants < cap ? t->alert_tenants : cap;
     memcpy(out, t->alerts, count * sizeof(*out));
+    (void)pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+/* ------------------------------------------------------------------------------ filters */
+
+/* The place of a filter in a municipality, made where it is missing; needs the lock. */
+static struct tally_hidden *hidden_find(struct tally *t, uint32_t tenant, struct slice filter)
+{
+    size_t at = 0;
+    if (filter.len > TALLY_FILTER_BYTES_MAX)
+        filter.len = TALLY_FILTER_BYTES_MAX;
+    for (; at < t->hidden_count; at++) {
+        const struct tally_hidden *h = &t->hidden[at];
+        int order = h->tenant != tenant ? (h->tenant < tenant ? -1 : 1)
+                                        : slice_compare(slice_from(h->filter), filter);
+        if (order == 0)
+            return &t->hidden[at];
+        if (order > 0)
+            break;
+    }
+    if (t->hidden_count == TALLY_HIDDEN_MAX - 1) {
+        struct tally_hidden *other = &t->hidden[TALLY_HIDDEN_MAX - 1];
+        memcpy(other->filter, "_other", sizeof("_other"));
+        return other;
+    }
+    memmove(&t->hidden[at + 1], &t->hidden[at], (t->hidden_count - at) * sizeof(*t->hidden));
+    t->hidden_count++;
+    t->hidden[at] = (struct tally_hidden){.tenant = tenant};
+    memcpy(t->hidden[at].filter, filter.data, filter.len);
+    return &t->hidden[at];
+}
+
+void tally_hidden(struct tally *t, uint32_t tenant, struct slice filter, uint64_t rows)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    hidden_find(t, tenant, filter)->rows += rows;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+size_t tally_copy_hidden(struct tally *t, struct tally_hidden *out, size_t cap)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    bool other = t->hidden_count == TALLY_HIDDEN_MAX - 1 && t->hidden[t->hidden_count].rows != 0;
+    size_t count = t->hidden_count + other;
+    count = count < cap ? count : cap;
+    memcpy(out, t->hidden, count * sizeof(*out));
     (void)pthread_mutex_unlock(&t->lock);
     return count;
 }

@@ -4,7 +4,8 @@
  * Ownership: the tally owns its rows; names are copied.
  * Threads:   any; every call takes its lock.
  * Failures:  past TALLY_ROWS_MAX sources share the last row, whose name is "_other";
- *            alerts of municipalities past TALLY_TENANTS_MAX are not counted.
+ *            alerts of municipalities past TALLY_TENANTS_MAX are not counted; what filters took out
+ *            past TALLY_HIDDEN_MAX shares the last place, "_other" of municipality 0.
  */
 #pragma once
 
@@ -19,6 +20,8 @@ enum tally_limits {
     TALLY_ROWS_MAX = 4096,
     TALLY_SOURCE_BYTES_MAX = 32,
     TALLY_TENANTS_MAX = 2048, /* whose alerts are counted; Japan has 1,741 municipalities */
+    TALLY_HIDDEN_MAX = 1024,  /* filters, each in each municipality that it took something out */
+    TALLY_FILTER_BYTES_MAX = 64,
     TALLY_LATENCY_STEP_MS = 10,
     TALLY_LATENCY_STEPS = 200, /* up to 2 s; above that each bucket is twice as far */
     TALLY_LATENCY_BUCKETS = TALLY_LATENCY_STEPS + 20,
@@ -41,6 +44,13 @@ struct tally_alerts {
     uint64_t by[ALERT_SEVERITY_COUNT];
 };
 
+/* What a filter took out of the rules of a municipality. */
+struct tally_hidden {
+    uint32_t tenant;
+    char filter[TALLY_FILTER_BYTES_MAX + 1]; /* its id; longer ones are cut */
+    uint64_t rows;
+};
+
 struct tally;
 
 int tally_new(struct tally **out);
@@ -61,6 +71,10 @@ int64_t tally_latency_share(struct tally *t, double share);
 void tally_alerts(struct tally *t, struct slice records);
 /* Copy what was counted, ordered by tenant; returns how many. `cap` items fit. */
 size_t tally_copy_alerts(struct tally *t, struct tally_alerts *out, size_t cap);
+
+void tally_hidden(struct tally *t, uint32_t tenant, struct slice filter, uint64_t rows);
+/* Copy what was counted, ordered by tenant and filter; returns how many. `cap` items fit. */
+size_t tally_copy_hidden(struct tally *t, struct tally_hidden *out, size_t cap);
 
 /* Copy the rows, ordered by tenant and source; returns how many. `cap` items fit. */
 size_t tally_copy(struct tally *t, struct tally_row *out, size_t cap);

@@ -358,7 +358,18 @@ static void print_cost(struct top_view *v, const struct top_size *size, struct b
     end_line(v, size, out);
 }
 
-/* Whom alerts go to, and who does not take them. */
+/* What filters took out of rules since the start. */
+static double hidden_hits(const struct status_page *p)
+{
+    double sum = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        if (slice_equal(p->rows[i].name, SLICE("sekisho_filter_hidden")))
+            sum += p->rows[i].value;
+    }
+    return sum;
+}
+
+/* Whom alerts go to, who does not take them, and what filters kept from becoming any. */
 static void print_outputs(struct top_view *v, const struct top_size *size, struct buf *out)
 {
     const struct status_page *p = &v->now.page;
@@ -377,6 +388,11 @@ static void print_outputs(struct top_view *v, const struct top_size *size, struc
         if (status_page_value(p, "sekisho_output_open", r->label, 0) > 0)
             buf_text(&v->line, v->how.japanese ? " 停止中!" : " DOWN!");
     }
+    double hidden = hidden_hits(p);
+    if (hidden > 0)
+        buf_printf(&v->line,
+                   v->how.japanese ? "  フィルタで除外 %.0f" : "  taken out by filters %.0f",
+                   hidden);
     if (v->line.len != 0)
         end_line(v, size, out);
 }

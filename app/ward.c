@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "app/hidden.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -36,6 +37,8 @@ int ward_new(struct ward **out, uint32_t tenant, struct watch *watch)
         free(w);
         return status;
     }
+    if (w->detect != NULL)
+        hidden_forget(w->detect);
     *out = w;
     return 0;
 }
@@ -78,6 +81,8 @@ int ward_batch(struct ward *w, const struct batch *b)
 int ward_judge(struct ward *w, struct parcel *chain)
 {
     int status = w->detect == NULL ? 0 : detect_run_rows(w->detect);
+    if (status == 0 && w->detect != NULL)
+        status = hidden_take(&chain->hidden, w->detect, w->tenant);
     if (status == 0 && w->batches > 1)
         turns_put(&chain->order, w->tenant, w->batches, w->batch_of, w->order);
     w->rows += w->order;

@@ -10,7 +10,7 @@ _sekisho_options() {
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
     hunt) echo --data --list --config --tenant --since --until --time --json --utc ;;
-    rule) echo --placeholders --aliases --rule --format --json --title --data --tenant --since --until --against --threads ;;
+    rule) echo --placeholders --aliases --rule --format --json --title --data --tenant --since --until --against --hidden --threads ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
     tail) echo --data --tenant --from-start --raw ;;
     alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;

@@ -121,10 +121,15 @@ int detect_tenant_new(struct detect_tenant **out, const struct detect_options *o
         return ERR_NOMEM;
     t->o = *options;
     t->state = state_new(options->profile->size);
-    int status = t->state == NULL ? ERR_NOMEM : shared_networks(t);
+    const struct rule_set *rules = options->shared->rules;
+    bool filtered = rules != NULL && rules->filter_count != 0;
+    if (filtered)
+        t->hidden = calloc(rules->filter_count, sizeof(*t->hidden));
+    bool whole = t->state != NULL && (t->hidden != NULL || !filtered);
+    int status = whole ? shared_networks(t) : ERR_NOMEM;
     if (status == 0)
-        status = correlation_run_new(&t->correlations, options->shared->rules,
-                                     options->profile->size, options->shared->seed);
+        status = correlation_run_new(&t->correlations, rules, options->profile->size,
+                                     options->shared->seed);
     if (status != 0) {
         detect_tenant_free(t);
         return status;
@@ -144,6 +149,7 @@ void detect_tenant_free(struct detect_tenant *t)
     zone_table_free(t->shared_networks);
     buf_release(&t->line);
     buf_release(&t->signals);
+    free(t->hidden);
     if (t->state != NULL)
         pages_free(t->state, t->state->bytes);
     free(t);
@@ -208,7 +214,31 @@ int detect_add(struct detect_tenant *t, const struct batch *b, const uint32_t *o
         return status;
     t->flow_count = rows;
     status = flow_read(&t->desk->reader, b, order, source_of(t->state, b), t->desk->flows);
-    return status != 0 ? status : rule_hits_read(&t->desk->hits, t->o.shared->rules, b, order);
+    if (status == 0)
+        status = rule_hits_read(&t->desk->hits, t->o.shared->rules, b, order);
+    if (status == 0 && t->desk->hits.hidden_count != 0) {
+        rule_hits_hidden(&t->desk->hits, t->hidden);
+        t->has_hidden = true;
+    }
+    return status;
+}
+
+int detect_tenant_hidden(struct detect_tenant *t,
+                         int (*each)(void *self, const struct sigma_rule *rule,
+                                     const struct sigma_rule *filter, uint64_t rows),
+                         void *self)
+{
+    const struct rule_set *rules = t->o.shared->rules;
+    int status = 0;
+    for (uint32_t i = 0; t->has_hidden && i < rules->filter_count && status == 0; i++) {
+        const struct rule_filter *f = &rules->filters[i];
+        if (t->hidden[i] != 0)
+            status =
+                each(self, &rules->set.rules[f->rule], &rules->set.rules[f->filter], t->hidden[i]);
+        t->hidden[i] = 0;
+    }
+    t->has_hidden = false;
+    return status;
 }
 
 static void show(struct detect_run *run, const struct flow *flow)

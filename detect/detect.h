@@ -26,6 +26,7 @@
 #include "detect/rule_hits.h"
 #include "detect/rule_set.h"
 #include "detect/sigma_explain.h"
+#include "detect/sigma_filter.h"
 #include "event/zone.h"
 
 enum detect_limits {
@@ -149,6 +150,16 @@ int64_t detect_tenant_watermark_ns(const struct detect_tenant *t);
 void detect_tenant_prevalence(struct detect_tenant *t, const struct prevalence_set *set);
 /* What detect_contribute() said since the last call: keys, ascending; reset by the call. */
 int detect_tenant_contribution(struct detect_tenant *t, struct buf *out);
+
+/*
+ * Calls `each` for the filters that took out rows since the last call, with how many: rows for which
+ * the rule's condition held. Reset by the call. Not part of the state: what is counted is what this
+ * process judged. The first error of `each` ends it.
+ */
+int detect_tenant_hidden(struct detect_tenant *t,
+                         int (*each)(void *self, const struct sigma_rule *rule,
+                                     const struct sigma_rule *filter, uint64_t rows),
+                         void *self);
 
 /*
  * Append the state as bytes, without what nothing was written to; only between detect_run_rows() and

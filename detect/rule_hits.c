@@ -86,10 +86,9 @@ static int row_add(struct rule_hits *h, const struct batch *b, const struct hit 
     return err;
 }
 
-static int rows_add(struct rule_hits *h, const struct batch *b, const uint32_t *order)
+static int rows_add(struct rule_hits *h, const struct batch *b, size_t count, const uint32_t *order)
 {
     struct hit *items = h->found.items;
-    size_t count = h->found.count;
     int err = 0;
     if (h->rules->set.order_count == 0 || count == 0)
         return 0;
@@ -108,19 +107,23 @@ int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const stru
                    const uint32_t *order)
 {
     const struct column_set rows = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    h->hidden_count = 0;
     if (rules == NULL || rules->pred == NULL)
         return 0;
     int err = scratch_for(h, rules);
     if (err == 0)
         err = pred_eval(rules->pred, h->scratch, &rows, &h->found);
-    for (size_t i = 0; i < h->found.count && err == 0; i++) {
+    size_t count = err == 0 ? rule_set_split(rules, &h->found) : 0;
+    for (size_t i = 0; i < count && err == 0; i++) {
         const struct hit *hit = &h->found.items[i];
         const struct sigma_rule *rule = &rules->set.rules[rules->rules[hit->expression]];
         if (sigma_stands_alone(rule))
             err = hit_add(h, b, hit, order[hit->row]);
     }
     if (err == 0)
-        err = rows_add(h, b, order);
+        err = rows_add(h, b, count, order);
+    h->hidden = err == 0 && count < h->found.count ? &h->found.items[count] : NULL;
+    h->hidden_count = h->hidden == NULL ? 0 : h->found.count - count;
     uint64_t given_up = h->scratch == NULL ? 0 : pred_scratch_given_up(h->scratch);
     if (given_up != h->given_up)
         log_warn("rules", "a regular expression gave up on texts; rules did not see them",
@@ -145,6 +148,12 @@ static int row_by_place(const void *a, const void *b)
     return (x->place > y->place) - (x->place < y->place);
 }
 
+void rule_hits_hidden(const struct rule_hits *h, uint64_t *rows)
+{
+    for (size_t i = 0; i < h->hidden_count; i++)
+        rows[h->hidden[i].expression - h->rules->rule_count]++;
+}
+
 void rule_hits_sort(struct rule_hits *h)
 {
     if (h->row_count > 1)
@@ -157,6 +166,7 @@ void rule_hits_reset(struct rule_hits *h)
 {
     h->count = 0;
     h->row_count = 0;
+    h->hidden_count = 0;
     if (h->values.held_bytes > VALUE_BYTES_KEPT)
         arena_release(&h->values);
     else

@@ -36,12 +36,16 @@ struct rule_hits {
     struct rule_row *rows;
     size_t row_count;
     size_t row_cap;
+    const struct hit *hidden; /* of the last batch: what filters took out */
+    size_t hidden_count;
     struct arena values;
     uint64_t given_up; /* texts, so far */
 };
 
 int rule_hits_read(struct rule_hits *h, const struct rule_set *rules, const struct batch *b,
                    const uint32_t *order);
+/* Add the rows that filters took out of the last batch, by place in the set's `filters`. */
+void rule_hits_hidden(const struct rule_hits *h, uint64_t *rows);
 /* Hits by place, then by rule; rows by place. */
 void rule_hits_sort(struct rule_hits *h);
 /* Forget the hits, keep the memory. */

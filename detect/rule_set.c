@@ -35,11 +35,11 @@ void rule_set_release(struct rule_set *rules)
     *rules = (struct rule_set){0};
 }
 
-/* What is asked for one rule: its condition, on the logs that it means. */
-static const struct ast *rule_tree(struct rule_set *rules, const struct sigma_rule *rule)
+/* Both of them, or the second where there is no first; NULL without memory. */
+static const struct ast *tree_both(struct rule_set *rules, struct ast *first, struct ast *second)
 {
-    if (!rules->scoped || rule->scope == NULL)
-        return rule->condition;
+    if (first == NULL)
+        return second;
     struct ast *both = arena_alloc(&rules->set.arena, sizeof(*both));
     struct ast *left = arena_alloc(&rules->set.arena, sizeof(*left));
     struct ast *right = arena_alloc(&rules->set.arena, sizeof(*right));
@@ -48,32 +48,98 @@ static const struct ast *rule_tree(struct rule_set *rules, const struct sigma_ru
     both->kind = AST_AND;
     left->kind = AST_AND;
     right->kind = AST_AND;
-    ast_add(left, rule->scope);
-    ast_add(right, rule->condition);
+    ast_add(left, first);
+    ast_add(right, second);
     ast_add(both, left);
     ast_add(both, right);
     return both;
 }
 
+/* What is asked for one rule: its condition, on the logs that it means. */
+static const struct ast *rule_tree(struct rule_set *rules, const struct sigma_rule *rule)
+{
+    return tree_both(rules, rules->scoped ? rule->scope : NULL, rule->condition);
+}
+
+const struct ast *rule_set_hidden(struct rule_set *rules, const struct sigma_rule *rule,
+                                  uint32_t place)
+{
+    struct ast *all = arena_alloc(&rules->set.arena, sizeof(*all));
+    struct ast *parts[] = {rules->scoped ? rule->scope : NULL, rule->unfiltered,
+                           rule->hidden[place]};
+    if (all == NULL)
+        return NULL;
+    all->kind = AST_AND;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        struct ast *part = arena_alloc(&rules->set.arena, sizeof(*part));
+        if (part == NULL)
+            return NULL;
+        part->kind = AST_AND;
+        if (parts[i] == NULL)
+            continue;
+        ast_add(part, parts[i]);
+        ast_add(all, part);
+    }
+    return all;
+}
+
+static bool runs(const struct rule_set *rules, const struct sigma_rule *rule)
+{
+    return rule->kind == SIGMA_RULE && !(rules->scoped && (rule->nowhere || rule->deprecated));
+}
+
+/* The filters of the rules that run, each with its tree behind those of the rules. */
+static int filters_add(struct rule_set *rules, const struct ast **trees)
+{
+    for (uint32_t i = 0; i < rules->rule_count; i++) {
+        const struct sigma_rule *rule = &rules->set.rules[rules->rules[i]];
+        for (uint32_t f = 0; f < rule->filter_count; f++) {
+            const struct ast *tree = rule_set_hidden(rules, rule, f);
+            if (tree == NULL)
+                return ERR_NOMEM;
+            rules->filters[rules->filter_count] =
+                (struct rule_filter){.rule = rules->rules[i], .filter = rule->filters[f]};
+            trees[rules->rule_count + rules->filter_count++] = tree;
+        }
+    }
+    return 0;
+}
+
 static int compile(struct rule_set *rules, struct diag *diag)
 {
     struct sigma_set *set = &rules->set;
+    size_t filters = 0;
+    for (uint32_t i = 0; i < set->rule_count; i++)
+        filters += runs(rules, &set->rules[i]) ? set->rules[i].filter_count : 0;
     const struct ast **trees =
-        arena_array(&set->arena, set->rule_count + 1U, sizeof(const struct ast *));
+        arena_array(&set->arena, set->rule_count + filters + 1U, sizeof(const struct ast *));
     rules->rules = arena_array(&set->arena, set->rule_count + 1U, sizeof(*rules->rules));
-    if (trees == NULL || rules->rules == NULL)
+    rules->filters = arena_array(&set->arena, filters + 1U, sizeof(*rules->filters));
+    if (trees == NULL || rules->rules == NULL || rules->filters == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < set->rule_count; i++) {
         const struct sigma_rule *rule = &set->rules[i];
-        bool off = rules->scoped && (rule->nowhere || rule->deprecated);
-        if (rule->kind != SIGMA_RULE || off)
+        if (!runs(rules, rule))
             continue;
         trees[rules->rule_count] = rule_tree(rules, rule);
         if (trees[rules->rule_count] == NULL)
             return ERR_NOMEM;
         rules->rules[rules->rule_count++] = i;
     }
-    return rules->rule_count == 0 ? 0 : pred_compile(&rules->pred, trees, rules->rule_count, diag);
+    int err = filters_add(rules, trees);
+    if (err != 0 || rules->rule_count == 0)
+        return err;
+    return pred_compile(&rules->pred, trees, rules->rule_count + rules->filter_count, diag);
+}
+
+size_t rule_set_split(const struct rule_set *rules, const struct hits *hits)
+{
+    size_t count = hits->count;
+    if (rules->filter_count == 0)
+        return count;
+    while (count != 0 && hits->items[count - 1].expression >= rules->rule_count)
+        count--;
+    return count;
 }
 
 /* Words */

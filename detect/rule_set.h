@@ -34,13 +34,21 @@ struct rule_entry {
     int64_t window_ns;
 };
 
+/* A filter of a rule. */
+struct rule_filter {
+    uint32_t rule; /* indices of documents */
+    uint32_t filter;
+};
+
 struct rule_set {
     struct sigma_set set;
     bool scoped;                 /* only on the logs that their logsource means */
     struct pred *pred;           /* NULL: no rules */
     uint32_t *rules;             /* expression -> index of the rule */
-    uint32_t rule_count;         /* expressions */
     bool prefecture;             /* there are correlations over municipalities */
+    uint32_t rule_count;         /* expressions of rules; behind them those of `filters` */
+    struct rule_filter *filters; /* each expression holds for the rows that it takes out */
+    uint32_t filter_count;
     struct signal_fields fields; /* that correlations ask for */
     struct rule_entry *entries;  /* by index of the document */
 };
@@ -56,6 +64,15 @@ int rule_set_pred(struct pred **out, struct rule_set *rules, const struct sigma_
 /* Several rules as one predicate each way: any of them; and an expression for each, in their order. */
 int rule_set_preds(struct pred **any, struct pred **each, struct rule_set *rules,
                    const uint32_t *wanted, uint32_t count, struct diag *diag);
+/* How many of the hits of `pred` are of rules; those behind them are of `filters`. */
+size_t rule_set_split(const struct rule_set *rules, const struct hits *hits);
+
+/*
+ * What one of its filters takes out of a rule, by the filter's place in the rule: a tree in the
+ * set's arena, or NULL without memory.
+ */
+const struct ast *rule_set_hidden(struct rule_set *rules, const struct sigma_rule *rule,
+                                  uint32_t place);
 
 /* The entry of a key, or NULL: a rule that was there before and is no more. */
 const struct rule_entry *rule_set_find(const struct rule_set *rules, uint64_t key);

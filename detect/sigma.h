@@ -84,6 +84,7 @@ struct sigma_rule {
     struct ast *condition;  /* rule: with its filters; filter: as written; correlation: NULL */
     struct ast *unfiltered; /* rule: without its filters; the same where it has none */
     uint32_t *filters;      /* rule: indices of the filters that apply */
+    struct ast **hidden;    /* rule: of each of them, the rows that it takes out */
     uint32_t filter_count;
     struct sigma_correlation *correlation;
     struct sigma_filter *filter;

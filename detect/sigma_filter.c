@@ -9,6 +9,11 @@
 
 static const char *const LAYERS[] = {"base", "prefecture", "municipality"};
 
+const char *sigma_layer_name(enum sigma_layer layer)
+{
+    return LAYERS[layer];
+}
+
 static int read_references(struct sigma_reader *r, const struct yaml_node *map,
                            struct sigma_filter *f)
 {
@@ -119,28 +124,91 @@ static bool logsource_matches(const struct sigma_logsource *filter,
            part_matches(filter->service, rule->service);
 }
 
+/* Rows of the filter's own municipality. */
+static struct ast *own_leaf(struct sigma_reader *r, const struct sigma_filter *f)
+{
+    struct ast *leaf = sigma_ast(r, AST_LEAF);
+    if (leaf == NULL)
+        return NULL;
+    leaf->op = AST_EQUAL;
+    leaf->field = FIELD_TENANT;
+    leaf->field_name = SLICE("sekisho.tenant");
+    leaf->text = f->tenant;
+    return leaf;
+}
+
+/* Rows from the filter's end on. */
+static struct ast *over_leaf(struct sigma_reader *r, const struct sigma_filter *f)
+{
+    struct ast *leaf = sigma_ast(r, AST_LEAF);
+    if (leaf == NULL)
+        return NULL;
+    leaf->op = AST_GREATER_EQUAL;
+    leaf->field = FIELD_TIMESTAMP;
+    leaf->field_name = SLICE("@timestamp");
+    leaf->bound = (struct ast_bound){.number = f->expires_ns, .real = (double)f->expires_ns};
+    return leaf;
+}
+
 /* The filter says nothing about other municipalities, and nothing any more from its end on. */
 static int filter_bounds(struct sigma_reader *r, const struct sigma_filter *f, struct ast *any)
 {
     struct ast *other = sigma_ast(r, AST_NOT);
-    struct ast *own = sigma_ast(r, AST_LEAF);
-    struct ast *over = sigma_ast(r, AST_LEAF);
+    struct ast *own = own_leaf(r, f);
+    struct ast *over = over_leaf(r, f);
     if (other == NULL || own == NULL || over == NULL)
         return ERR_NOMEM;
-    own->op = AST_EQUAL;
-    own->field = FIELD_TENANT;
-    own->field_name = SLICE("sekisho.tenant");
-    own->text = f->tenant;
-    over->op = AST_GREATER_EQUAL;
-    over->field = FIELD_TIMESTAMP;
-    over->field_name = SLICE("@timestamp");
-    over->bound = (struct ast_bound){.number = f->expires_ns, .real = (double)f->expires_ns};
     if (f->tenant.len != 0) {
         ast_add(other, own);
         ast_add(any, other);
     }
     if (f->expires_ns != CLOCK_NONE)
         ast_add(any, over);
+    return 0;
+}
+
+/*
+ * What the filter takes out: rows of its municipality, before its end, for which its condition does
+ * not hold. The NOT stays even before "not selection": only the rule's own leaves then say where to
+ * look, so a filter costs no more than its rule, however much of the traffic it selects.
+ */
+static struct ast *filter_hidden(struct sigma_reader *r, const struct sigma_filter *f)
+{
+    struct ast *all = sigma_ast(r, AST_AND);
+    struct ast *own = own_leaf(r, f);
+    struct ast *before = sigma_ast(r, AST_NOT);
+    struct ast *over = over_leaf(r, f);
+    struct ast *selected = sigma_ast(r, AST_NOT);
+    if (all == NULL || own == NULL || before == NULL || over == NULL || selected == NULL)
+        return NULL;
+    ast_add(before, over);
+    ast_add(selected, r->rule->condition);
+    if (f->tenant.len != 0)
+        ast_add(all, own);
+    if (f->expires_ns != CLOCK_NONE)
+        ast_add(all, before);
+    ast_add(all, selected);
+    return all;
+}
+
+/* Name the filter in the rule. */
+static int filter_note(struct sigma_reader *r, struct sigma_rule *rule, uint32_t index)
+{
+    size_t count = rule->filter_count + 1U;
+    uint32_t *filters = arena_array(&r->set->arena, count, sizeof(*filters));
+    struct ast **hidden = arena_array(&r->set->arena, count, sizeof(struct ast *));
+    struct ast *last = filter_hidden(r, r->rule->filter);
+    if (filters == NULL || hidden == NULL || last == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < rule->filter_count; i++) {
+        filters[i] = rule->filters[i];
+        hidden[i] = rule->hidden[i];
+    }
+    filters[rule->filter_count] = index;
+    hidden[rule->filter_count] = last;
+    rule->filters = filters;
+    rule->hidden = hidden;
+    rule->filter_count++;
     return 0;
 }
 
@@ -152,8 +220,7 @@ static int filter_join(struct sigma_reader *r, struct sigma_rule *rule, uint32_t
     struct ast *left = sigma_ast(r, AST_AND);
     struct ast *any = sigma_ast(r, AST_OR);
     struct ast *right = sigma_ast(r, AST_AND);
-    uint32_t *filters = arena_array(&r->set->arena, rule->filter_count + 1U, sizeof(*filters));
-    if (both == NULL || left == NULL || any == NULL || right == NULL || filters == NULL)
+    if (both == NULL || left == NULL || any == NULL || right == NULL)
         return ERR_NOMEM;
     int err = filter_bounds(r, r->rule->filter, any);
     if (err != 0)
@@ -166,11 +233,7 @@ static int filter_join(struct sigma_reader *r, struct sigma_rule *rule, uint32_t
     }
     ast_add(both, any);
     rule->condition = both;
-    if (rule->filter_count != 0)
-        memcpy(filters, rule->filters, rule->filter_count * sizeof(*filters));
-    filters[rule->filter_count++] = index;
-    rule->filters = filters;
-    return 0;
+    return filter_note(r, rule, index);
 }
 
 static int filter_apply(struct sigma_reader *r, const struct yaml_node *reference, uint32_t index)
@@ -190,6 +253,8 @@ static int filter_apply(struct sigma_reader *r, const struct yaml_node *referenc
     if (!logsource_matches(&r->rule->logsource, &rule->logsource) || rule->condition == NULL ||
         r->rule->condition == NULL)
         return 0;
+    if (rule->filter_count != 0 && rule->filters[rule->filter_count - 1] == index)
+        return 0; /* named twice */
     return filter_join(r, rule, index);
 }
 

@@ -23,6 +23,9 @@ enum {
     SIGMA_TENANT_DIGITS = 6,
 };
 
+/* "base", "prefecture", "municipality" */
+const char *sigma_layer_name(enum sigma_layer layer);
+
 struct sigma_filter {
     const struct yaml_node *rules; /* ids or names, as written */
     enum sigma_layer layer;

@@ -107,6 +107,8 @@ struct detect_tenant {
     struct buf signals; /* for the prefecture, since they were fetched: detect/prefecture.c */
     uint32_t signal_count;
     uint64_t signals_lost;
+    uint64_t *hidden; /* rows that filters took out, by the rules' filters; NULL: there are none */
+    bool has_hidden;  /* since the last detect_tenant_hidden() */
     struct detect_run run;
     struct buf line; /* of the alert being written */
 };

@@ -391,6 +391,87 @@ static void filters_of_a_tenant(void **state)
     buf_release(&out);
 }
 
+/* Rows that a filter of a rule takes out. */
+static const char *taken_out(const struct loaded *l, const struct batch *b, const char *filter,
+                             struct buf *out)
+{
+    const struct sigma_rule *rule = sigma_find(&l->set, SLICE("r1"));
+    for (uint32_t i = 0; i < rule->filter_count; i++) {
+        if (slice_equal(l->set.rules[rule->filters[i]].id, slice_from(filter)))
+            return found(b, rule->hidden[i], out);
+    }
+    fail_msg("%s is no filter of the rule", filter);
+    return NULL;
+}
+
+/* What is left of a rule, and what each of its filters takes out of it, are all that it finds. */
+static void filters_say_what_they_take_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *condition;
+        const char *ours;
+        const char *rows;
+    } CASES[] = {
+        {"f1", "not s", "", "0 1"},
+        {"f1", "not not s", "", "2 3"},
+        {"f1", "s", "", "2 3"},
+        {"f1", "not s and not t", "", "0 1 2"},
+        {"f1", "not 1 of them", "", "0 1 2"},
+        {"f1", "not (s and t)", "", ""},
+        {"f1", "not s", "layer: base, tenant: '052027'", "0 1"},
+        {"f1", "not s", "layer: base, tenant: '052035'", ""},
+        {"f1", "not s", "layer: base, expires: 2026-11-21T00:00:01Z", "0"},
+        {"f1", "not s", "layer: base, expires: 2026-11-21T00:00:00Z", ""},
+        {"f1", "not s", "layer: base, tenant: '052027', expires: 2026-11-21T00:00:02Z", "0 1"},
+        {"f1", "not t", "layer: base, expires: 2026-11-21T00:00:02Z", ""},
+    };
+    struct batch *b = batch_new();
+    struct buf out = {0};
+    int64_t start_ns = 0;
+    assert_int_equal(clock_parse(&start_ns, SLICE("2026-11-21T00:00:00Z")), 0);
+    b->tenant = 52027;
+    EVENT(b, {"a", "x"});
+    EVENT(b, {"a", "x"});
+    EVENT(b, {"a", "y"});
+    EVENT(b, {"a", "z"});
+    for (uint32_t row = 0; row < b->row_count; row++)
+        b->time_ns[row] = start_ns + row * CLOCK_NS_PER_SECOND;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct buf text = {0};
+        buf_printf(&text,
+                   RULE("r1", "{s: {a: '*'}, condition: s}") "---\n"
+                                                             "title: f\nid: %s\n"
+                                                             "logsource: {category: proxy}\n"
+                                                             "filter: {rules: [r1, r1], "
+                                                             "s: {a: x}, t: {a: y}, "
+                                                             "condition: %s}\nsekisho: {%s}\n",
+                   CASES[i].name, CASES[i].condition, CASES[i].ours);
+        struct loaded l = load(buf_string(&text));
+        if (l.err != 0)
+            fail_msg("%s: %s", buf_string(&text), diag_text(&l.diag));
+        assert_int_equal(sigma_find(&l.set, SLICE("r1"))->filter_count, 1);
+        if (strcmp(taken_out(&l, b, CASES[i].name, &out), CASES[i].rows) != 0)
+            fail_msg("%s, %s: %s, not %s", CASES[i].condition, CASES[i].ours, buf_string(&out),
+                     CASES[i].rows);
+        uint32_t rows = 0;
+        for (size_t at = 0; at < out.len; at++)
+            rows |= out.data[at] == ' ' ? 0 : UINT32_C(1) << (out.data[at] - '0');
+        (void)found(b, l.set.rules[0].condition, &out);
+        for (size_t at = 0; at < out.len; at++) {
+            uint32_t row = out.data[at] == ' ' ? 0 : UINT32_C(1) << (out.data[at] - '0');
+            assert_int_equal(rows & row, 0);
+            rows |= row;
+        }
+        assert_int_equal(rows, 0xf);
+        unload(&l);
+        buf_release(&text);
+    }
+    batch_free(b);
+    buf_release(&out);
+}
+
 /* References */
 
 static void orders_correlations(void **state)
@@ -465,6 +546,7 @@ int main(void)
         cmocka_unit_test(filters_join_as_written),
         cmocka_unit_test(filters_have_layers),
         cmocka_unit_test(filters_of_a_tenant),
+        cmocka_unit_test(filters_say_what_they_take_out),
         cmocka_unit_test(orders_correlations),
         cmocka_unit_test(reads_correlations),
     };
