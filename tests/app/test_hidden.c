@@ -103,9 +103,10 @@ static void test_counts(void **state)
     (void)state;
     struct rule_set rules = rules_load();
     const struct detect_shared shared = {.rules = &rules};
-    const struct detect_profile profiles[] = {{.tenant = TENANT}, {.tenant = OTHER}};
-    struct detect_tenant *own = tenant_new(&shared, &profiles[0]);
-    struct detect_tenant *other = tenant_new(&shared, &profiles[1]);
+    const struct detect_profile here = {.tenant = TENANT};
+    const struct detect_profile there = {.tenant = OTHER};
+    struct detect_tenant *own = tenant_new(&shared, &here);
+    struct detect_tenant *other = tenant_new(&shared, &there);
     struct tally *tally = NULL;
     struct buf records = {0};
     assert_int_equal(tally_new(&tally), 0);
