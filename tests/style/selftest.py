@@ -12,10 +12,31 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "sigma")]
+import support_cases  # noqa: E402
 
 PAGE = ".Dd January 1, 2026\n.Dt {title}\n.Os\n.Sh NAME\n.Nm sekisho\n.Nd words\n.Sh DESCRIPTION\n{body}"
 LIST = ".Bl -tag -width Ds\n.It {item}\nWords.\n.El\n"
 HEADER = "/*\n * {path} - {what}\n */\n#pragma once\n\n{body}\n"
+
+
+def support_page(texts):
+    """The page that these cases make."""
+    with tempfile.TemporaryDirectory(prefix="sekisho-style-") as folder:
+        for name, text in texts.items():
+            path = pathlib.Path(folder) / pathlib.Path(name).name
+            path.write_text(text)
+        return support_cases.render(support_cases.load(pathlib.Path(folder)))
+
+
+SUPPORT = {"tests/sigma/support/a.yml": """title: All
+words: Words.
+cases:
+- {item: "a|all: [x, y]", finds: [{a: [x, y]}], passes: [{a: x}]}
+- {form: count, correlation: "type: event_count, rules: [r1], timespan: 1s, condition: {gte: 1}", events: [0 a=x], alerts: [0]}
+- {form: base, filter: "rules: r1, s: {a: x}, condition: not s", finds: [], passes: [{a: x}]}
+"""}
+SUPPORT["docs/sigma-support.md"] = support_page(SUPPORT)
 CLEAN = {
     "base/err.h": HEADER.format(path="base/err.h", what="errors.", body="int err_code(int err);"),
     "base/err.c": '#include "base/err.h"\n\n#include <stddef.h>\n\n'
@@ -38,6 +59,16 @@ CLEAN = {
     "man/sekisho-parse.1": PAGE.format(title="SEKISHO-PARSE 1", body=LIST.format(item="Fl -raw")),
     "man/sekisho.conf.5.in": PAGE.format(title="SEKISHO.CONF 5", body="@KEYS@\n"),
     "man/make_conf_page.py": (ROOT / "man" / "make_conf_page.py").read_text(),
+    # What of Sigma the program has, and a case for each.
+    "detect/sigma_modifiers.def": 'MODIFIER(ALL, "all", FLAG)\n',
+    "detect/sigma_correlation.c": 'static const char *const TYPES[] = {[0] = "event_count"};\n'
+                                  'static const char *const BOUNDS[] = {[0] = "gte"};\n'
+                                  "static const struct {\n    char unit;\n    int seconds;\n} UNITS[] = {{'s', 1}};\n\n"
+                                  "int sigma_words(void)\n{\n"
+                                  "    return TYPES[0][0] + BOUNDS[0][0] + UNITS[0].unit + UNITS[0].seconds;\n}\n",
+    "detect/sigma_filter.c": 'static const char *const LAYERS[] = {"base"};\n\n'
+                             "int sigma_layer(void)\n{\n    return LAYERS[0][0];\n}\n",
+    **SUPPORT,
     "completions/sekisho.bash": "_sekisho() { [ $COMP_CWORD = 1 ] && COMPREPLY=(parse) || COMPREPLY=(--raw); }\n",
     "tests/style/fields.lock": "1 SOURCE_IP source.ip IP\n2 USER_NAME user.name TEXT\n",
 }
@@ -103,6 +134,19 @@ PLANTED = [
         "completions/sekisho.bash": "_sekisho() { [ $COMP_CWORD = 1 ] && COMPREPLY=(parse) || COMPREPLY=(); }\n"}),
     ("man", "sekisho.conf(5) lacks data", {
         "man/sekisho.conf.5.in": PAGE.format(title="SEKISHO.CONF 5", body="Words.\n")}),
+    ("support", "check_support.py --write", {"docs/sigma-support.md": SUPPORT["docs/sigma-support.md"].replace("x", "z")}),
+    ("support", "lacks the marks", {"docs/sigma-support.md": "# A page\n"}),
+    ("support", "the modifier cased", {
+        "detect/sigma_modifiers.def": 'MODIFIER(ALL, "all", FLAG)\nMODIFIER(CASED, "cased", FLAG)\n'}),
+    ("support", "the type temporal", {
+        "detect/sigma_correlation.c": CLEAN["detect/sigma_correlation.c"].replace(
+            '"event_count"', '"event_count", [1] = "temporal"')}),
+    ("support", "the unit m", {
+        "detect/sigma_correlation.c": CLEAN["detect/sigma_correlation.c"].replace("{'s', 1}", "{'s', 1}, {'m', 60}")}),
+    ("support", "the layer town", {
+        "detect/sigma_filter.c": CLEAN["detect/sigma_filter.c"].replace('"base"', '"base", "town"')}),
+    ("support", "is refused, or it finds", {
+        "tests/sigma/support/a.yml": SUPPORT["tests/sigma/support/a.yml"].replace("finds:", "refused: no, finds:", 1)}),
     ("tidy", "readability-function-size", {
         "base/err.c": function("\n".join(f"    err += {n};" for n in range(80)))}),
     ("tidy", "readability-braces-around-statements", {
