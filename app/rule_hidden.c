@@ -103,13 +103,42 @@ static void no_columns(void *self, const struct batch *b, struct column_mask *ou
 
 /* Words */
 
-static void head_print(struct hidden_run *run, const struct rule_filter *pair,
-                       const struct ast *tree, uint64_t rows)
+/* "(WORDS)" of a tree, behind " and " where something stands before it. */
+static int piece_print(struct buf *out, const char *before, const struct ast *tree)
+{
+    buf_printf(out, "%s%s(", out->len == 0 ? "" : " and ", before);
+    int err = query_print(tree, out);
+    buf_byte(out, ')');
+    return err;
+}
+
+/* A query for the rows, shorter than the tree that is asked. ERR_RANGE: there are no words for it. */
+static int query_words(struct buf *out, const struct sigma_rule *rule,
+                       const struct sigma_rule *filter)
+{
+    const struct sigma_filter *f = filter->filter;
+    const struct ast *condition = filter->condition;
+    bool negated = condition->kind == AST_NOT;
+    int err = piece_print(out, negated ? "" : "not ", negated ? condition->first : condition);
+    if (err == 0)
+        err = piece_print(out, "", rule->unfiltered);
+    if (f->tenant.len != 0)
+        buf_printf(out, " and sekisho.tenant:%.*s", (int)f->tenant.len, f->tenant.data);
+    if (f->expires_ns != CLOCK_NONE) {
+        buf_text(out, " and @timestamp<");
+        clock_print(out, f->expires_ns);
+    }
+    if (err == 0 && rule->scope != NULL)
+        err = piece_print(out, "", rule->scope);
+    return err;
+}
+
+static void head_print(struct hidden_run *run, const struct rule_filter *pair, uint64_t rows)
 {
     const struct sigma_rule *filter = &run->rules.set.rules[pair->filter];
     const struct sigma_rule *rule = &run->rules.set.rules[pair->rule];
     struct buf query = {0};
-    bool worded = query_print(tree, &query) == 0;
+    bool worded = query_words(&query, rule, filter) == 0;
     if (run->options->json) {
         buf_text(&run->out, "{\"hidden\":\"filter\",");
         filter_print_json(&run->out, filter);
@@ -165,7 +194,7 @@ static void end_print(struct hidden_run *run)
                run->options->json
                    ? "{\"hidden\":\"summary\",\"filters\":%" PRIu32 ",\"rows\":%" PRIu64
                      ",\"looked_at\":%" PRIu64 ",\"complete\":%s}\n"
-                   : "%" PRIu32 " filters of rules took out %" PRIu64 " of %" PRIu64 " rows%s\n",
+                   : "%" PRIu32 " filters of rules took out %" PRIu64 "; %" PRIu64 " rows%s\n",
                run->filters, run->rows, run->looked_at,
                run->options->json ? (run->complete ? "true" : "false")
                : run->complete    ? ", complete"
@@ -228,7 +257,7 @@ static int filter_run(struct hidden_run *run, const struct rule_filter *pair, st
     for (size_t i = 0; i < all.count; i++)
         rows += all.items[i].rows;
     if (err == 0)
-        head_print(run, pair, tree, rows);
+        head_print(run, pair, rows);
     for (size_t i = 0; i < all.count && err == 0; i++)
         day_print(run, pair, &all.items[i]);
     free(all.items);

@@ -6,6 +6,7 @@ A filter of a municipality takes out its rows alone; one that ended before the r
 one that ends among them stops there; two filters of one row count both; a filter counts once for each rule.
 """
 import json
+import os
 import pathlib
 import re
 import sys
@@ -14,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 from sekisho import Steps, ndjson, need_binary, run, temp_dir  # noqa: E402
 
+GOLDEN = ROOT / "tests" / "golden" / "rules"
 EVENTS = 20000
 RULE = "title: {0}\nid: {0}\nlogsource: {{product: sekisho}}\ndetection: {{s: {{{1}}}, condition: s}}\n"
 FILTER = ("title: filter {0}\nid: {0}\nlogsource: {{product: sekisho}}\n"
@@ -105,10 +107,33 @@ def check_explain(folder, towns, host):
     assert verdict["filters"][0]["reason"] == "ticket 118", verdict
 
 
+def check_golden(folder):
+    """The words for people, on a few lines that end a filter between them."""
+    for tenant in ("990019", "990027"):
+        run("replay", "--data", folder / tenant, "--tenant", tenant, "--format", "fortigate", GOLDEN / "lines.log")
+    lines = (GOLDEN / "lines.log").read_text().splitlines()
+    explain = ("rule", "explain", "--rule", "denied", "--format", "fortigate")
+    shown = []
+    for command in (("rule", "backtest", "--hidden", "--data", folder / "990019", "filters.yml"),
+                    ("rule", "backtest", "--hidden", "--json", "--data", folder / "990027", "filters.yml"),
+                    (*explain, "--tenant", "990019", "filters.yml", lines[0]),
+                    (*explain, "--tenant", "990019", "filters.yml", lines[4]),
+                    (*explain, "--tenant", "990027", "--json", "filters.yml", lines[0])):
+        done = run(*command, cwd=GOLDEN, check=None)
+        shown.append(" ".join(str(word) for word in command if folder not in getattr(word, "parents", ())) + "\n" +
+                     done.stdout.decode() + f"exit {done.returncode}\n")
+    have, path = "\n".join(shown), GOLDEN / "filters.txt"
+    if os.environ.get("SEKISHO_UPDATE"):
+        path.write_text(have)
+    assert have == path.read_text(), f"{path} differs; SEKISHO_UPDATE=1 writes it anew:\n{have}"
+
+
 def main():
     need_binary()
     step = Steps()
     with temp_dir() as folder:
+        check_golden(folder)
+        step("the words are those of tests/golden/rules")
         made = folder / "made"
         run("gen", "--seed", 7, "--tenants", 2, "--events", EVENTS, "--format", "fortigate=60,squid=40", "--out", made)
         manifest = ("--manifest", made / "manifest.yaml", "--config", made / "config.yaml")
