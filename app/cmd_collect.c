@@ -1,5 +1,6 @@
 /* app/cmd_collect.c - `sekisho collect`: the daemon. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/collector.h"
@@ -84,7 +85,7 @@ static int open_store(struct store **store, const struct config *config, struct 
 /* What a reload replaces; the store stays. */
 struct session {
     struct config *config;
-    struct environment environment;
+    struct environment *environment; /* stays where it is when the session moves: it is borrowed */
     struct watch *watch;
     struct outputs
         *outputs;       /* read the configuration, so they go with it; the log has their place */
@@ -135,10 +136,12 @@ static int session_load(struct session *s, const char *path, struct diag *diag)
 {
     *s = (struct session){0};
     int status = config_load(&s->config, path, diag);
+    s->environment = calloc(1, sizeof(*s->environment));
     if (status == 0)
-        status = environment_open(&s->environment, s->config, NULL, diag);
+        status = s->environment == NULL ? ERR_NOMEM
+                                        : environment_open(s->environment, s->config, NULL, diag);
     if (status == 0)
-        lists_log(&s->environment.lists, s->environment.indicators, diag);
+        lists_log(&s->environment->lists, s->environment->indicators, diag);
     return status;
 }
 
@@ -147,8 +150,8 @@ static int session_watch(struct session *s, struct store *store, struct diag *di
 {
     int64_t start = clock_monotonic_ns();
     struct watch_options options = {.config = s->config,
-                                    .indicators = s->environment.indicators,
-                                    .rules = s->environment.rules,
+                                    .indicators = s->environment->indicators,
+                                    .rules = s->environment->rules,
                                     .seed = watch_seed(store_id(store))};
     struct rebuild_stats stats = {0};
     int status = watch_new(&s->watch, &options);
@@ -182,8 +185,8 @@ static int session_hunt(struct session *s, struct store *store)
     const struct hunter_options options = {.config = s->config,
                                            .dir = config_path(s->config, "data"),
                                            .store = store,
-                                           .lists = &s->environment.lists,
-                                           .suffixes = s->environment.domains};
+                                           .lists = &s->environment->lists,
+                                           .suffixes = s->environment->domains};
     return hunter_plan(&s->hunter, &options);
 }
 
@@ -205,7 +208,7 @@ static int session_start(struct session *s, struct store *store, const char *bro
     if (status == 0)
         status = session_outputs(s, store, brokers, diag);
     struct collector_options options = {.config = s->config,
-                                        .environment = &s->environment,
+                                        .environment = s->environment,
                                         .store = store,
                                         .watch = s->watch,
                                         .outputs = s->outputs,
@@ -245,7 +248,9 @@ static int session_stop(struct session *s)
 static void session_free(struct session *s)
 {
     (void)session_stop(s);
-    environment_close(&s->environment);
+    if (s->environment != NULL)
+        environment_close(s->environment);
+    free(s->environment);
     config_free(s->config);
     *s = (struct session){0};
 }

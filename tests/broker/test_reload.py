@@ -14,7 +14,8 @@ LINES = 300
 
 
 def line(n):
-    return f"date=2026-11-21 time=10:00:{n % 60:02d} srcip=10.1.0.{n % 250} dstip=203.0.113.5 action=deny n={n}"
+    return (f"date=2026-11-21 time=10:00:{n % 60:02d} srcip=10.1.0.{n % 250} dstip=203.0.113.5 action=deny "
+            f"hostname=h{n}.example.co.jp n={n}")
 
 
 def config(folder, brokers, zone):
@@ -71,6 +72,8 @@ def main():
         rows = ndjson(run("export", "--data", folder / "store").stdout)
         zones = [r["sekisho.zone.source"] for r in rows]
         assert zones == ["before"] * LINES + ["after"] * 2 * LINES, "each line has its configuration's zone"
+        domains = {r.get("url.registered_domain") for r in rows}
+        assert domains == {"example.co.jp"}, f"the databases of a reload are those that are asked: {domains}"
         assert [r["fortigate.n"] for r in rows] == [str(n) for n in range(3 * LINES)]
         run("verify", "--data", folder / "store")
         step(f"{len(rows)} lines, each once, each under the configuration of its time")
