@@ -29,7 +29,7 @@ static const char HELP[] =
     "RULES is a file of Sigma documents, or a folder with *.yml files; values of placeholders stand\n"
     "in the folder lists beside them, x.txt for %x%.\n"
     "\n"
-    "  check       all errors of all files, as file:line:column\n"
+    "  check       all errors of all files, as file:line:column, and what can never hold\n"
     "  test        each rule on the raw log lines beside it (x.lines for x.yml): lines that must\n"
     "              fire it, and near misses\n"
     "  explain     why a rule holds for a raw log line or does not, selection by selection\n"
@@ -124,6 +124,7 @@ static struct rule_options as_collected(const struct rule_command *c, int64_t no
                                  .placeholders = c->placeholders,
                                  .lists = true,
                                  .names = SIGMA_NAMES_FIELDS,
+                                 .needs_rules = true,
                                  .scoped = true,
                                  .now_ns = now_ns};
 }

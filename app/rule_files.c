@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/file.h"
@@ -25,6 +26,7 @@ struct reading {
     struct sigma_set *set;
     struct buf *record;
     struct diag *diag;
+    uint32_t *passed_over; /* files that are no rules; NULL outside folders */
 };
 
 /* One file among the bytes of all: its path, its length, itself. */
@@ -64,7 +66,7 @@ static bool has_ending(const char *name, const char *ending)
 {
     size_t len = strlen(name);
     size_t tail = strlen(ending);
-    return len > tail && strcmp(name + len - tail, ending) == 0;
+    return len > tail && strcasecmp(name + len - tail, ending) == 0;
 }
 
 static bool is_rule_file(const char *name)
@@ -89,8 +91,10 @@ static int entry_take(const struct reading *in, struct walk *walks, unsigned *de
         in->set->faulty = true;
         return ERR_CONF;
     }
-    if (info.kind != FILE_KIND_DIR && !is_rule_file(name))
+    if (info.kind != FILE_KIND_DIR && !is_rule_file(name)) {
+        ++*in->passed_over;
         return 0;
+    }
     if (info.kind == FILE_KIND_OTHER) {
         diag_add(in->diag, buf_string(path), 0, 0, "is no file");
         in->set->faulty = true;
@@ -109,6 +113,16 @@ static int entry_take(const struct reading *in, struct walk *walks, unsigned *de
     if (err == 0)
         walks[(*depth)++] = next;
     return err;
+}
+
+/* Said here, as nothing else would say it: a set without rules runs without complaint. */
+static void warn_empty(struct sigma_set *set, const char *folder, uint32_t passed_over)
+{
+    diag_add(&set->warnings, folder, 0, 0,
+             "warning: no rules: no file below ends in .yml or .yaml; others that were passed "
+             "over: %u",
+             passed_over);
+    set->warning_count++;
 }
 
 static int folder_add(const struct reading *in, const char *folder)
@@ -135,11 +149,17 @@ static int folder_add(const struct reading *in, const char *folder)
 
 int rule_files_add(struct sigma_set *set, const char *path, struct buf *record, struct diag *diag)
 {
-    const struct reading in = {.set = set, .record = record, .diag = diag};
+    uint32_t passed_over = 0;
+    const struct reading in = {
+        .set = set, .record = record, .diag = diag, .passed_over = &passed_over};
     struct file_info info;
-    if (file_stat(&info, path) == 0 && info.kind == FILE_KIND_DIR)
-        return folder_add(&in, path);
-    return file_add(&in, path);
+    uint32_t rules = set->rule_count;
+    if (file_stat(&info, path) != 0 || info.kind != FILE_KIND_DIR)
+        return file_add(&in, path);
+    int err = folder_add(&in, path);
+    if (err == 0 && set->rule_count == rules)
+        warn_empty(set, path, passed_over);
+    return err;
 }
 
 /* The folder of the lists, into *out; false when there is none. */

@@ -11,7 +11,10 @@
 
 #include "detect/detect.h"
 
-/* A file, or all *.yml and *.yaml below a folder in the order of their names. All errors at once. */
+/*
+ * A file, or all *.yml and *.yaml (in any case) below a folder in the order of their names. All
+ * errors at once; a folder without rules is a warning of the set.
+ */
 int rule_files_add(struct sigma_set *set, const char *path, struct buf *record, struct diag *diag);
 
 /*

@@ -14,6 +14,7 @@ struct rule_options {
     const char *placeholders; /* a file, or NULL */
     bool lists;               /* placeholders also from the folder `lists` beside the rules */
     enum sigma_names names;
+    bool needs_rules;   /* none at all is an error */
     bool scoped;        /* only on the logs that their logsource means */
     int64_t now_ns;     /* a filter that ended before is an error; CLOCK_NONE: none is */
     struct buf *record; /* the bytes of all files (app/rule_files.h), or NULL */

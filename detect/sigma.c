@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "detect/sigma_check.h"
 #include "detect/sigma_correlation.h"
-#include "detect/sigma_read.h"
 #include "event/pred_leaf.h"
 
 static const struct yaml_bounds BOUNDS = {.depth = SIGMA_DEPTH_MAX,
@@ -453,5 +453,9 @@ int sigma_set_link(struct sigma_set *set, struct diag *diag)
                                                     : 0;
         err = got != 0 ? got : err;
     }
-    return err == 0 ? order_make(set, diag) : err;
+    if (err == 0)
+        err = order_make(set, diag);
+    if (err == 0 && set->names == SIGMA_NAMES_FIELDS)
+        err = sigma_check_set(set);
+    return err;
 }

@@ -93,6 +93,7 @@ struct sigma_rule {
     bool signals;      /* a municipality tells the prefecture of it: a correlation there names it */
     struct ast *scope; /* the formats that its logsource means; NULL: every one */
     bool nowhere;      /* its logsource is none of ours: it never runs */
+    struct slice format; /* its logsource is this one, whose own keys are names, too; or empty */
 };
 
 /* Placeholder values for the `expand` modifier. */
@@ -108,9 +109,23 @@ enum sigma_names {
     SIGMA_NAMES_LITERAL, /* as they stand: event.<name> of a batch of format "event" */
 };
 
+/* What is known of the logs that are read here; without it nothing is said of them. */
+struct sigma_logs {
+    /* Is there a format of this name? */
+    bool (*format)(struct slice name);
+    /* Does any format, or what is derived of it, fill a field of the dictionary? */
+    bool (*fills)(uint16_t field);
+    /*
+     * Key number `at` of a format with keys of its own, and the field that it is, or FIELD_NONE;
+     * *unnamed tells whether <format>.<key> may have its value, too. NULL at the end.
+     */
+    const char *(*key_at)(struct slice format, size_t at, uint16_t *field, bool *unnamed);
+};
+
 struct sigma_set {
     struct arena arena;
     enum sigma_names names;
+    const struct sigma_logs *logs;                /* or NULL */
     const struct sigma_placeholder *placeholders; /* borrowed */
     size_t placeholder_count;
     int64_t now_ns; /* for the expiry of filters; CLOCK_NONE: none has expired */

@@ -459,7 +459,11 @@ static int group_resolve(struct sigma_reader *r, struct slice group, struct sigm
                                (int)group.len, group.data, (int)ref->name.len, ref->name.data);
         name = own;
     }
-    return sigma_names_each(r, name, field_take, out);
+    const struct sigma_reader of = {.set = r->set, .rule = &r->set->rules[ref->rule]};
+    if (of.rule->kind == SIGMA_RULE)
+        sigma_names_check(r, yaml_get(r->rule->correlation->node, SLICE("group-by")), of.rule,
+                          name);
+    return sigma_names_each(&of, name, field_take, out);
 }
 
 static int check_aliases(struct sigma_reader *r, const struct sigma_correlation *c)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "detect/sigma_check.h"
 #include "detect/sigma_modifier.h"
 #include "detect/sigma_pattern.h"
 #include "event/pred_regex.h"
@@ -479,6 +480,7 @@ static int read_reference(struct sigma_reader *r, const struct sigma_item *item,
                            (int)(is_row_field(item->field) ? item->field.len : value->text.len),
                            is_row_field(item->field) ? item->field.data : value->text.data);
     }
+    sigma_names_check(r, value, r->rule, value->text);
     if (item->has[MODIFIER_CONTAINS] ||
         (item->has[MODIFIER_STARTSWITH] && item->has[MODIFIER_ENDSWITH]))
         leaf.op = AST_REF_CONTAINS;
@@ -511,26 +513,36 @@ static int read_null(struct sigma_reader *r, const struct sigma_item *item,
     return 0;
 }
 
+typedef int read_scalar(struct sigma_reader *r, const struct sigma_item *item,
+                        const struct yaml_node *value, struct ast **out);
+
+/* What the modifiers make of a value. */
+static read_scalar *value_reader(const struct sigma_item *item, const struct yaml_node *value)
+{
+    if (yaml_null(value))
+        return read_null;
+    if (item->has[MODIFIER_EXISTS])
+        return read_exists;
+    if (item->has[MODIFIER_RE])
+        return read_regex;
+    if (item->has[MODIFIER_CIDR])
+        return read_network;
+    if (item->has[MODIFIER_FIELDREF])
+        return read_reference;
+    if (sigma_item_in(item, GROUP_COMPARE) != MODIFIER_COUNT ||
+        sigma_item_in(item, GROUP_TIME) != MODIFIER_COUNT)
+        return read_number;
+    return read_text;
+}
+
 static int read_value(struct sigma_reader *r, const struct sigma_item *item,
                       const struct yaml_node *value, struct ast **out)
 {
     if (value->kind != YAML_TEXT)
         return sigma_fault(r, value, "a %s where a value belongs",
                            value->kind == YAML_LIST ? "list in a list" : "map");
-    if (yaml_null(value))
-        return read_null(r, item, value, out);
-    if (item->has[MODIFIER_EXISTS])
-        return read_exists(r, item, value, out);
-    if (item->has[MODIFIER_RE])
-        return read_regex(r, item, value, out);
-    if (item->has[MODIFIER_CIDR])
-        return read_network(r, item, value, out);
-    if (item->has[MODIFIER_FIELDREF])
-        return read_reference(r, item, value, out);
-    if (sigma_item_in(item, GROUP_COMPARE) != MODIFIER_COUNT ||
-        sigma_item_in(item, GROUP_TIME) != MODIFIER_COUNT)
-        return read_number(r, item, value, out);
-    return read_text(r, item, value, out);
+    int err = value_reader(item, value)(r, item, value, out);
+    return err == 0 ? sigma_check_value(r, value, *out) : err;
 }
 
 /* The list of values, joined. */
@@ -569,7 +581,7 @@ int sigma_item_read(struct sigma_reader *r, const struct yaml_node *node, struct
     int err = sigma_item_open(r, node, &item);
     if (err != 0)
         return err;
-    sigma_names_check(r, node, item.field);
+    sigma_names_check(r, node, r->rule, item.field);
     bool several = node->kind == YAML_LIST && node->count > 1;
     if (item.has[MODIFIER_ALL] && !several)
         return sigma_fault_key(r, node, "the modifier \"all\" needs a list of two values or more");

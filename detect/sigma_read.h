@@ -78,7 +78,8 @@ int sigma_condition_read(struct sigma_reader *r, const struct yaml_node *at,
  */
 int sigma_names_each(const struct sigma_reader *r, struct slice name,
                      int (*each)(void *self, uint16_t field, struct slice name), void *self);
-/* Warn of a name that no field has, as it never holds. */
-void sigma_names_check(struct sigma_reader *r, const struct yaml_node *at, struct slice name);
+/* Warn of a name in a rule that no log has a field for, as it never holds. */
+void sigma_names_check(struct sigma_reader *r, const struct yaml_node *at,
+                       const struct sigma_rule *rule, struct slice name);
 /* The formats that the rule's logsource means: `scope` and `nowhere` of the rule. */
 int sigma_names_scope(struct sigma_reader *r);

@@ -61,6 +61,11 @@ struct parser {
      * row's event.dataset or empty). Called once per distinct pair of values. Returns enum verdict.
      */
     uint8_t (*verdict)(struct slice action, struct slice dataset);
+    /*
+     * Optional: key number `index` of a format with keys of its own, and what it is: a field, or
+     * FIELD_NONE; *unnamed tells whether a value of it may (also) be <format>.<key>. NULL at the end.
+     */
+    const char *(*key_at)(size_t index, uint16_t *field, bool *unnamed);
 };
 
 /* The parser of a format id or of a name, or NULL. */
@@ -68,3 +73,6 @@ const struct parser *parser_get(uint16_t format);
 const struct parser *parser_find(struct slice name);
 /* In table order; NULL at the end. */
 const struct parser *parser_at(size_t index);
+
+/* Does any format, its syslog header or what is derived of a line fill a field of the dictionary? */
+bool parser_fills(uint16_t field);

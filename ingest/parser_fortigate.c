@@ -448,6 +448,20 @@ static bool probe(struct slice message)
     return __builtin_popcount(marks) >= PROBE_MARKS_MIN;
 }
 
+static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
+{
+    if (index >= sizeof(MEANINGS) / sizeof(MEANINGS[0]))
+        return NULL;
+    const struct key_meaning *m = &MEANINGS[index];
+    *unnamed = m->field == FIELD_UNNAMED;
+    *field = *unnamed ? (uint16_t)FIELD_NONE : m->field;
+    if (m->treatment == TREATMENT_METHOD)
+        *field = FIELD_HTTP_METHOD;
+    if (m->treatment == TREATMENT_INTERFACE)
+        *field = FIELD_SOURCE_IP;
+    return m->name.data;
+}
+
 static struct parser_state *state_new(void)
 {
     for (size_t i = 1; i < sizeof(MEANINGS) / sizeof(MEANINGS[0]); i++)
@@ -499,4 +513,5 @@ const struct parser parser_fortigate = {
     .state_new = state_new,
     .state_free = state_free,
     .verdict = verdict,
+    .key_at = key_at,
 };

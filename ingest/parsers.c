@@ -35,3 +35,17 @@ const struct parser *parser_at(size_t index)
 {
     return index < PARSER_COUNT ? VTABLES[index] : NULL;
 }
+
+bool parser_fills(uint16_t field)
+{
+    static const uint16_t UNFILLED_FIELDS[] = {
+#define UNFILLED(name) FIELD_##name,
+#include "ingest/unfilled.def"
+#undef UNFILLED
+    };
+    for (size_t i = 0; i < sizeof(UNFILLED_FIELDS) / sizeof(UNFILLED_FIELDS[0]); i++) {
+        if (field == UNFILLED_FIELDS[i])
+            return false;
+    }
+    return field_info(field) != NULL;
+}

@@ -4,6 +4,8 @@ use was changed. A table whose comment says that its ids are "on disk" has uniqu
 unique names. Any other table is in order and has no row twice; where its rows begin with a name, that
 name is unique.
 
+ingest/unfilled.def names exactly the fields that no file of ingest/ mentions and that are not of the row.
+
 fields.lock keeps id, name, ECS name and type of every field that was ever added. A new field is
 added to it with `check_tables.py --update`, which changes no line that is there.
 """
@@ -15,6 +17,7 @@ import source
 
 FIELDS, LOCK = pathlib.Path("event/fields.def"), pathlib.Path("tests/style/fields.lock")
 LOCKED = (0, 1, 2, 4)  # positions of id, NAME, "ecs.name", TYPE
+UNFILLED, ROW_FIELDS = pathlib.Path("ingest/unfilled.def"), pathlib.Path("event/pred_row.c")
 ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\(", re.M)
 
 
@@ -87,6 +90,20 @@ def check_lock(found, update):
         yield f"{LOCK} lacks {len(have)} fields, the first is {next(iter(have.values()))}: run check_tables.py --update"
 
 
+def check_unfilled(found):
+    """A field is filled where ingest/ names it, where it is part of the row, or the line itself."""
+    texts = [path.read_text() for path in source.files((".c", ".h", ".def"), ("ingest",)) if path != UNFILLED]
+    words = set(re.findall(r"\w+", " ".join(texts)))
+    of_row = ROW_FIELDS.read_text() if ROW_FIELDS.exists() else ""
+    said = {args[0] for _, _, args in rows(UNFILLED)}
+    for _, macro, args in found:
+        if macro != "FIELD":
+            continue
+        filled = args[1] in words or f"FIELD_{args[1]}" in words or args[2] in of_row or args[1] == "EVENT_ORIGINAL"
+        if filled == (args[1] in said):
+            yield f"{UNFILLED}: {args[1]} is {'filled, take it out' if filled else 'filled by no format, add it'}"
+
+
 def main():
     bad, update = [], sys.argv[1:] == ["--update"]
     tables = source.files((".def",), source.PRODUCT)
@@ -94,6 +111,8 @@ def main():
         bad += check_order(path, rows(path))
     if FIELDS.exists():
         bad += check_lock(rows(FIELDS), update)
+    if UNFILLED.exists():
+        bad += check_unfilled(rows(FIELDS))
     print("\n".join(bad) or f"tables ok: {len(tables)}")
     return bool(bad)
 

@@ -109,6 +109,7 @@ PLANTED = [
     ("tables", "must stay", {"event/fields.def": fields(FIRST)}),
     ("tables", "must stay", {"event/fields.def": fields(FIRST, SECOND.replace("TEXT", "INT"))}),
     ("tables", "--update", {"event/fields.def": fields(FIRST, SECOND, '3, A, "a.b", "", INT')}),
+    ("tables", "filled by no format", {"ingest/unfilled.def": "/* none */\n"}),
     ("banned", "strcpy", {"base/err.c": function("    strcpy(a, b);")}),
     ("banned", "localtime", {"base/err.c": function("    localtime(&t);")}),
     ("banned", "base/file.h", {"store/a.c": "int store_sync(int fd)\n{\n    return fdatasync(fd);\n}\n"}),
