@@ -203,8 +203,9 @@ static void burst_flow(struct detect_run *run, void *state, const struct flow *f
 {
     struct burst_state *s = state;
     bool refused = (flow->flags & FLOW_REFUSED) != 0;
+    bool login = (flow->flags & (FLOW_LOGIN_FAILED | FLOW_LOGIN_DONE)) != 0; /* another's matter */
     bool own = flow->direction == FLOW_OUT || flow->direction == FLOW_INSIDE;
-    if (!own || (!refused && (flow->flags & FLOW_FAILED) == 0) || flow->time_ns < 0)
+    if (login || !own || (!refused && (flow->flags & FLOW_FAILED) == 0) || flow->time_ns < 0)
         return;
     enum text text = refused ? TEXT_DENIED : TEXT_FAILED;
     struct habit *habit = &s->habits[text];

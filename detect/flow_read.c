@@ -316,6 +316,8 @@ static void take_login(const struct reading *at, struct flow *f, struct slice te
     (void)key;
     if (slice_equal(text, SLICE("start")))
         f->flags |= FLOW_BEGINS; /* FortiGate */
+    if (holds(text, "prelogin") || holds(text, "logout"))
+        return;
     if (!holds(text, "login") && !holds(text, "logon") && !holds(text, "auth"))
         return;
     bool failed = holds(text, "fail") || holds(text, "denied") || holds(text, "reject");
@@ -348,9 +350,10 @@ static void take_outcome(const struct reading *at, struct flow *f, struct slice 
 static void take_code(const struct reading *at, struct flow *f, struct slice text, uint32_t id,
                       uint64_t key)
 {
-    static const char *const FAILED[] = {"605004", "113005", "113015",
+    static const char *const FAILED[] = {"605004", "113005", "113015", "113021",
                                          "109006", "109023", "716039"};
     static const char *const DONE[] = {"605005", "113004", "113012", "109005", "716038"};
+    static const char *const TRANSLATED[] = {"305009", "305010", "305011", "305012"};
     (void)at;
     (void)id;
     (void)key;
@@ -358,6 +361,13 @@ static void take_code(const struct reading *at, struct flow *f, struct slice tex
         f->flags |= slice_equal(text, slice_from(FAILED[i])) ? FLOW_LOGIN_FAILED : 0;
     for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++)
         f->flags |= slice_equal(text, slice_from(DONE[i])) ? FLOW_LOGIN_DONE : 0;
+    /* A translation is no connection: where it leads is an address of one's own. */
+    for (size_t i = 0; i < sizeof(TRANSLATED) / sizeof(TRANSLATED[0]); i++) {
+        if (slice_equal(text, slice_from(TRANSLATED[i]))) {
+            f->flags &= (uint16_t)~FLOW_HAS_DESTINATION;
+            f->destination_port = 0;
+        }
+    }
 }
 
 /* ---------------------------------------------------------------------- whole rows */

@@ -30,7 +30,7 @@ struct enrich {
     struct domain_scratch scratch;
     /* Memos of the batch at hand. */
     uint16_t country_code[2][MEMO_COUNTRIES]; /* [side] */
-    uint16_t verdict_key[MEMO_VERDICTS][2];   /* action code, dataset code */
+    uint16_t verdict_key[MEMO_VERDICTS][2];   /* action's code, code of the value beside */
     uint8_t verdict_of[MEMO_VERDICTS];
 };
 
@@ -241,51 +241,51 @@ struct judge {
     const struct template *layout;
 };
 
-static uint8_t judge_verdict(const struct judge *judge, struct slice action, struct slice dataset)
+static uint8_t judge_verdict(const struct judge *judge, struct slice action, struct slice beside)
 {
     if (judge->layout != NULL)
         return template_verdict(judge->layout, action);
-    return judge->parser->verdict(action, dataset);
+    return judge->parser->verdict(action, beside);
 }
 
 static uint8_t row_verdict(struct enrich *e, const struct batch *b, const struct judge *judge,
-                           const struct column *action, const struct column *dataset, uint32_t row)
+                           const struct column *action, const struct column *beside, uint32_t row)
 {
     bool coded =
-        action->storage == COLUMN_CODES && (dataset == NULL || dataset->storage == COLUMN_CODES);
+        action->storage == COLUMN_CODES && (beside == NULL || beside->storage == COLUMN_CODES);
     uint16_t action_code = coded ? action->codes[row] : 0;
-    uint16_t dataset_code = coded && dataset != NULL ? dataset->codes[row] : CODE_NONE;
+    uint16_t beside_code = beside != NULL && coded ? beside->codes[row] : CODE_NONE;
     if (coded && action_code == CODE_NONE)
         return VERDICT_UNKNOWN;
-    uint32_t memo = ((uint32_t)action_code * 31 + dataset_code) % MEMO_VERDICTS;
-    if (coded && e->verdict_key[memo][0] == action_code && e->verdict_key[memo][1] == dataset_code)
+    uint32_t memo = ((uint32_t)action_code * 31 + beside_code) % MEMO_VERDICTS;
+    if (coded && e->verdict_key[memo][0] == action_code && e->verdict_key[memo][1] == beside_code)
         return e->verdict_of[memo];
     struct buf first = {0};
     struct buf second = {0};
     struct slice action_text = SLICE("");
-    struct slice dataset_text = SLICE("");
+    struct slice beside_text = SLICE("");
     uint8_t verdict = VERDICT_UNKNOWN;
     if (text_value(b, action, row, &first, &action_text)) {
-        if (dataset != NULL)
-            (void)text_value(b, dataset, row, &second, &dataset_text);
-        verdict = judge_verdict(judge, action_text, dataset_text);
+        if (beside != NULL)
+            (void)text_value(b, beside, row, &second, &beside_text);
+        verdict = judge_verdict(judge, action_text, beside_text);
     }
     buf_release(&first);
     buf_release(&second);
     if (coded) {
         e->verdict_key[memo][0] = action_code;
-        e->verdict_key[memo][1] = dataset_code;
+        e->verdict_key[memo][1] = beside_code;
         e->verdict_of[memo] = verdict;
     }
     return verdict;
 }
 
-/* The column that holds the row's dataset, NULL when it has none. */
-static const struct column *row_dataset(const struct batch *b, const struct field_columns *datasets,
-                                        uint32_t row)
+/* The column that holds the row's value beside the action, NULL when it has none. */
+static const struct column *row_beside(const struct batch *b, const struct field_columns *besides,
+                                       uint32_t row)
 {
-    for (uint32_t i = 0; i < datasets->count; i++) {
-        const struct column *c = &b->columns[datasets->index[i]];
+    for (uint32_t i = 0; i < besides->count; i++) {
+        const struct column *c = &b->columns[besides->index[i]];
         if (c->storage == COLUMN_CODES ? c->codes[row] != CODE_NONE
                                        : c->spans[row].len != SPAN_NONE)
             return c;
@@ -300,19 +300,21 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
     struct judge judge = {.parser = parser_get(b->format), .layout = layout};
     if (layout == NULL && (judge.parser == NULL || judge.parser->verdict == NULL))
         return;
-    struct field_columns datasets = columns_of(b, FIELD_EVENT_DATASET);
+    uint16_t field = layout == NULL ? judge.parser->verdict_beside : (uint16_t)FIELD_NONE;
+    struct field_columns besides = columns_of(b, field);
     struct field_columns actions = columns_of(b, FIELD_EVENT_ACTION);
     for (uint32_t i = 0; i < actions.count; i++) {
         const struct column *action = &b->columns[actions.index[i]];
         memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
         const struct column *known = NULL;
         for (uint32_t row = first; row < end; row++) {
-            const struct column *dataset = row_dataset(b, &datasets, row);
-            /* The memo's codes are those of one column of datasets. */
-            if (dataset != known)
+            const struct column *beside = row_beside(b, &besides, row);
+            const struct column *memo = beside == NULL ? known : beside;
+            /* Its codes are those of one column. */
+            if (memo != known)
                 memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
-            known = dataset;
-            uint8_t verdict = row_verdict(e, b, &judge, action, dataset, row);
+            known = memo;
+            uint8_t verdict = row_verdict(e, b, &judge, action, beside, row);
             if (verdict != VERDICT_UNKNOWN)
                 b->verdict[row] = verdict;
         }

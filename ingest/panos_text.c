@@ -4,9 +4,10 @@
 
 /* What stands before a value. Words are separated by blanks, so a phrase begins a word. */
 struct phrase {
-    struct slice text; /* with its blank */
-    bool account;      /* else an address, or the name of a server */
-    bool name_allowed; /* a server may be written by name */
+    struct slice text;   /* with its blank */
+    struct slice behind; /* what follows the value; may be empty */
+    bool account;        /* else an address, or the name of a server */
+    bool name_allowed;   /* a server may be written by name */
     uint16_t ip;
     uint16_t port;
     uint16_t domain;
@@ -15,6 +16,11 @@ struct phrase {
 #define ACCOUNT(phrase)                                                        \
     {                                                                          \
         .text = {.data = (phrase), .len = sizeof(phrase) - 1}, .account = true \
+    }
+#define ACCOUNT_BEFORE(phrase, follows)                                            \
+    {                                                                              \
+        .text = {.data = (phrase), .len = sizeof(phrase) - 1},                     \
+        .behind = {.data = (follows), .len = sizeof(follows) - 1}, .account = true \
     }
 #define PEER(phrase, role, may_be_name)                                                       \
     {                                                                                         \
@@ -26,6 +32,8 @@ static const struct phrase PHRASES[] = {
     ACCOUNT("for user "),
     ACCOUNT("authenticating user "),
     ACCOUNT("user name: "),
+    ACCOUNT_BEFORE("User ", " logged in "),
+    ACCOUNT_BEFORE("User ", " logged out "),
     ACCOUNT("User name: "),
     PEER("from ", SOURCE, false),
     PEER("From: ", SOURCE, false),
@@ -48,8 +56,13 @@ static const struct phrase *phrase_at(const struct text_scan *t, uint32_t at)
 {
     struct slice rest = slice_of(t->line.data + at, t->end - at);
     for (size_t i = 0; i < sizeof(PHRASES) / sizeof(PHRASES[0]); i++) {
-        if (slice_starts(rest, PHRASES[i].text))
-            return &PHRASES[i];
+        const struct phrase *p = &PHRASES[i];
+        if (!slice_starts(rest, p->text))
+            continue;
+        const char *blank = memchr(rest.data + p->text.len, ' ', rest.len - p->text.len);
+        size_t value_end = blank == NULL ? rest.len : (size_t)(blank - rest.data);
+        if (p->behind.len == 0 || slice_starts(slice_from_offset(rest, value_end), p->behind))
+            return p;
     }
     return NULL;
 }
@@ -66,7 +79,7 @@ static uint32_t bare_end(const struct text_scan *t, uint32_t from, bool account)
         at++;
     if (at == from || text[at - 1] != '.')
         return at;
-    bool sentence = at == t->end || (at + 1 < t->end && text[at + 1] == ' ');
+    bool sentence = at == t->end || at + 1 == t->end || text[at + 1] == ' ';
     return !account || sentence ? at - 1 : at;
 }
 

@@ -57,10 +57,12 @@ struct parser {
     struct parser_state *(*state_new)(void);
     void (*state_free)(struct parser_state *state);
     /*
-     * The verdict of an action word of this format ("event.action", decoded), for `subtype` (the
-     * row's event.dataset or empty). Called once per distinct pair of values. Returns enum verdict.
+     * The verdict of an action word of this format ("event.action", decoded). `beside` is the row's
+     * value of the field `verdict_beside` (0: none), or empty: an outcome, a message number. Called
+     * once per distinct pair of values. Returns enum verdict.
      */
-    uint8_t (*verdict)(struct slice action, struct slice dataset);
+    uint8_t (*verdict)(struct slice action, struct slice beside);
+    uint16_t verdict_beside;
     /*
      * Optional: key number `index` of a format with keys of its own, and what it is: a field, or
      * FIELD_NONE; *unnamed tells whether a value of it may (also) be <format>.<key>. NULL at the end.

@@ -202,12 +202,15 @@ static uint32_t word_end(const struct match *m)
     return (uint32_t)(scan_either(text + m->at, text + m->end, stop, ' ') - text);
 }
 
-/* Where the literal run behind a text begins: the line's end without one, UINT32_MAX if missing. */
+/*
+ * Where the literal run behind a text begins: the line's end without one, UINT32_MAX if missing. Of
+ * a run with a colon in it the part before that is looked for, as blanks may stand there.
+ */
 static uint32_t text_end(const struct match *m)
 {
     const char *run = m->template + 1;
     size_t len = 0;
-    while (run[len] != '\0' && !is_value(run[len]))
+    while (run[len] != '\0' && !is_value(run[len]) && (len == 0 || run[len] != ':'))
         len++;
     if (len == 0)
         return m->end;
@@ -658,7 +661,20 @@ static bool begins_with(struct slice action, struct slice word)
     return strncasecmp(action.data, word.data, word.len) == 0;
 }
 
-static uint8_t verdict(struct slice action, struct slice dataset)
+/* Translations and hosts that are built for a connection: the connection has a message of its own. */
+static bool is_preparation(struct slice code)
+{
+    static const struct slice CODES[] = {{"305009", 6}, {"305010", 6}, {"305011", 6},
+                                         {"305012", 6}, {"609001", 6}, {"609002", 6}};
+    for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
+        if (slice_equal(CODES[i], code))
+            return true;
+    }
+    return false;
+}
+
+/* `beside` is the message's number. */
+static uint8_t verdict(struct slice action, struct slice beside)
 {
     static const struct {
         struct slice word;
@@ -675,7 +691,8 @@ static uint8_t verdict(struct slice action, struct slice dataset)
         {{"shunned", 7}, VERDICT_DROP},       {{"monitored", 9}, VERDICT_ALERT},
         {{"attacking", 9}, VERDICT_ALERT},    {{"targeted", 8}, VERDICT_ALERT},
     };
-    (void)dataset;
+    if (is_preparation(beside))
+        return VERDICT_UNKNOWN;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
         if (begins_with(action, WORDS[i].word))
             return WORDS[i].verdict;
@@ -689,4 +706,5 @@ const struct parser parser_cisco_asa = {
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_CODE,
 };

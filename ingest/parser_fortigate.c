@@ -9,6 +9,7 @@
  * closes a value is the one behind which the line ends or the next key= begins.
  */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/slice.h"
 #include "event/verdict.h"
@@ -247,20 +248,25 @@ static bool add_account(struct scan *s, const struct pair *pair)
     return slots_add_unnamed(s->out, &name, &rest);
 }
 
-/* GUI(192.0.2.7) carries the administrator's address where the line has no srcip. */
+/* GUI(192.0.2.7), or the address alone, is the administrator's where the line has no srcip. */
 static bool add_interface(struct scan *s, const struct pair *pair)
 {
+    assert(s->line != NULL && pair->value != NULL && pair->close >= pair->value);
     const char *open = scan_byte(pair->value, pair->close, '(');
     bool last = pair->close > pair->value && pair->close[-1] == ')';
-    if (open == pair->close || !last || s->interface_seen)
+    bool parens = open != pair->close && last;
+    const char *from = parens ? open + 1 : pair->value;
+    const char *to = parens ? pair->close - 1 : pair->close;
+    bool address = url_host_is_address(slice_of(from, (size_t)(to - from)));
+    if (s->interface_seen || !address ||
+        memmem(s->line, (size_t)(s->end - s->line), "srcip=", 6) != NULL) {
+        s->interface_seen |= parens;
         return add_value(s, pair, pair->value, pair->close, FIELD_UNNAMED);
+    }
     s->interface_seen = true;
-    struct slice address = slice_of(open + 1, (size_t)(pair->close - 1 - (open + 1)));
-    if (!url_host_is_address(address) ||
-        memmem(s->line, (size_t)(s->end - s->line), "srcip=", 6) != NULL)
-        return add_value(s, pair, pair->value, pair->close, FIELD_UNNAMED);
-    return add_value(s, pair, pair->value, open, FIELD_UNNAMED) &&
-           add_value(s, pair, open + 1, pair->close - 1, FIELD_SOURCE_IP);
+    if (parens && !add_value(s, pair, pair->value, open, FIELD_UNNAMED))
+        return false;
+    return add_value(s, pair, from, to, FIELD_SOURCE_IP);
 }
 
 static bool is_http_method(struct slice word)
@@ -474,9 +480,26 @@ static void state_free(struct parser_state *state)
     free(state);
 }
 
+static bool begins_with(struct slice text, struct slice word)
+{
+    return text.len >= word.len && strncasecmp(text.data, word.data, word.len) == 0;
+}
+
+/* A login by the word of its status: success, failed, failure. */
+static uint8_t login_verdict(struct slice action, struct slice status)
+{
+    bool login =
+        begins_with(action, SLICE("login")) || begins_with(action, SLICE("authentication"));
+    if (!login)
+        return VERDICT_UNKNOWN;
+    if (begins_with(status, SLICE("fail")))
+        return VERDICT_DENY;
+    return begins_with(status, SLICE("success")) ? VERDICT_ALLOW : VERDICT_UNKNOWN;
+}
+
 /* FortiOS log reference, action of the traffic and UTM logs. "dns" and "ip-conn" name sessions
  * that were let through and then failed by themselves. */
-static uint8_t verdict(struct slice action, struct slice dataset)
+static uint8_t verdict(struct slice action, struct slice beside)
 {
     static const struct {
         struct slice word;
@@ -495,14 +518,14 @@ static uint8_t verdict(struct slice action, struct slice dataset)
         WORD("reset", RESET),         WORD("reset_client", RESET), WORD("reset_server", RESET),
         WORD("clear_session", RESET), WORD("detected", ALERT),     WORD("monitored", ALERT),
         WORD("monitor", ALERT),       WORD("log-only", ALERT),     WORD("analytics", ALERT),
+        WORD("ssl-login-fail", DENY),
 #undef WORD
     };
-    (void)dataset;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
         if (slice_equal(WORDS[i].word, action))
             return WORDS[i].verdict;
     }
-    return VERDICT_UNKNOWN;
+    return login_verdict(action, beside);
 }
 
 const struct parser parser_fortigate = {
@@ -513,5 +536,6 @@ const struct parser parser_fortigate = {
     .state_new = state_new,
     .state_free = state_free,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
     .key_at = key_at,
 };

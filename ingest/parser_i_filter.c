@@ -244,9 +244,9 @@ static bool probe_d_spa(struct slice message)
     return layout == &DSPA1 && has_version(message);
 }
 
-static uint8_t verdict(struct slice action, struct slice dataset)
+static uint8_t verdict(struct slice action, struct slice beside)
 {
-    (void)dataset;
+    (void)beside;
     return template_verdict(&ACCESS, action);
 }
 

@@ -320,10 +320,10 @@ static bool probe(struct slice message)
     return start != NULL && memmem(start, (size_t)(end - start), "SRC=", 4) != NULL;
 }
 
-static uint8_t verdict(struct slice action, struct slice dataset)
+static uint8_t verdict(struct slice action, struct slice beside)
 {
     int verb = find_verb(action);
-    (void)dataset;
+    (void)beside;
     return verb < 0 ? VERDICT_UNKNOWN : VERBS[verb].verdict;
 }
 

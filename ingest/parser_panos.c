@@ -427,7 +427,19 @@ static bool probe(struct slice message)
     return head_read(&head, message, 0) && head.layout != &LAYOUT_OTHER;
 }
 
-static uint8_t verdict(struct slice action, struct slice dataset)
+/* A login at GlobalProtect by its status. */
+static uint8_t login_verdict(struct slice action, struct slice status)
+{
+    static const struct slice LOGINS[] = {{"gateway-auth", 12}, {"portal-auth", 11}};
+    if (!in_list(action, LOGINS, sizeof(LOGINS) / sizeof(LOGINS[0])))
+        return VERDICT_UNKNOWN;
+    if (slice_equal(status, SLICE("failure")))
+        return VERDICT_DENY;
+    return slice_equal(status, SLICE("success")) ? VERDICT_ALLOW : VERDICT_UNKNOWN;
+}
+
+/* `beside` is the outcome that GLOBALPROTECT lines have. */
+static uint8_t verdict(struct slice action, struct slice beside)
 {
     static const struct {
         struct slice word;
@@ -460,13 +472,16 @@ static uint8_t verdict(struct slice action, struct slice dataset)
         {{"sinkhole", 8}, VERDICT_BLOCK},
         {{"auth-success", 12}, VERDICT_ALLOW},
         {{"auth-fail", 9}, VERDICT_DENY},
+        {{"globalprotectgateway-auth-succ", 30}, VERDICT_ALLOW},
+        {{"globalprotectgateway-auth-fail", 30}, VERDICT_DENY},
+        {{"globalprotectportal-auth-succ", 29}, VERDICT_ALLOW},
+        {{"globalprotectportal-auth-fail", 29}, VERDICT_DENY},
     };
-    (void)dataset;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
         if (slice_equal(WORDS[i].word, action))
             return WORDS[i].verdict;
     }
-    return VERDICT_UNKNOWN;
+    return login_verdict(action, beside);
 }
 
 const struct parser parser_panos = {
@@ -475,4 +490,5 @@ const struct parser parser_panos = {
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
 };

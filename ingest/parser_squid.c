@@ -337,9 +337,9 @@ static bool contains(struct slice text, struct slice part)
 }
 
 /* Result codes are words joined by '_' ("TCP_MISS_ABORTED"); NONE and ERR say nothing of access. */
-static uint8_t verdict(struct slice action, struct slice dataset)
+static uint8_t verdict(struct slice action, struct slice beside)
 {
-    (void)dataset;
+    (void)beside;
     if (contains(action, SLICE("DENIED")))
         return VERDICT_DENY;
     if (slice_starts(action, SLICE("TCP_")) || slice_starts(action, SLICE("UDP_")))

@@ -131,9 +131,9 @@ static void print_line(const struct parser *parser, struct parser_state *state, 
     }
     struct slice action = first_value(line, &slots, FIELD_EVENT_ACTION);
     if (action.len > 0 && parser->verdict != NULL) {
-        struct slice dataset = first_value(line, &slots, FIELD_EVENT_DATASET);
+        struct slice beside = first_value(line, &slots, parser->verdict_beside);
         buf_text(out, "\tverdict=");
-        buf_slice(out, verdict_name(parser->verdict(action, dataset)));
+        buf_slice(out, verdict_name(parser->verdict(action, beside)));
     }
     buf_byte(out, '\n');
 }
