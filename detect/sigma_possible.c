@@ -53,7 +53,8 @@ struct search {
     int32_t *queue; /* nodes that must hold and were not looked at */
     int32_t queued;
     int32_t root; /* of the try */
-    bool strict;  /* a field may stand in a line several times */
+    bool too_large;
+    bool strict; /* a field may stand in a line several times */
     uint32_t steps;
     struct possible found; /* the last two claims that excluded each other */
     struct possible twice; /* the last of them on one value alone */
@@ -61,8 +62,12 @@ struct search {
 
 /* The tree */
 
+/* NULL with s->too_large set past POSSIBLE_NODES_MAX, else without memory. */
 static struct node *node_add(struct search *s, enum ast_kind kind, int32_t parent)
 {
+    s->too_large = s->count == POSSIBLE_NODES_MAX;
+    if (s->too_large)
+        return NULL;
     if (s->count == s->cap) {
         int32_t cap = s->cap == 0 ? NODES_FIRST : s->cap * 2;
         struct node *more = arena_array(s->arena, (size_t)cap, sizeof(*more));
@@ -101,9 +106,7 @@ static int tree_add(struct search *s, const struct ast *root, int32_t parent)
 {
     struct level levels[AST_DEPTH_MAX + 2];
     unsigned depth = 0;
-    struct ast top = *root;
-    top.next = NULL;
-    levels[depth++] = (struct level){.next = &top, .node = parent, .holds = true};
+    levels[depth++] = (struct level){.next = root, .node = parent, .holds = true};
     while (depth > 0) {
         struct level *l = &levels[depth - 1];
         const struct ast *node = l->next;
@@ -113,7 +116,7 @@ static int tree_add(struct search *s, const struct ast *root, int32_t parent)
             depth--;
             continue;
         }
-        l->next = node->next;
+        l->next = depth == 1 ? NULL : node->next; /* what stands beside the root is not asked */
         int err = 0;
         if (node->kind == AST_LEAF) {
             err = leaf_add(s, node, l->holds, l->node);
@@ -146,9 +149,11 @@ static int fields_make(struct search *s)
         uint32_t field = 0;
         if (n->kind != AST_LEAF)
             continue;
-        while (field < s->field_count &&
+        while (field < s->field_count && field < POSSIBLE_FIELDS_MAX &&
                !claim_same_field(s->nodes[s->fields[field].first].claim, n->claim))
             field++;
+        if (field == POSSIBLE_FIELDS_MAX)
+            field = s->field_count;
         if (field == s->field_count)
             s->fields[s->field_count++] =
                 (struct field_claims){.first = NODE_NONE, .names = CLAIM_ALL};
@@ -227,7 +232,6 @@ static bool node_kill(struct search *s, int32_t at)
 static bool excludes(struct search *s, struct claim *a, struct claim *b)
 {
     enum claim_relation relation = claim_compare(a, b);
-    s->steps++;
     if (relation == CLAIM_TOGETHER || (relation == CLAIM_TWO_LINES && s->strict))
         return false;
     s->found = (struct possible){.relation = relation, .first = a, .second = b};
@@ -243,10 +247,12 @@ static bool leaf_want(struct search *s, int32_t at)
     struct field_claims *field = &s->fields[n->field];
     change_note(s, CHANGE_NAMES, (int32_t)n->field, field->names);
     field->names &= n->claim->names;
-    for (int32_t i = field->first; i != NODE_NONE; i = s->nodes[i].field_next) {
+    for (int32_t i = field->first; i != NODE_NONE && s->steps < POSSIBLE_STEPS_MAX;
+         i = s->nodes[i].field_next) {
         struct node *other = &s->nodes[i];
         bool inside = i >= s->root && i < s->nodes[s->root].end;
-        if (!inside || other->dead || i == at || s->steps > POSSIBLE_STEPS_MAX)
+        s->steps++;
+        if (!inside || other->dead || i == at)
             continue;
         bool none = (field->names & other->claim->names) == 0;
         if (none)
@@ -323,6 +329,7 @@ static bool try_ways(struct search *s)
         for (int32_t i = 1; i < s->count && s->steps < POSSIBLE_STEPS_MAX; i++) {
             const struct node *n = &s->nodes[i];
             const struct node *parent = &s->nodes[n->parent];
+            s->steps++;
             bool way = n->kind == AST_AND && !n->dead && !n->wanted && parent->kind == AST_OR &&
                        parent->wanted;
             if (!way || node_try(s, i, 0))
@@ -360,9 +367,9 @@ int possible_find(struct possible *out, struct arena *arena, const struct ast *c
         s.nodes[0].end = s.count;
         err = fields_make(&s);
     }
-    if (err != 0)
-        return err;
     *out = (struct possible){.relation = CLAIM_TOGETHER};
+    if (err != 0 || s.too_large)
+        return s.too_large ? 0 : err;
     if (search_holds(&s, false))
         return 0;
     bool once = search_holds(&s, true);

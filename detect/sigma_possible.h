@@ -23,7 +23,9 @@
 #include "detect/sigma_claim.h"
 
 enum possible_limits {
-    POSSIBLE_STEPS_MAX = 1 << 20, /* comparisons of one condition; then it counts as possible */
+    POSSIBLE_STEPS_MAX = 1 << 20, /* comparisons of one condition; then it counts as possible, */
+    POSSIBLE_NODES_MAX = 20000,   /* as does a larger tree */
+    POSSIBLE_FIELDS_MAX = 512,    /* leaves of further fields are compared with none */
 };
 
 struct possible {
