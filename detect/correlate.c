@@ -34,8 +34,7 @@ static bool key_make(const struct call *call, uint32_t correlation,
             memcpy(key->text + key->len + sizeof(len), value.data, len);
         key->len += sizeof(len) + len;
     }
-    key->hash = hash_bytes(c->seed ^ (correlation + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15),
-                           key->text, key->len);
+    key->hash = group_hash(c, correlation, key);
     return true;
 }
 

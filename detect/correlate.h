@@ -83,9 +83,16 @@ int correlate_push(struct correlate *c, const struct correlate_event *event, cor
 void correlate_save(const struct correlate *c, struct buf *out);
 /*
  * Take a state that correlate_save() wrote, from the front of *bytes, which moves behind it.
- * ERR_FORMAT where it is damaged or of other correlations: the state is then as it was.
+ * ERR_FORMAT where it is of other correlations: the state is then as it was; or damaged: then it may
+ * be empty.
  */
 int correlate_load(struct correlate *c, struct slice *bytes);
+/*
+ * Into a fresh state of another set: the windows of each correlation that is still there, by id, with
+ * the same type, rules, group-by, fields of values and expression. Its timespan and bounds of now hold
+ * for them. `map` says where a rule of the set before is now; UINT32_MAX: nowhere.
+ */
+void correlate_carry(struct correlate *c, const struct correlate *before, const uint32_t *map);
 
 /*
  * Groups that gave up their place, and events that found none; entries of a group that gave way to

@@ -7,7 +7,7 @@
 #include "detect/correlate_state.h"
 
 enum {
-    IMAGE_VERSION = 1,
+    IMAGE_VERSION = 2,
     SIGNATURE_SEED = 1, /* of a hash that nobody attacks */
 };
 
@@ -25,8 +25,13 @@ static uint64_t signature(const struct correlate *c)
             s->group_count, s->field_count};
         hash = hash_bytes(hash, shape, sizeof(shape));
         hash = hash_slice(hash, c->set->rules[rule].id);
-        for (uint32_t k = 0; k < s->reference_count; k++)
-            hash = hash_slice(hash, c->set->rules[s->references[k].rule].id);
+        for (uint32_t k = 0; k < s->reference_count; k++) {
+            const uint32_t at = s->references[k].rule;
+            hash = hash_bytes(hash, &at, sizeof(at));
+            hash = hash_slice(hash, c->set->rules[at].id);
+        }
+        for (uint32_t k = 0; k < s->field_count; k++)
+            hash = hash_slice(hash, s->fields[k].name);
         for (uint32_t k = 0; k < s->group_count; k++)
             hash = hash_slice(hash, s->groups[k]);
     }

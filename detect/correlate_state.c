@@ -60,12 +60,16 @@ int correlate_new(struct correlate **out, const struct correlate_options *option
     c->table = calloc((size_t)c->table_mask + 1, sizeof(*c->table));
     c->lanes = calloc(set->rule_count + 1U, sizeof(*c->lanes));
     c->fired = calloc(set->rule_count + 1U, sizeof(*c->fired));
+    c->seeds = calloc(set->rule_count + 1U, sizeof(*c->seeds));
     c->numbers = calloc(CORRELATE_ENTRIES_MAX + 1, sizeof(*c->numbers));
     if (c->values == NULL || c->waits == NULL || c->cells == NULL || c->group_items == NULL ||
-        c->table == NULL || c->lanes == NULL || c->fired == NULL || c->numbers == NULL) {
+        c->table == NULL || c->lanes == NULL || c->fired == NULL || c->numbers == NULL ||
+        c->seeds == NULL) {
         correlate_free(c);
         return ERR_NOMEM;
     }
+    for (uint32_t i = 0; i < set->rule_count; i++)
+        c->seeds[i] = hash_slice(c->seed, set->rules[i].id);
     pools_fill(c);
     *out = c;
     return 0;
@@ -92,6 +96,7 @@ void correlate_free(struct correlate *c)
     free(c->waits);
     free(c->lanes);
     free(c->fired);
+    free(c->seeds);
     free(c->numbers);
     free(c);
 }

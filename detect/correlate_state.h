@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "detect/correlate.h"
 
 #define CELL_NONE UINT32_MAX
@@ -103,6 +104,7 @@ struct correlate {
     struct lane *lanes;
     double *numbers; /* working memory: the values of a window */
     uint64_t seed;
+    uint64_t *seeds; /* of the hashes of groups, by correlation: of its id, whatever its place */
     uint32_t cell_count;
     uint32_t cell_used; /* from the front, free ones among them */
     uint32_t cell_free;
@@ -131,6 +133,13 @@ struct key {
 static inline struct sigma_correlation *correlation_at(const struct correlate *c, uint32_t rule)
 {
     return c->set->rules[rule].correlation;
+}
+
+/* Of a key whose text is filled. */
+static inline uint64_t group_hash(const struct correlate *c, uint32_t correlation,
+                                  const struct key *key)
+{
+    return hash_bytes(c->seeds[correlation], key->text, key->len);
 }
 
 /* The group of a key, made where it is new; CELL_NONE where there is no room at all. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -25,6 +26,8 @@ struct correlation_run {
     uint32_t *told; /* of the row at hand: what the prefecture is told of */
     uint32_t told_count;
     struct correlate *state;
+    uint64_t seed;
+    enum detect_class size;
     struct waiting **heap; /* by (time, number) */
     size_t count;
     size_t cap;
@@ -66,6 +69,8 @@ int correlation_run_new(struct correlation_run **out, const struct rule_set *rul
     if (run == NULL)
         return ERR_NOMEM;
     run->rules = rules;
+    run->seed = seed;
+    run->size = size;
     run->prefecture = size == DETECT_PREFECTURE;
     run->reached_ns = INT64_MIN;
     int err = order_make(run);
@@ -331,6 +336,20 @@ static bool take(struct slice *bytes, void *to, size_t len)
     return true;
 }
 
+/* Put a copy of a row among those that wait. */
+static int waiting_add(struct correlation_run *run, const struct correlation_row *row,
+                       uint64_t number)
+{
+    struct waiting *w = waiting_new(run->rules, row);
+    if (w == NULL)
+        return ERR_NOMEM;
+    w->number = number;
+    int err = heap_push(run, w);
+    if (err != 0)
+        free(w);
+    return err;
+}
+
 /* One waiting row from the front; `values` and `rules` have room for the most. */
 static int waiting_load(struct correlation_run *run, struct slice *bytes, struct slice *values,
                         uint32_t *rules)
@@ -343,6 +362,10 @@ static int waiting_load(struct correlation_run *run, struct slice *bytes, struct
         row.rule_count > run->rules->set.rule_count ||
         !take(bytes, rules, row.rule_count * sizeof(*rules)))
         return ERR_FORMAT;
+    for (uint32_t i = 0; i < row.rule_count; i++) {
+        if (rules[i] >= run->rules->set.rule_count)
+            return ERR_FORMAT;
+    }
     for (uint32_t i = 0; i < run->rules->fields.count; i++) {
         uint32_t len = 0;
         if (!take(bytes, &len, sizeof(len)) || (len != UINT32_MAX && len > bytes->len))
@@ -351,42 +374,144 @@ static int waiting_load(struct correlation_run *run, struct slice *bytes, struct
         if (len != UINT32_MAX)
             *bytes = slice_from_offset(*bytes, len);
     }
-    struct waiting *w = waiting_new(run->rules, &row);
-    if (w == NULL)
-        return ERR_NOMEM;
-    w->number = number;
-    int err = heap_push(run, w);
-    if (err != 0)
-        free(w);
-    return err;
+    return waiting_add(run, &row, number);
 }
 
-int correlation_run_load(struct correlation_run *run, struct slice *bytes)
+/* Into a run that has seen nothing; one that failed is of no more use. */
+static int load_fresh(struct correlation_run *run, struct slice *bytes)
 {
     uint64_t numbers[6] = {0};
-    struct slice rest = *bytes;
-    if (run == NULL)
-        return 0;
-    int err = correlate_load(run->state, &rest);
+    int err = correlate_load(run->state, bytes);
     if (err == 0 &&
-        (!take(&rest, numbers, sizeof(numbers)) || numbers[4] > CORRELATION_WAITING_MAX ||
+        (!take(bytes, numbers, sizeof(numbers)) || numbers[4] > CORRELATION_WAITING_MAX ||
          numbers[5] != run->rules->fields.count))
         err = ERR_FORMAT;
     struct slice *values = calloc(run->rules->fields.count + 1U, sizeof(*values));
     uint32_t *rules = calloc(run->rules->set.rule_count + 1U, sizeof(*rules));
     if (err == 0 && (values == NULL || rules == NULL))
         err = ERR_NOMEM;
-    forget_waiting(run);
     for (uint64_t i = 0; i < numbers[4] && err == 0; i++)
-        err = waiting_load(run, &rest, values, rules);
+        err = waiting_load(run, bytes, values, rules);
     free(values);
     free(rules);
-    if (err != 0)
-        return err;
     run->number = numbers[0];
     run->reached_ns = (int64_t)numbers[1];
     run->late = numbers[2];
     run->early = numbers[3];
-    *bytes = rest;
+    return err;
+}
+
+int correlation_run_load(struct correlation_run *run, struct slice *bytes)
+{
+    struct correlation_run *next = NULL;
+    struct slice rest = *bytes;
+    if (run == NULL)
+        return 0;
+    int err = correlation_run_new(&next, run->rules, run->size, run->seed);
+    if (next != NULL)
+        err = load_fresh(next, &rest);
+    if (next != NULL && err == 0) {
+        struct correlation_run before = *run;
+        *run = *next;
+        *next = before;
+        *bytes = rest;
+    }
+    correlation_run_free(next);
+    return err;
+}
+
+/* Another set of rules */
+
+/* A rule by its id. */
+struct named {
+    struct slice id;
+    uint32_t rule;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct named *x = a;
+    const struct named *y = b;
+    return slice_compare(x->id, y->id);
+}
+
+/* Where each rule of the set before is in the set of now; UINT32_MAX: nowhere. */
+static int map_rules(uint32_t *map, const struct sigma_set *before, const struct sigma_set *now)
+{
+    struct named *names = calloc(now->rule_count + 1U, sizeof(*names));
+    if (names == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < now->rule_count; i++)
+        names[i] = (struct named){.id = now->rules[i].id, .rule = i};
+    if (now->rule_count != 0)
+        qsort(names, now->rule_count, sizeof(*names), by_id);
+    for (uint32_t i = 0; i < before->rule_count; i++) {
+        const struct named wanted = {.id = before->rules[i].id};
+        const struct named *found = bsearch(&wanted, names, now->rule_count, sizeof(*names), by_id);
+        map[i] = found == NULL ? UINT32_MAX : found->rule;
+    }
+    free(names);
     return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = bytes_get32(a);
+    uint32_t y = bytes_get32(b);
+    return x < y ? -1 : x > y;
+}
+
+/* The value of a field in a row that waited under other rules. */
+static struct slice value_of(const struct rule_set *before, const struct waiting *w,
+                             const struct sigma_field *field)
+{
+    for (uint32_t i = 0; i < before->fields.count; i++) {
+        const struct sigma_field *have = &before->fields.items[i];
+        if (have->field == field->field && slice_equal(have->name, field->name))
+            return w->values[i];
+    }
+    return (struct slice){0};
+}
+
+/* A row that waits, as the rules of now see it; where none of its rules is left, not at all. */
+static int waiting_carry(struct correlation_run *run, const struct rule_set *before,
+                         const struct waiting *w, const uint32_t *map)
+{
+    uint32_t *rules = calloc(w->rule_count + 1U, sizeof(*rules));
+    struct slice *values = calloc(run->rules->fields.count + 1U, sizeof(*values));
+    struct correlation_row row = {.rules = rules, .values = values, .flow = &w->flow};
+    int err = rules == NULL || values == NULL ? ERR_NOMEM : 0;
+    for (uint32_t i = 0; i < w->rule_count && err == 0; i++) {
+        if (map[w->rules[i]] != UINT32_MAX)
+            rules[row.rule_count++] = map[w->rules[i]];
+    }
+    if (err == 0 && row.rule_count != 0) {
+        qsort(rules, row.rule_count, sizeof(*rules), by_number);
+        for (uint32_t i = 0; i < run->rules->fields.count; i++)
+            values[i] = value_of(before, w, &run->rules->fields.items[i]);
+        err = waiting_add(run, &row, w->number);
+    }
+    free(rules);
+    free(values);
+    return err;
+}
+
+int correlation_run_carry(struct correlation_run *run, const struct correlation_run *before)
+{
+    if (run == NULL || before == NULL)
+        return 0;
+    uint32_t *map = calloc(before->rules->set.rule_count + 1U, sizeof(*map));
+    if (map == NULL)
+        return ERR_NOMEM;
+    int err = map_rules(map, &before->rules->set, &run->rules->set);
+    if (err == 0)
+        correlate_carry(run->state, before->state, map);
+    for (size_t i = 0; i < before->count && err == 0; i++)
+        err = waiting_carry(run, before->rules, before->heap[i], map);
+    free(map);
+    run->number = before->number;
+    run->reached_ns = before->reached_ns;
+    run->late = before->late;
+    run->early = before->early;
+    return err;
 }

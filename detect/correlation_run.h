@@ -63,6 +63,15 @@ int correlation_run_until(struct correlation_run *run, int64_t mark_ns,
 /* Rows that were late or taken early, groups and entries that gave way: detection was incomplete. */
 uint64_t correlation_run_losses(const struct correlation_run *run);
 
-/* As correlate_save() and correlate_load(), with what waits. */
+/* As correlate_save(), with what waits. */
 void correlation_run_save(const struct correlation_run *run, struct buf *out);
+/*
+ * Take it from the front of *bytes. ERR_FORMAT where it is damaged or of other correlations, or
+ * ERR_NOMEM: the run and *bytes are then as they were.
+ */
 int correlation_run_load(struct correlation_run *run, struct slice *bytes);
+/*
+ * Go on, in a fresh run of other rules, where `before` stands: what waits of rules that are still
+ * there, and the windows that correlate_carry() keeps. ERR_NOMEM: the run is of no more use.
+ */
+int correlation_run_carry(struct correlation_run *run, const struct correlation_run *before);

@@ -155,6 +155,73 @@ void detect_tenant_free(struct detect_tenant *t)
     free(t);
 }
 
+/*
+ * What is known beside the detectors goes into a state of another class. Open episodes are not: their
+ * last revision is the one that was released.
+ */
+static struct tenant_state *state_of_class(const struct tenant_state *from, enum detect_class class)
+{
+    struct tenant_state *s = state_new(class);
+    if (s == NULL)
+        return NULL;
+    s->tick_ns = from->tick_ns;
+    s->watermark_ns = from->watermark_ns;
+    s->day = from->day;
+    s->hour = from->hour;
+    s->released_in_hour = from->released_in_hour;
+    s->held_in_hour = from->held_in_hour;
+    s->suppressed = from->suppressed;
+    s->digest_count = from->digest_count;
+    s->digest_more = from->digest_more;
+    s->source_count = from->source_count;
+    s->rows = from->rows;
+    memcpy(s->spent, from->spent, sizeof(s->spent));
+    memcpy(s->sources, from->sources, sizeof(s->sources));
+    memcpy(s->suppressions, from->suppressions, sizeof(s->suppressions));
+    memcpy(s->digest, from->digest, sizeof(s->digest));
+    return s;
+}
+
+static int change_class(struct detect_tenant *t)
+{
+    if (t->state->layout == layout_of(t->o.profile->size))
+        return 0;
+    struct tenant_state *s = state_of_class(t->state, t->o.profile->size);
+    if (s == NULL)
+        return ERR_NOMEM;
+    pages_free(t->state, t->state->bytes);
+    t->state = s;
+    t->run.state = s;
+    return 0;
+}
+
+static int change_rules(struct detect_tenant *t)
+{
+    struct correlation_run *next = NULL;
+    int status =
+        correlation_run_new(&next, t->o.shared->rules, t->o.profile->size, t->o.shared->seed);
+    if (status == 0)
+        status = correlation_run_carry(next, t->correlations);
+    if (status != 0) {
+        correlation_run_free(next);
+        return status;
+    }
+    correlation_run_free(t->correlations);
+    t->correlations = next;
+    return 0;
+}
+
+int detect_tenant_change(struct detect_tenant *t)
+{
+    assert(t->flow_count == 0);
+    zone_table_free(t->shared_networks);
+    t->shared_networks = NULL;
+    int status = shared_networks(t);
+    if (status == 0)
+        status = change_rules(t);
+    return status == 0 ? change_class(t) : status;
+}
+
 /* ---------------------------------------------------------------------------- rows */
 
 /* Where its rows stand from now on: evidence is a place in a topic. */

@@ -110,6 +110,14 @@ enum detect_tick_flag {
 /* Needs detect_run_rows() before it. Ticks that are not later than the last one do nothing. */
 int detect_tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags);
 
+/*
+ * What `shared` and the profile point to was replaced, as a reload does; the lists that they had
+ * before are still there. The state goes on: correlations as correlation_run_carry() says; where the
+ * class is another one, detectors and open episodes begin anew. Between detect_run_rows() and
+ * detect_add(). ERR_NOMEM.
+ */
+int detect_tenant_change(struct detect_tenant *t);
+
 /* Rows tick no more: what was learned from a replay goes on by the clock. */
 void detect_tenant_go_live(struct detect_tenant *t);
 

@@ -41,10 +41,34 @@ static const char RULES[] =
     "title: names\nid: names\ncorrelation: {type: value_count, rules: [a, b], group-by: [source.ip], "
     "timespan: 120s, condition: {field: url.domain, gte: 3}}\n";
 
+/* The same behind another rule and in another order: every index is another one. */
+static const char MOVED[] =
+    "title: new\nid: new\nlogsource: {product: sekisho}\ndetection: {s: {event.action: n}, condition: s}\n"
+    "---\n"
+    "title: names\nid: names\ncorrelation: {type: value_count, rules: [a, b], group-by: [source.ip], "
+    "timespan: 120s, condition: {field: url.domain, gte: 3}}\n"
+    "---\n"
+    "title: b\nid: b\nlogsource: {product: sekisho}\ndetection: {s: {event.action: b}, condition: s}\n"
+    "---\n"
+    "title: by_user\nid: by_user\ncorrelation: {type: event_count, rules: [new], "
+    "group-by: [user.name], timespan: 60s, condition: {gte: 3}}\n"
+    "---\n"
+    "title: quiet\nid: quiet\ncorrelation: {type: temporal, rules: [a, b], group-by: [source.ip], "
+    "timespan: 45s, condition: a and not b}\n"
+    "---\n"
+    "title: a\nid: a\nlogsource: {product: sekisho}\ndetection: {s: {event.action: a}, condition: s}\n"
+    "---\n"
+    "title: then\nid: then\ncorrelation: {type: temporal_ordered, rules: [a, b], group-by: [source.ip], "
+    "timespan: 90s}\n"
+    "---\n"
+    "title: many\nid: many\ncorrelation: {type: event_count, rules: [a], group-by: [source.ip], "
+    "timespan: 60s, condition: {gte: 3}}\n";
+
 /* What was told, in order. */
 struct told {
     struct buf text;
     uint32_t count;
+    const struct rule_set *rules; /* NULL: the first set */
 };
 
 struct row {
@@ -56,16 +80,23 @@ struct row {
 };
 
 static struct rule_set rules;
+static struct rule_set moved;
+
+static void make_rules(struct rule_set *out, const char *text)
+{
+    struct diag diag = {0};
+    rule_set_init(out, SIGMA_NAMES_FIELDS, true);
+    assert_int_equal(sigma_set_add(&out->set, "t.yml", slice_from(text), &diag), 0);
+    if (rule_set_compile(out, &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    diag_release(&diag);
+}
 
 static int load_rules(void **state)
 {
     (void)state;
-    struct diag diag = {0};
-    rule_set_init(&rules, SIGMA_NAMES_FIELDS, true);
-    assert_int_equal(sigma_set_add(&rules.set, "t.yml", slice_from(RULES), &diag), 0);
-    if (rule_set_compile(&rules, &diag) != 0)
-        fail_msg("%s", diag_text(&diag));
-    diag_release(&diag);
+    make_rules(&rules, RULES);
+    make_rules(&moved, MOVED);
     return 0;
 }
 
@@ -73,6 +104,7 @@ static int free_rules(void **state)
 {
     (void)state;
     rule_set_release(&rules);
+    rule_set_release(&moved);
     return 0;
 }
 
@@ -82,7 +114,8 @@ static int tell(void *self, const struct correlate_alert *alert, const struct fl
     struct told *told = self;
     if (alert->news != CORRELATE_ALERT)
         return 0;
-    const struct sigma_rule *rule = &rules.set.rules[alert->rule];
+    const struct rule_set *set = told->rules == NULL ? &rules : told->rules;
+    const struct sigma_rule *rule = &set->set.rules[alert->rule];
     assert_true((flow == NULL) == rule->correlation->has_not);
     if (flow != NULL)
         assert_true(flow->time_ns <= alert->time_ns);
@@ -128,12 +161,18 @@ static void row_give(struct correlation_run *run, const struct row *row, struct 
 {
     struct slice values[8] = {0};
     struct flow flow = {.time_ns = row->time_ns, .arrival_ns = row->arrival_ns};
-    assert_true(rules.fields.count <= 8);
-    for (uint32_t i = 0; i < rules.fields.count; i++)
-        values[i] =
-            slice_from(rules.fields.items[i].field == FIELD_SOURCE_IP ? row->host : row->domain);
+    const struct rule_set *set = told->rules == NULL ? &rules : told->rules;
+    uint32_t rule = 0;
+    assert_true(set->fields.count <= 8);
+    while (!slice_equal(set->set.rules[rule].id, row->rule == 0 ? SLICE("a") : SLICE("b")))
+        rule++;
+    for (uint32_t i = 0; i < set->fields.count; i++) {
+        uint16_t field = set->fields.items[i].field;
+        if (field == FIELD_SOURCE_IP || field == FIELD_URL_DOMAIN)
+            values[i] = slice_from(field == FIELD_SOURCE_IP ? row->host : row->domain);
+    }
     const struct correlation_row given = {
-        .rules = &row->rule, .rule_count = 1, .values = values, .flow = &flow};
+        .rules = &rule, .rule_count = 1, .values = values, .flow = &flow};
     assert_int_equal(correlation_run_add(run, &given, &TO(told)), 0);
 }
 
@@ -319,6 +358,161 @@ static void long_rows_are_bounded(void **state)
     buf_release(&told.text);
 }
 
+/* A run in the middle of a history: windows are open, rows wait. */
+static struct correlation_run *run_begun(struct told *told)
+{
+    static struct row rows[ROWS];
+    struct correlation_run *run = NULL;
+    rows_make(rows, 3);
+    qsort(rows, ROWS, sizeof(rows[0]), by_arrival);
+    assert_int_equal(correlation_run_new(&run, &rules, DETECT_SMALL, SEED), 0);
+    for (uint32_t i = 0; i < ROWS / 2; i++) {
+        row_give(run, &rows[i], told);
+        int64_t mark_ns = rows[i].arrival_ns - LATENESS_SECONDS * SECOND;
+        assert_int_equal(correlation_run_until(run, mark_ns, &TO(told)), 0);
+    }
+    return run;
+}
+
+static void expect_image(const struct correlation_run *run, struct slice wanted)
+{
+    struct buf image = {0};
+    correlation_run_save(run, &image);
+    assert_int_equal(image.len, wanted.len);
+    assert_memory_equal(image.data, wanted.data, wanted.len);
+    buf_release(&image);
+}
+
+/* Whatever is wrong with an image, wherever it ends: what was there before stays, to the last byte. */
+static void refused_load_changes_nothing(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    struct told other = {0};
+    struct buf image = {0};
+    struct buf before = {0};
+    struct correlation_run *from = run_begun(&told);
+    struct correlation_run *run = run_begun(&other);
+    assert_int_equal(correlation_run_until(run, SECOND * SPAN_SECONDS / 2, &TO(&other)), 0);
+    correlation_run_save(from, &image);
+    correlation_run_save(run, &before);
+    assert_true(image.len != before.len);
+    for (size_t cut = 0; cut < image.len; cut += cut + 700 < image.len ? 311 : 7) {
+        struct slice part = slice_of(image.data, cut);
+        assert_int_equal(correlation_run_load(run, &part), ERR_FORMAT);
+        assert_int_equal(part.len, cut);
+        expect_image(run, buf_content(&before));
+    }
+    struct slice whole = buf_content(&image);
+    assert_int_equal(correlation_run_load(run, &whole), 0);
+    expect_image(run, buf_content(&image));
+    correlation_run_free(from);
+    correlation_run_free(run);
+    buf_release(&image);
+    buf_release(&before);
+    buf_release(&told.text);
+    buf_release(&other.text);
+}
+
+static struct correlation_run *carried(struct correlation_run *run, const struct rule_set *set)
+{
+    struct correlation_run *next = NULL;
+    assert_int_equal(correlation_run_new(&next, set, DETECT_SMALL, SEED), 0);
+    assert_int_equal(correlation_run_carry(next, run), 0);
+    correlation_run_free(run);
+    return next;
+}
+
+/* All rows, with another set again and again. */
+static void history_carry(const struct row *rows, struct told *told)
+{
+    struct correlation_run *run = NULL;
+    assert_int_equal(correlation_run_new(&run, &rules, DETECT_SMALL, SEED), 0);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        int64_t mark_ns = rows[i].arrival_ns - LATENESS_SECONDS * SECOND;
+        if (i % 23 == 22) {
+            told->rules = told->rules == &moved ? &rules : &moved;
+            run = carried(run, told->rules);
+        }
+        row_give(run, &rows[i], told);
+        assert_int_equal(correlation_run_until(run, mark_ns, &TO(told)), 0);
+    }
+    assert_int_equal(correlation_run_until(run, INT64_MAX, &TO(told)), 0);
+    assert_int_equal(correlation_run_until(run, SECOND * 2 * SPAN_SECONDS, &TO(told)), 0);
+    assert_int_equal(correlation_run_losses(run), 0);
+    correlation_run_free(run);
+}
+
+/* Sets that differ in places and in what none of the rows meets: nothing is lost, nothing doubled. */
+static void unchanged_correlations_go_on(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        static struct row rows[ROWS];
+        struct told wanted = {0};
+        struct told got = {0};
+        rows_make(rows, seed);
+        qsort(rows, ROWS, sizeof(rows[0]), by_arrival);
+        history_run(rows, 0, true, &wanted);
+        history_carry(rows, &got);
+        char *a = sorted(&wanted);
+        char *b = sorted(&got);
+        assert_string_equal(a, b);
+        free(a);
+        free(b);
+        buf_release(&wanted.text);
+        buf_release(&got.text);
+    }
+}
+
+/* What is told when four rows of a host come, two of them before the set becomes another one. */
+static void expect_told(const char *correlation, const char *wanted)
+{
+    struct buf text = {0};
+    struct rule_set set;
+    struct told told = {0};
+    struct correlation_run *run = NULL;
+    struct row row = {.host = "192.0.2.1", .domain = "d.example"};
+    buf_printf(&text,
+               "title: a\nid: a\nlogsource: {product: sekisho}\n"
+               "detection: {s: {event.action: a}, condition: s}\n---\n"
+               "title: many\nid: many\ncorrelation: {%s}\n",
+               correlation);
+    make_rules(&set, buf_string(&text));
+    assert_int_equal(correlation_run_new(&run, &rules, DETECT_SMALL, SEED), 0);
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) {
+            run = carried(run, &set);
+            told.rules = &set;
+        }
+        row.time_ns = (100 + 5 * i) * SECOND;
+        row_give(run, &row, &told);
+        assert_int_equal(correlation_run_until(run, row.time_ns, &TO(&told)), 0);
+    }
+    assert_string_equal(buf_string(&told.text), wanted);
+    correlation_run_free(run);
+    rule_set_release(&set);
+    buf_release(&text);
+    buf_release(&told.text);
+}
+
+static void changed_correlations(void **state)
+{
+    (void)state;
+#define MANY "type: event_count, rules: [a], group-by: [source.ip], "
+    expect_told(MANY "timespan: 60s, condition: {gte: 3}", "many 192.0.2.1 110 3\n");
+    expect_told(MANY "timespan: 60s, condition: {gte: 4}", "many 192.0.2.1 115 4\n");
+    expect_told(MANY "timespan: 2h, condition: {gte: 4}", "many 192.0.2.1 115 4\n");
+    expect_told(MANY "timespan: 8s, condition: {gte: 3}", "");
+    expect_told("type: event_count, rules: [a], group-by: [url.domain], timespan: 60s, "
+                "condition: {gte: 3}",
+                "");
+    expect_told("type: value_count, rules: [a], group-by: [source.ip], timespan: 60s, "
+                "condition: {field: url.domain, gte: 2}",
+                "");
+#undef MANY
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +520,9 @@ int main(void)
         cmocka_unit_test(late_rows_count),
         cmocka_unit_test(waiting_is_bounded),
         cmocka_unit_test(long_rows_are_bounded),
+        cmocka_unit_test(refused_load_changes_nothing),
+        cmocka_unit_test(unchanged_correlations_go_on),
+        cmocka_unit_test(changed_correlations),
     };
     return cmocka_run_group_tests(tests, load_rules, free_rules);
 }

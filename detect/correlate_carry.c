@@ -1,0 +1,136 @@
+/* The windows of one set of correlations under another one (correlate_carry()). */
+#include <string.h>
+
+#include "detect/correlate_state.h"
+
+static bool fields_same(const struct sigma_field *a, const struct sigma_field *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (a[i].field != b[i].field || !slice_equal(a[i].name, b[i].name))
+            return false;
+    }
+    return true;
+}
+
+static bool programs_same(const struct sigma_correlation *a, const struct sigma_correlation *b)
+{
+    if (a->has_not != b->has_not || a->program_len != b->program_len ||
+        (a->program == NULL) != (b->program == NULL))
+        return false;
+    if (a->program == NULL || b->program == NULL)
+        return true;
+    for (uint32_t i = 0; i < a->program_len; i++) {
+        if (a->program[i].kind != b->program[i].kind ||
+            a->program[i].reference != b->program[i].reference)
+            return false;
+    }
+    return true;
+}
+
+/* Do entries of the one mean the same in the other? */
+static bool entries_same(const struct sigma_correlation *a, const struct sigma_correlation *b,
+                         const uint32_t *map)
+{
+    if (a->type != b->type || a->reference_count != b->reference_count ||
+        a->group_count != b->group_count || a->field_count != b->field_count ||
+        a->prefecture != b->prefecture || !fields_same(a->fields, b->fields, a->field_count) ||
+        !programs_same(a, b))
+        return false;
+    for (uint32_t i = 0; i < a->group_count; i++) {
+        if (!slice_equal(a->groups[i], b->groups[i]))
+            return false;
+    }
+    for (uint32_t i = 0; i < a->reference_count; i++) {
+        if (map[a->references[i].rule] != b->references[i].rule ||
+            !fields_same(a->references[i].groups, b->references[i].groups, a->group_count))
+            return false;
+    }
+    return true;
+}
+
+/* A group's values as it is looked for; its text is filled with zeros to the end of a cell. */
+static void key_of(const struct correlate *c, const struct correlate *before,
+                   const struct group *from, uint32_t correlation, struct key *key)
+{
+    char text[CORRELATE_GROUP_BYTES_MAX + CELL_TEXT_BYTES];
+    size_t len = 0;
+    for (uint32_t at = from->text; at != CELL_NONE && len <= CORRELATE_GROUP_BYTES_MAX;
+         at = before->cells[at].next) {
+        memcpy(text + len, before->cells[at].text, sizeof(before->cells[at].text));
+        len += sizeof(before->cells[at].text);
+    }
+    key->len = 0;
+    for (uint32_t i = 0; i < correlation_at(c, correlation)->group_count; i++) {
+        uint16_t part = 0;
+        memcpy(&part, text + key->len, sizeof(part));
+        key->len += sizeof(part) + part;
+    }
+    memcpy(key->text, text, key->len);
+    key->hash = group_hash(c, correlation, key);
+}
+
+/* One entry behind those that the group has; false where there is no room. */
+static bool entry_carry(struct correlate *c, uint32_t group, const struct cell *from)
+{
+    uint32_t at = cell_take(c, group);
+    if (at == CELL_NONE)
+        return false;
+    struct group *g = &c->group_items[group];
+    struct cell *cell = &c->cells[at];
+    *cell = *from;
+    cell->next = CELL_NONE;
+    cell->flags &= (uint8_t)~ENTRY_LATEST;
+    if (correlation_at(c, g->correlation)->type == SIGMA_VALUE_COUNT)
+        cell->group = group;
+    if (g->last == CELL_NONE)
+        g->first = at;
+    else
+        c->cells[g->last].next = at;
+    g->last = at;
+    entry_count(c, group, at);
+    return true;
+}
+
+static void group_carry(struct correlate *c, const struct correlate *before,
+                        const struct group *from, uint32_t correlation)
+{
+    struct key key;
+    key_of(c, before, from, correlation, &key);
+    uint32_t group = group_find(c, correlation, &key);
+    if (group == CELL_NONE) {
+        c->evictions++;
+        return;
+    }
+    struct group *g = &c->group_items[group];
+    for (uint32_t at = from->first; at != CELL_NONE; at = before->cells[at].next) {
+        if (!entry_carry(c, group, &before->cells[at])) {
+            c->evictions++;
+            break;
+        }
+        if (g->count > c->lanes[correlation].keep)
+            entry_drop(c, g);
+    }
+    g->last_ns = from->last_ns;
+    g->fired = from->fired;
+    if (from->armed)
+        wait_arm(c, group, from->armed_ns);
+    if (g->first == CELL_NONE)
+        group_drop(c, group);
+}
+
+void correlate_carry(struct correlate *c, const struct correlate *before, const uint32_t *map)
+{
+    c->evictions = before->evictions;
+    c->cuts = before->cuts;
+    c->ungrouped = before->ungrouped;
+    for (uint32_t i = 0; i < before->order_count; i++) {
+        uint32_t old = before->order[i];
+        uint32_t now = map[old];
+        if (now == UINT32_MAX || correlation_at(c, now) == NULL ||
+            !entries_same(correlation_at(before, old), correlation_at(c, now), map))
+            continue;
+        for (uint32_t at = before->lanes[old].oldest; at != CELL_NONE;
+             at = before->group_items[at].newer)
+            group_carry(c, before, &before->group_items[at], now);
+    }
+}
