@@ -70,19 +70,41 @@ static int skip_damage(struct log_walk *w)
     }
 }
 
-/* Bytes behind the last frame that do not become one: a torn write, or damage? Recovery knows. */
+/*
+ * Bytes behind the last frame that do not become one. Others behind them are found by recovery: then
+ * it is damage. So is what has a frame's length, or is none: a write that was torn ends early.
+ */
 static int judge_tail(struct log_walk *w)
 {
+    struct log_tail tail = log_reader_tail(w->reader);
     struct store *st = NULL;
     const struct store_options opts = {.dir = w->dir, .read_only = true};
     int err = store_open(&st, &opts, w->diag);
     store_close(st);
-    if (err == 0)
-        return ERR_AGAIN;
-    if (err != ERR_CORRUPT && err != ERR_FORMAT)
+    if (err != 0 && err != ERR_CORRUPT && err != ERR_FORMAT)
         return err;
-    w->damage++;
+    if (err == 0 && store_is_held(w->dir))
+        return ERR_AGAIN; /* its writer is at it */
+    if (err == 0)
+        log_walk_name_tail(w->reader, &tail, w->diag);
+    w->damage += err != 0 || !tail.ends_early;
     return ERR_AGAIN;
+}
+
+void log_walk_name_tail(const struct log_reader *reader, const struct log_tail *tail,
+                        struct diag *diag)
+{
+    struct log_position at = log_reader_position(reader);
+    diag_add(diag, log_reader_path(reader), 0, 0,
+             tail->ends_early
+                 ? "offset %" PRIu64 ", frame %" PRIu64
+                   ": %s: a commit that was not finished, which nobody was shown and the "
+                   "collector's next start cuts off and reads again; or else the file was cut: "
+                   "then restore it from a copy"
+                 : "offset %" PRIu64 ", frame %" PRIu64
+                   ": %s; keep a copy of the file, or restore it from one: the collector's next "
+                   "start cuts the frame off, and reads its records again as far as Kafka has them",
+             at.offset, at.next_seq, tail->why);
 }
 
 int log_walk_next(struct frame_view *out, struct log_walk *w)

@@ -34,5 +34,9 @@ void log_walk_close(struct log_walk *w);
  */
 int log_walk_next(struct frame_view *out, struct log_walk *w);
 
+/* Say what stands behind the last frame of a log that nobody writes, and what to do. */
+void log_walk_name_tail(const struct log_reader *reader, const struct log_tail *tail,
+                        struct diag *diag);
+
 /* Say that reading ended with `err` (which may be 0) where nothing was said since `said` findings. */
 void log_walk_explain(const char *dir, int err, size_t said, struct diag *diag);

@@ -282,6 +282,15 @@ int file_lock(struct file *f)
     }
 }
 
+int file_is_locked(bool *out, struct file *f)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(f->fd, F_OFD_GETLK, &lock) != 0)
+        return errno_err();
+    *out = lock.l_type != F_UNLCK;
+    return 0;
+}
+
 /* Append what the handle gives until its end; ERR_RANGE past `limit`. */
 static int read_to_end(struct buf *out, struct file *f, size_t limit)
 {

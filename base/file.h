@@ -96,6 +96,8 @@ void file_unmap(struct slice map);
  * handles of this one. Needs a handle that may write. Never waits: ERR_BUSY when it is held.
  */
 int file_lock(struct file *f);
+/* Whether another handle, of any process, holds that lock; a handle for reading is enough. */
+int file_is_locked(bool *out, struct file *f);
 
 /*
  * Append the whole file to `out`, also one without a known size such as a pipe. ERR_RANGE when it

@@ -176,7 +176,7 @@ static int ensure(struct log_reader *r, uint64_t len, const char **why)
     *why = "the frame ends early";
     if (len <= size && r->at.offset <= size - len)
         return 0;
-    r->tail = (struct log_tail){.bytes = size - r->at.offset, .why = *why};
+    r->tail = (struct log_tail){.bytes = size - r->at.offset, .ends_early = true, .why = *why};
     return ERR_AGAIN;
 }
 

@@ -40,6 +40,7 @@ struct log_position {
 /* What stands behind the last whole frame, after ledger_read() said ERR_AGAIN. */
 struct log_tail {
     uint64_t bytes;  /* 0: nothing */
+    bool ends_early; /* it may be the beginning of one: a torn write */
     const char *why; /* static: why it is no frame (yet) */
 };
 

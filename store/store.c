@@ -224,6 +224,25 @@ int store_env_put(struct store *st, struct frame_env *out, struct slice name, st
     return 0;
 }
 
+bool store_is_held(const char *dir)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file *lock = NULL;
+    bool held = false;
+    int err = join(path, sizeof(path), dir, "lock");
+    if (err == 0)
+        err = file_open(&lock, path, FILE_READ);
+    if (err == 0 && file_is_locked(&held, lock) != 0)
+        held = false;
+    file_close(lock);
+    return held;
+}
+
+const struct frame_env *store_env_find(const struct store *st, struct slice name)
+{
+    return log_state_env(ledger_state(st->ledger), name);
+}
+
 int store_env_current(const struct store *st, struct frame_env *out, struct slice name)
 {
     const struct frame_env *env = log_state_env(ledger_state(st->ledger), name);

@@ -54,6 +54,9 @@ int store_open(struct store **out, const struct store_options *opts, struct diag
 /* NULL is allowed. Appends nothing. */
 void store_close(struct store *st);
 
+/* Whether somebody has the store in `dir` open to write; false where that cannot be seen. */
+bool store_is_held(const char *dir);
+
 /*
  * Append one frame and make it survive a power loss. Blocks for one fdatasync. Returns 0; ERR_RANGE
  * (an entry does not begin at its partition's end, the tick goes back, a limit is passed) and
@@ -71,6 +74,8 @@ int store_append(struct store *st, const struct frame_parts *parts);
 int store_env_put(struct store *st, struct frame_env *out, struct slice name, struct slice content);
 /* What `name` means since the last frame. Returns 0 (out->name valid until the next append) or ERR_NOTFOUND. */
 int store_env_current(const struct store *st, struct frame_env *out, struct slice name);
+/* The same, or NULL. */
+const struct frame_env *store_env_find(const struct store *st, struct slice name);
 /* DIR/env/<sha256>, NUL-terminated. ERR_RANGE when it is longer than cap. */
 int store_env_path(char *out, size_t cap, const char *dir, const struct sha256 *hash);
 
