@@ -6,6 +6,7 @@
 #include "app/config.h"
 #include "app/environment.h"
 #include "app/options.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "detect/detect.h"
 
@@ -37,6 +38,19 @@ static void print_lists(const struct environment *environment)
     lists_print(&text, &environment->lists, environment->indicators);
     (void)fputs(buf_string(&text), stdout);
     buf_release(&text);
+}
+
+static void print_rules(const struct config *config, const struct environment *environment)
+{
+    const char *path = config_path(config, "rules");
+    struct rule_counts c = rule_count(environment->rules);
+    if (path == NULL) {
+        (void)puts("rules: none are configured; only the built-in detections run");
+        return;
+    }
+    (void)printf("rules %s: %zu files: %zu rules (%zu of them never run), %zu correlations, "
+                 "%zu filters; %zu lists with %zu values\n",
+                 path, c.files, c.rules, c.idle, c.correlations, c.filters, c.lists, c.values);
 }
 
 /* What to print beside findings. */
@@ -100,8 +114,9 @@ static int check_file(const char *path, const struct check_options *o)
     struct environment environment = {0};
     int status = config_load(&config, path, &diag);
     if (status == 0)
-        status = environment_open(&environment, config, NULL, &diag);
+        status = environment_check(&environment, config, clock_now_ns(), &diag);
     if (status == 0) {
+        print_rules(config, &environment);
         print_lists(&environment);
         print_policies(config, o);
         (void)printf("%s: right\n", path);

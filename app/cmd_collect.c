@@ -9,6 +9,7 @@
 #include "app/hunter.h"
 #include "app/options.h"
 #include "app/rebuild.h"
+#include "app/reloads.h"
 #include "app/signals.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -140,24 +141,50 @@ static int session_load(struct session *s, const char *path, struct diag *diag)
     if (status == 0)
         status = s->environment == NULL ? ERR_NOMEM
                                         : environment_open(s->environment, s->config, NULL, diag);
-    if (status == 0)
+    if (status == 0) {
+        struct rule_counts c = rule_count(s->environment->rules);
         lists_log(&s->environment->lists, s->environment->indicators, diag);
+        log_info("collect", "rules were read",
+                 "files=%zu rules=%zu idle=%zu correlations=%zu filters=%zu", c.files, c.rules,
+                 c.idle, c.correlations, c.filters);
+    }
     return status;
 }
 
-/* The detectors' states as of the end of the log. */
-static int session_watch(struct session *s, struct store *store, struct diag *diag)
+/*
+ * The detectors' states as of the end of the log, whose rows are judged with what was in force then;
+ * what is in force now is for the rows to come. `before`: a session that may have it loaded, or NULL.
+ */
+static int session_watch(struct session *s, struct store *store, const struct session *before,
+                         struct diag *diag)
 {
     int64_t start = clock_monotonic_ns();
-    struct watch_options options = {.config = s->config,
-                                    .indicators = s->environment->indicators,
-                                    .rules = s->environment->rules,
+    const struct watch_sets now = {.config = s->config,
+                                   .indicators = s->environment->indicators,
+                                   .rules = s->environment->rules};
+    struct watch_options options = {.config = now.config,
+                                    .indicators = now.indicators,
+                                    .rules = now.rules,
                                     .seed = watch_seed(store_id(store))};
+    const struct past_options loaded = {
+        .dir = config_path(s->config, "data"),
+        .loaded = {s->environment, before == NULL ? NULL : before->environment}};
     struct rebuild_stats stats = {0};
-    int status = watch_new(&s->watch, &options);
-    struct rebuild_options rebuild = {.dir = config_path(s->config, "data"), .watch = s->watch};
+    struct past *past = NULL;
+    int status = past_new(&past, &loaded);
+    if (status == 0)
+        status = watch_new(&s->watch, &options);
+    struct rebuild_options rebuild = {
+        .dir = config_path(s->config, "data"), .watch = s->watch, .past = past, .now = &now};
     if (status == 0)
         status = rebuild_run(&rebuild, &stats, diag);
+    if (status == 0)
+        status = watch_change(s->watch, &now);
+    if (status != 0) {
+        watch_free(s->watch);
+        s->watch = NULL;
+    }
+    past_free(past);
     if (status == 0 && stats.frames != 0) {
         log_info("collect", "detection goes on where the log ends",
                  "snapshots=%zu frames=%llu rows=%llu took_ms=%lld", stats.snapshots,
@@ -190,9 +217,10 @@ static int session_hunt(struct session *s, struct store *store)
     return hunter_plan(&s->hunter, &options);
 }
 
-static void session_observe(struct session *s)
+static void session_observe(struct session *s, const struct reloads *reloads)
 {
     collector_observe(s->collector);
+    reloads_observe(reloads, s->environment, collector_metrics(s->collector));
     hunter_observe(s->hunter, collector_metrics(s->collector));
     const struct outputs_look look = {.tally = collector_tally(s->collector),
                                       .metrics = collector_metrics(s->collector),
@@ -201,10 +229,10 @@ static void session_observe(struct session *s)
     outputs_observe(s->outputs, &look);
 }
 
-static int session_start(struct session *s, struct store *store, const char *brokers,
-                         struct diag *diag)
+static int session_start(struct session *s, struct store *store, const struct session *before,
+                         const char *brokers, struct diag *diag)
 {
-    int status = session_watch(s, store, diag);
+    int status = session_watch(s, store, before, diag);
     if (status == 0)
         status = session_outputs(s, store, brokers, diag);
     struct collector_options options = {.config = s->config,
@@ -262,10 +290,12 @@ static void say_not_reloaded(const struct collect_command *o, struct diag *diag)
 }
 
 /* Replace the session by one of the file as it is now, or keep it where that cannot be. */
-static int reload(struct session *s, struct store *store, const struct collect_command *o)
+static int reload(struct session *s, struct store *store, const struct collect_command *o,
+                  struct reloads *reloads)
 {
     struct diag diag = {0};
     struct session next;
+    int64_t read_ns = clock_now_ns();
     int status = session_load(&next, o->config, &diag);
     if (status == 0) {
         status = session_stop(s);
@@ -273,19 +303,22 @@ static int reload(struct session *s, struct store *store, const struct collect_c
         if (status == ERR_AGAIN)
             status = 0;
         if (status == 0)
-            status = session_start(&next, store, o->brokers, &diag);
+            status = session_start(&next, store, s, o->brokers, &diag);
         if (status == 0) {
             session_free(s);
             *s = next;
+            reloads_take(reloads, read_ns);
             log_info("collect", "reloaded", "config=%s", o->config);
             diag_release(&diag);
             return 0;
         }
         (void)session_stop(&next);
+        reloads_refuse(reloads);
         say_not_reloaded(o, &diag);
         if (s->collector == NULL && status == ERR_CONF)
-            status = session_start(s, store, o->brokers, &diag);
+            status = session_start(s, store, &next, o->brokers, &diag);
     } else {
+        reloads_refuse(reloads);
         say_not_reloaded(o, &diag);
         status = 0;
     }
@@ -297,7 +330,10 @@ static int reload(struct session *s, struct store *store, const struct collect_c
 static int run(const struct collect_command *o, struct session *s, struct store *store,
                struct diag *diag)
 {
-    int status = session_start(s, store, o->brokers, diag);
+    struct reloads reloads = {.loaded_ns = clock_now_ns()};
+    int status = session_start(s, store, NULL, o->brokers, diag);
+    if (status == 0)
+        session_observe(s, &reloads);
     if (status == 0)
         log_info("collect", "started", "data=%s seq=%llu", config_path(s->config, "data"),
                  (unsigned long long)store_last_seq(store));
@@ -306,9 +342,9 @@ static int run(const struct collect_command *o, struct session *s, struct store 
         if (event == SIGNALS_END)
             break;
         if (event == SIGNALS_RELOAD)
-            status = reload(s, store, o);
+            status = reload(s, store, o, &reloads);
         if (status == 0) {
-            session_observe(s);
+            session_observe(s, &reloads);
             status = collector_error(s->collector);
         }
     }

@@ -285,7 +285,7 @@ static int judge_again(const struct replay_command *o)
     struct diag diag = {0};
     struct config *config = NULL;
     uint64_t different = 0;
-    int status = config_load(&config, o->config, &diag);
+    int status = o->config == NULL ? 0 : config_load(&config, o->config, &diag);
     const struct rejudge rejudge = {.dir = o->log, .config = config, .rules = o->rules};
     if (status == 0)
         status = rejudge_run(&rejudge, &different, &diag);

@@ -20,6 +20,7 @@ static const char USAGE[] =
 
 enum {
     FILTERS_SHOWN = 8,
+    JAPAN_MINUTES = 9 * 60,
 };
 
 struct status_command {
@@ -164,6 +165,29 @@ static void print_outputs(const struct status_page *p)
     }
 }
 
+/* What rows are judged with, and whether it is what the files say. */
+static void print_rules(const struct status_page *p)
+{
+    struct slice none = SLICE("");
+    struct clock_civil t;
+    double loaded = status_page_value(p, "sekisho_loaded_seconds", none, 0);
+    if (loaded <= 0)
+        return;
+    clock_to_civil(&t, (int64_t)loaded * CLOCK_NS_PER_SECOND + JAPAN_MINUTES * CLOCK_NS_PER_MINUTE);
+    (void)printf("%.0f rules, %.0f correlations, %.0f filters, %.0f indicators, read "
+                 "%04d-%02d-%02d %02d:%02d:%02d JST; reloads %.0f taken, %.0f refused\n",
+                 status_page_value(p, "sekisho_rules", SLICE("rule"), 0),
+                 status_page_value(p, "sekisho_rules", SLICE("correlation"), 0),
+                 status_page_value(p, "sekisho_rules", SLICE("filter"), 0),
+                 status_page_value(p, "sekisho_indicators", none, 0), t.year, t.month, t.day,
+                 t.hour, t.minute, t.second,
+                 status_page_value(p, "sekisho_reloads", SLICE("taken"), 0),
+                 status_page_value(p, "sekisho_reloads", SLICE("refused"), 0));
+    if (status_page_value(p, "sekisho_reload_refused", none, 0) > 0)
+        (void)puts("THE LAST RELOAD WAS REFUSED: the configuration before it stays in force; "
+                   "sekisho check says what is wrong");
+}
+
 static void print_table(const struct looks *l)
 {
     (void)printf("%-24s %10s %12s %8s %8s %10s %9s\n", "municipality/source", "lines/s", "events",
@@ -191,6 +215,7 @@ static void print_table(const struct looks *l)
     print_alerts(p);
     print_filters(p);
     print_outputs(p);
+    print_rules(p);
     (void)printf("cpu %.2f cores (workers %.2f, commit %.2f), memory %.0f MB%s\n",
                  rate(l, "sekisho_cpu_seconds", none), rate(l, "sekisho_cpu_workers_seconds", none),
                  rate(l, "sekisho_cpu_commit_seconds", none),

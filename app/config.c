@@ -108,6 +108,7 @@ static bool is_made(enum config_file file)
 
 struct config {
     struct conf *conf;
+    bool past; /* config_load_past() */
     struct buf bytes;
     struct arena arena;
     const char *files[CONFIG_FILES]; /* resolved; NULL when not given */
@@ -313,6 +314,8 @@ static void pass_on(const struct config *c, const struct conf_node *node, struct
 
 static void check_sources(struct config *c, const struct conf_node *sources, struct diag *diag)
 {
+    if (c->past)
+        return; /* it was checked when its rows were read */
     for (const struct conf_node *n = sources == NULL ? NULL : sources->first; n != NULL;
          n = n->next) {
         const struct conf_node *format = conf_find(n, "format");
@@ -389,13 +392,37 @@ static int load_files(struct config *c, struct diag *diag)
         if (c->files[i] == NULL)
             return ERR_NOMEM;
         struct file_info info;
-        if (!is_made((enum config_file)i) && file_stat(&info, c->files[i]) != 0) {
+        if (!c->past && !is_made((enum config_file)i) && file_stat(&info, c->files[i]) != 0) {
             conf_error(c->conf, conf_find(conf_root(c->conf), FILE_KEYS[i]), diag,
                        "cannot read %s; give the path of a file, relative to this one",
                        c->files[i]);
         }
     }
     return 0;
+}
+
+/* Everything behind the table's own checks. */
+static int load_parts(struct config *c, struct diag *diag)
+{
+    size_t before = diag->count;
+    int status = load_tenants(c, diag);
+    check_sources(c, conf_find(conf_root(c->conf), "sources"), diag);
+    const struct conf_node *prefix = conf_find(conf_root(c->conf), "kafka.prefix");
+    if (prefix != NULL && !slice_starts(prefix->text, SLICE("seclog.raw."))) {
+        conf_error(c->conf, prefix, diag,
+                   "topics are named seclog.raw.<code6>.<source>; begin "
+                   "the prefix with seclog.raw.");
+    }
+    output_config_check(c->conf, diag);
+    if (status == 0)
+        status = load_files(c, diag);
+    return status == 0 && diag->count != before ? ERR_CONF : status;
+}
+
+static int parse(struct config *c, struct slice bytes, const char *name, struct diag *diag)
+{
+    return conf_parse(&c->conf, KEYS, KEYS_COUNT, bytes.len == 0 ? SLICE("data: .\n") : bytes, name,
+                      diag);
 }
 
 int config_load(struct config **out, const char *path, struct diag *diag)
@@ -405,30 +432,36 @@ int config_load(struct config **out, const char *path, struct diag *diag)
         return ERR_NOMEM;
     int status = 0;
     if (path == NULL) {
-        status = conf_parse(&c->conf, KEYS, KEYS_COUNT, SLICE("data: .\n"), "defaults", diag);
+        status = parse(c, SLICE(""), "defaults", diag);
     } else {
         status = conf_load(&c->conf, KEYS, KEYS_COUNT, path, diag);
         if (status == 0)
             status = file_read_all(&c->bytes, path, CONFIG_FILE_BYTES_MAX);
     }
-    if (status == 0) {
-        size_t before = diag->count;
-        status = load_tenants(c, diag);
-        check_sources(c, conf_find(conf_root(c->conf), "sources"), diag);
-        const struct conf_node *prefix = conf_find(conf_root(c->conf), "kafka.prefix");
-        if (prefix != NULL && !slice_starts(prefix->text, SLICE("seclog.raw."))) {
-            conf_error(c->conf, prefix, diag,
-                       "topics are named seclog.raw.<code6>.<source>; begin "
-                       "the prefix with seclog.raw.");
-        }
-        output_config_check(c->conf, diag);
-        if (status == 0)
-            status = load_files(c, diag);
-        if (path == NULL)
-            c->files[CONFIG_DATA] = NULL;
-        if (status == 0 && diag->count != before)
-            status = ERR_CONF;
+    if (status == 0)
+        status = load_parts(c, diag);
+    if (status == 0 && path == NULL)
+        c->files[CONFIG_DATA] = NULL;
+    if (status != 0) {
+        config_free(c);
+        return status;
     }
+    *out = c;
+    return 0;
+}
+
+int config_load_past(struct config **out, struct slice bytes, struct diag *diag)
+{
+    struct config *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return ERR_NOMEM;
+    c->past = true;
+    buf_slice(&c->bytes, bytes);
+    int status = buf_ok(&c->bytes) ? 0 : ERR_NOMEM;
+    if (status == 0)
+        status = parse(c, bytes, "configuration of the log", diag);
+    if (status == 0)
+        status = load_parts(c, diag);
     if (status != 0) {
         config_free(c);
         return status;

@@ -24,6 +24,11 @@ struct config_source {
 
 /* Read and check a file; NULL as path gives the defaults without `data` and without municipalities. */
 int config_load(struct config **out, const char *path, struct diag *diag);
+/*
+ * The same from bytes that a log names: what rows are judged with. No other file is looked at, so the
+ * formats of sources are not known. `bytes` may be empty.
+ */
+int config_load_past(struct config **out, struct slice bytes, struct diag *diag);
 void config_free(struct config *c);
 
 /* The scalars, by the paths of app/config.def. */

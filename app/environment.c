@@ -1,5 +1,6 @@
 #include "app/environment.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -7,15 +8,13 @@
 #include "base/file.h"
 
 /* Sigma rules and the lists beside them; errors of all files at once. */
-static int load_rules(struct environment *e, const char *path, struct diag *diag)
+static int load_rules(struct environment *e, const struct rule_options *what, struct diag *diag)
 {
-    const struct rule_options options = {.path = path,
-                                         .lists = true,
-                                         .names = SIGMA_NAMES_FIELDS,
-                                         .scoped = true,
-                                         .now_ns = CLOCK_NONE,
-                                         .record = &e->rule_bytes};
-    if (path == NULL)
+    struct rule_options options = *what;
+    options.lists = true;
+    options.names = SIGMA_NAMES_FIELDS;
+    options.scoped = true;
+    if (options.path == NULL && options.recorded.len == 0)
         return 0;
     struct rule_set *rules = calloc(1, sizeof(*rules));
     int status = rules == NULL ? ERR_NOMEM : rule_load(rules, &options, diag);
@@ -27,40 +26,200 @@ static int load_rules(struct environment *e, const char *path, struct diag *diag
     return 0;
 }
 
-int environment_open(struct environment *out, const struct config *config, const char *rules,
-                     struct diag *diag)
+static int open_suffixes(struct environment *e, const char *path, struct diag *diag)
 {
-    struct environment e = {0};
+    if (domain_open(&e->domains, path) == 0)
+        return 0;
+    diag_add(diag, path != NULL ? path : "public_suffix_list", 0, 0,
+             "no readable public suffix list; install the package publicsuffix or give a path");
+    return ERR_CONF;
+}
+
+static int open_databases(struct environment *e, const struct config *config, struct diag *diag)
+{
     const char *country = config_path(config, "mmdb.country");
     const char *asn = config_path(config, "mmdb.asn");
-    if ((country != NULL || asn != NULL) && geo_open(&e.geo, country, asn) != 0) {
-        diag_add(
-            diag, country != NULL ? country : asn, 0, 0,
-            "no readable MaxMind database; give the path of an .mmdb file or leave the key out");
-        return ERR_CONF;
-    }
-    const char *suffixes = config_path(config, "public_suffix_list");
-    if (domain_open(&e.domains, suffixes) != 0) {
-        diag_add(diag, suffixes != NULL ? suffixes : "public_suffix_list", 0, 0,
-                 "no readable public suffix list; install the package publicsuffix or give a path");
-        environment_close(&e);
-        return ERR_CONF;
-    }
-    int status = lists_read(&e.lists, config, diag);
+    if ((country == NULL && asn == NULL) || geo_open(&e->geo, country, asn) == 0)
+        return 0;
+    diag_add(diag, country != NULL ? country : asn, 0, 0,
+             "no readable MaxMind database; give the path of an .mmdb file or leave the key out");
+    return ERR_CONF;
+}
+
+static int open_lists(struct environment *e, const struct lists_origin *origin, struct diag *diag)
+{
+    int status = lists_read_from(&e->lists, e->config, origin, diag);
     if (status == 0)
-        status = lists_build(&e.indicators, &e.lists, e.domains, diag);
-    if (status == 0 && e.lists.count > ENVIRONMENT_LISTS_MAX) {
+        status = lists_build(&e->indicators, &e->lists, e->domains, diag);
+    if (status == 0 && e->lists.count > ENVIRONMENT_LISTS_MAX) {
         diag_add(diag, "lists", 0, 0, "more than %d lists; join some of them",
                  ENVIRONMENT_LISTS_MAX);
         status = ERR_CONF;
     }
+    return status;
+}
+
+/* --- names --- */
+
+static int name_judged(struct environment *e, const char *prefix, struct slice name,
+                       struct slice content, const struct sha256 *hash)
+{
+    struct buf full = {0};
+    struct frame_env *env = &e->judged[e->judged_count];
+    buf_text(&full, prefix);
+    buf_slice(&full, name);
+    const char *kept = arena_copy(&e->names, buf_content(&full));
+    *env = (struct frame_env){.name = slice_of(kept, full.len), .bytes = content.len};
+    buf_release(&full);
+    if (kept == NULL)
+        return ERR_NOMEM;
+    if (hash != NULL)
+        env->sha256 = *hash;
+    int status = hash != NULL ? 0 : sha256_of(&env->sha256, content);
+    e->judged_count += status == 0;
+    return status;
+}
+
+/* Of the file as it is now, which was read a moment ago. */
+static int name_suffixes(struct environment *e)
+{
+    const char *path = config_path(e->config, "public_suffix_list");
+    struct buf content = {0};
+    if (path == NULL)
+        return 0;
+    int status = file_read_all(&content, path, ENVIRONMENT_BLOB_BYTES_MAX);
     if (status == 0)
-        status = load_rules(&e, rules != NULL ? rules : config_path(config, "rules"), diag);
+        status = name_judged(e, "", SLICE("public_suffix_list"), buf_content(&content), NULL);
+    buf_release(&content);
+    return status;
+}
+
+static int name_parts(struct environment *e, struct slice rules)
+{
+    e->judged = calloc(3 + e->lists.count, sizeof(*e->judged));
+    if (e->judged == NULL)
+        return ERR_NOMEM;
+    int status = name_judged(e, "", SLICE("config"), config_bytes(e->config), NULL);
+    if (status == 0)
+        status = name_judged(e, "", SLICE("rules"), rules, NULL);
+    for (size_t i = 0; i < e->lists.count && status == 0; i++) {
+        const struct list_file *f = &e->lists.files[i];
+        status = name_judged(e, "list/", f->source.name, f->source.content, &f->hash);
+    }
+    return status;
+}
+
+bool environment_is(const struct environment *e,
+                    const struct frame_env *(*find)(const void *self, struct slice name),
+                    const void *self)
+{
+    assert(e->judged_count != 0);
+    for (size_t i = 0; i < e->judged_count; i++) {
+        const struct frame_env *env = &e->judged[i];
+        const struct frame_env *other = find(self, env->name);
+        if (other == NULL ? env->bytes != 0 : !sha256_equal(&other->sha256, &env->sha256))
+            return false;
+    }
+    return true;
+}
+
+static int open_now(struct environment *out, const struct config *config,
+                    const struct rule_options *rules, struct diag *diag)
+{
+    struct environment e = {.config = config};
+    struct rule_options what = *rules;
+    what.record = &e.rule_bytes;
+    if (what.path == NULL)
+        what.path = config_path(config, "rules");
+    int status = open_databases(&e, config, diag);
+    if (status == 0)
+        status = open_suffixes(&e, config_path(config, "public_suffix_list"), diag);
+    if (status == 0)
+        status = open_lists(&e, NULL, diag);
+    if (status == 0)
+        status = load_rules(&e, &what, diag);
+    if (status == 0)
+        status = name_parts(&e, buf_content(&e.rule_bytes));
+    if (status == 0)
+        status = name_suffixes(&e);
     if (status != 0) {
         environment_close(&e);
         return status;
     }
     e.feed = (struct feed_environment){.geo = e.geo, .domains = e.domains};
+    *out = e;
+    return 0;
+}
+
+int environment_open_databases(struct environment *out, const struct config *config,
+                               struct diag *diag)
+{
+    struct environment e = {.config = config};
+    int status = open_databases(&e, config, diag);
+    if (status == 0)
+        status = open_suffixes(&e, config_path(config, "public_suffix_list"), diag);
+    if (status != 0) {
+        environment_close(&e);
+        return status;
+    }
+    e.feed = (struct feed_environment){.geo = e.geo, .domains = e.domains};
+    *out = e;
+    return 0;
+}
+
+int environment_open(struct environment *out, const struct config *config, const char *rules,
+                     struct diag *diag)
+{
+    const struct rule_options what = {.path = rules, .now_ns = CLOCK_NONE};
+    return open_now(out, config, &what, diag);
+}
+
+int environment_check(struct environment *out, const struct config *config, int64_t now_ns,
+                      struct diag *diag)
+{
+    const struct rule_options what = {.now_ns = now_ns};
+    return open_now(out, config, &what, diag);
+}
+
+/* Adapts a log's names to those of lists. */
+static int read_list(void *self, struct slice name, struct buf *out)
+{
+    const struct environment_origin *origin = self;
+    struct buf full = {0};
+    buf_text(&full, "list/");
+    buf_slice(&full, name);
+    int status = buf_ok(&full) ? origin->read(origin->self, buf_content(&full), out) : ERR_NOMEM;
+    buf_release(&full);
+    return status;
+}
+
+int environment_open_past(struct environment *out, const struct config *config,
+                          const struct environment_origin *origin, struct diag *diag)
+{
+    struct environment e = {.config = config};
+    struct environment_origin from = *origin;
+    const struct lists_origin lists = {.read = read_list, .self = &from};
+    bool named = conf_text(config_root(config), "public_suffix_list") != NULL;
+    struct buf rules = {0};
+    named = named && origin->suffixes != NULL;
+    int status = open_suffixes(&e, named ? origin->suffixes_path : NULL, diag);
+    if (status == 0)
+        status = open_lists(&e, &lists, diag);
+    if (status == 0)
+        status = origin->read(origin->self, SLICE("rules"), &rules);
+    const struct rule_options what = {.recorded = buf_content(&rules), .now_ns = CLOCK_NONE};
+    if (status == 0)
+        status = load_rules(&e, &what, diag);
+    if (status == 0)
+        status = name_parts(&e, buf_content(&rules));
+    if (status == 0 && named)
+        status = name_judged(&e, "", origin->suffixes->name, SLICE(""), &origin->suffixes->sha256);
+    buf_release(&rules);
+    if (status != 0) {
+        environment_close(&e);
+        return status;
+    }
+    lists_release(&e.lists);
     *out = e;
     return 0;
 }
@@ -74,6 +233,7 @@ void environment_close(struct environment *e)
     buf_release(&e->rule_bytes);
     indicator_set_free(e->indicators);
     arena_release(&e->names);
+    free(e->judged);
     geo_close(e->geo);
     domain_close(e->domains);
     *e = (struct environment){0};
@@ -95,9 +255,19 @@ static int record_blob(struct store *store, struct slice name, struct slice cont
     return 0;
 }
 
+static const struct frame_env *find_current(const void *self, struct slice name)
+{
+    return store_env_find(self, name);
+}
+
+bool environment_is_current(const struct environment *e, const struct store *store)
+{
+    return environment_is(e, find_current, store);
+}
+
 /* The lists as they were read, whatever the files have become. */
-static int record_lists(struct environment *e, struct store *store, struct arena *names,
-                        struct frame_env *envs, size_t *count)
+static int record_lists(struct environment *e, struct store *store, struct frame_env *envs,
+                        size_t *count)
 {
     int status = 0;
     for (size_t i = 0; i < e->lists.count && status == 0; i++) {
@@ -105,18 +275,51 @@ static int record_lists(struct environment *e, struct store *store, struct arena
         struct buf name = {0};
         buf_text(&name, "list/");
         buf_slice(&name, file->source.name);
-        const char *kept = arena_copy(names, buf_content(&name));
+        const char *kept = arena_copy(&e->names, buf_content(&name));
         status = kept == NULL ? ERR_NOMEM
                               : record_blob(store, slice_of(kept, name.len),
                                             buf_content(&file->content), envs, count);
         buf_release(&name);
     }
-    lists_release(&e->lists);
     return status;
 }
 
-int environment_record(struct environment *e, struct store *store, const struct config *config,
-                       struct frame_env *envs, size_t *count)
+/* A blob that was put before, where the log has come to name another one; or none, where there was none. */
+static int record_again(struct store *store, const struct frame_env *env, struct frame_env *envs,
+                        size_t *count)
+{
+    const struct frame_env *now = store_env_find(store, env->name);
+    if (now == NULL ? env->bytes == 0 : sha256_equal(&now->sha256, &env->sha256))
+        return 0;
+    if (env->bytes == 0)
+        return record_blob(store, env->name, SLICE(""), envs, count);
+    envs[(*count)++] = *env;
+    return 0;
+}
+
+static int record_all_again(const struct environment *e, struct store *store,
+                            struct frame_env *envs, size_t *count)
+{
+    int status = 0;
+    for (size_t i = 0; i < e->judged_count && status == 0; i++)
+        status = record_again(store, &e->judged[i], envs, count);
+    for (size_t i = 0; i < e->database_count && status == 0; i++)
+        status = record_again(store, &e->databases[i], envs, count);
+    return status;
+}
+
+static int record_database(struct environment *e, struct store *store, struct slice name,
+                           struct slice content)
+{
+    struct frame_env *env = &e->databases[e->database_count];
+    int status = store_env_put(store, env, name, content);
+    e->database_count += status == 0;
+    return status;
+}
+
+/* The first two are the databases. */
+static int record_files(struct environment *e, struct store *store, struct frame_env *envs,
+                        size_t *count)
 {
     static const struct {
         struct slice name;
@@ -126,20 +329,38 @@ int environment_record(struct environment *e, struct store *store, const struct 
         {{.data = "mmdb.asn", .len = 8}, "mmdb.asn"},
         {{.data = "public_suffix_list", .len = 18}, "public_suffix_list"},
     };
-    *count = 0;
-    int status = record_blob(store, SLICE("config"), config_bytes(config), envs, count);
+    int status = 0;
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]) && status == 0; i++) {
-        const char *path = config_path(config, FILES[i].key);
+        const char *path = config_path(e->config, FILES[i].key);
         struct buf content = {0};
         if (path == NULL)
             continue;
         status = file_read_all(&content, path, ENVIRONMENT_BLOB_BYTES_MAX);
+        if (status == 0 && i < sizeof(e->databases) / sizeof(e->databases[0]))
+            status = record_database(e, store, FILES[i].name, buf_content(&content));
         if (status == 0)
             status = record_blob(store, FILES[i].name, buf_content(&content), envs, count);
         buf_release(&content);
     }
-    if (status == 0 && e->rule_bytes.len != 0)
+    return status;
+}
+
+int environment_record(struct environment *e, struct store *store, const struct config *config,
+                       struct frame_env *envs, size_t *count)
+{
+    *count = 0;
+    if (e->recorded)
+        return record_all_again(e, store, envs, count);
+    e->database_count = 0;
+    int status = record_blob(store, SLICE("config"), config_bytes(config), envs, count);
+    if (status == 0)
+        status = record_files(e, store, envs, count);
+    if (status == 0 && (e->rule_bytes.len != 0 || store_env_find(store, SLICE("rules")) != NULL))
         status = record_blob(store, SLICE("rules"), buf_content(&e->rule_bytes), envs, count);
+    if (status == 0)
+        status = record_lists(e, store, envs, count);
     buf_release(&e->rule_bytes);
-    return status == 0 ? record_lists(e, store, &e->names, envs, count) : status;
+    lists_release(&e->lists);
+    e->recorded = status == 0;
+    return status;
 }

@@ -90,11 +90,19 @@ static int describe_source(struct list_file *f, const struct config *config, str
     return 0;
 }
 
-static int read_file(struct list_file *f, const struct config *config, struct diag *diag)
+static int read_content(struct list_file *f, const struct lists_origin *origin)
+{
+    if (origin != NULL)
+        return origin->read(origin->self, node_text(f->node, "name"), &f->content);
+    return file_read_all(&f->content, buf_string(&f->path), LISTS_FILE_BYTES_MAX);
+}
+
+static int read_file(struct list_file *f, const struct config *config,
+                     const struct lists_origin *origin, struct diag *diag)
 {
     const struct conf_node *file = conf_find(f->node, "file");
     conf_resolve(&f->path, config_conf(config), conf_text(f->node, "file"));
-    int status = file_read_all(&f->content, buf_string(&f->path), LISTS_FILE_BYTES_MAX);
+    int status = read_content(f, origin);
     if (status == ERR_NOMEM)
         return status;
     if (status == ERR_RANGE) {
@@ -124,6 +132,12 @@ static void check_name(const struct lists *l, const struct config *config, struc
 
 int lists_read(struct lists *out, const struct config *config, struct diag *diag)
 {
+    return lists_read_from(out, config, NULL, diag);
+}
+
+int lists_read_from(struct lists *out, const struct config *config,
+                    const struct lists_origin *origin, struct diag *diag)
+{
     const struct conf_node *section = conf_find(config_root(config), "lists");
     struct lists l = {0};
     size_t before = diag->count;
@@ -140,7 +154,7 @@ int lists_read(struct lists *out, const struct config *config, struct diag *diag
          n != NULL && status == 0; n = n->next) {
         struct list_file *f = &l.files[l.count++];
         f->node = n;
-        status = read_file(f, config, diag);
+        status = read_file(f, config, origin, diag);
         if (status == 0)
             check_name(&l, config, diag);
     }
@@ -338,5 +352,5 @@ void lists_log(const struct lists *lists, const struct indicator_set *set, struc
         buf_release(&unused);
     }
     if (diag->count != 0)
-        log_warn("lists", "not all of the lists can be used", "why=%s", diag_text(diag));
+        log_warn("lists", "not all of the lists and rules can be used", "why=%s", diag_text(diag));
 }

@@ -34,6 +34,13 @@ struct lists {
 
 /* Read every file. All that is wrong with the section is said in one pass. */
 int lists_read(struct lists *out, const struct config *config, struct diag *diag);
+/* The same with contents from elsewhere: read() appends that of the list of a name, or fails. */
+struct lists_origin {
+    int (*read)(void *self, struct slice name, struct buf *out);
+    void *self;
+};
+int lists_read_from(struct lists *out, const struct config *config,
+                    const struct lists_origin *origin, struct diag *diag);
 void lists_release(struct lists *lists);
 
 /*

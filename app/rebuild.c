@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 
 enum {
     PREVALENCE_BYTES_MAX = 256 << 20,
@@ -18,9 +19,11 @@ enum {
 struct known {
     struct known *next;
     uint32_t tenant;
-    uint64_t after_seq; /* its snapshot has this frame and all before it */
-    struct detect_tenant *detect;
-    uint32_t batches; /* of the frame at hand so far */
+    uint64_t after_seq;                   /* its snapshot has this frame and all before it */
+    struct sha256 prev_hash;              /* of that frame */
+    const struct snapshot_file *snapshot; /* to be loaded when that frame is passed; or NULL */
+    struct detect_tenant *detect;         /* NULL until then */
+    uint32_t batches;                     /* of the frame at hand so far */
 };
 
 /* Batches that were filled in turns, of the frame at hand. */
@@ -43,6 +46,10 @@ struct rebuild {
     struct interleaved *interleaved;
     struct arena arena; /* of the frame */
     struct buf state;
+    struct snapshot_file *files; /* snapshots, the newest first within a tenant */
+    bool *bad;                   /* of each: it turned out to be of no use */
+    size_t file_count;
+    bool restart;       /* a snapshot that was chosen is of no use */
     struct buf signals; /* that the rows of the frame gave */
     int64_t tick_ns;
 };
@@ -65,15 +72,16 @@ static int known_add(struct known **out, struct rebuild *r, uint32_t tenant)
     if (k == NULL)
         return ERR_NOMEM;
     k->tenant = tenant;
-    int status = watch_tenant(&k->detect, r->o->watch, tenant, r->o->alert, r->o->self);
-    if (status != 0) {
-        free(k);
-        return status;
-    }
     k->next = *place;
     *place = k;
     *out = k;
     return 0;
+}
+
+/* Its state, in the watch and under the sets of now. */
+static int known_open(struct rebuild *r, struct known *k)
+{
+    return watch_tenant(&k->detect, r->o->watch, k->tenant, r->o->alert, r->o->self);
 }
 
 /* -------------------------------------------------------------------------- snapshots */
@@ -97,47 +105,157 @@ static int load_prevalence(struct rebuild *r, const struct sha256 *hash)
     return status;
 }
 
-/* The newest usable snapshot of a tenant; *i moves behind the tenant's files. */
-static int load_tenant(struct rebuild *r, const struct snapshot_file *files, size_t count,
-                       size_t *i, struct snapshot_place *earliest)
+/* The newest snapshot of a tenant that may be usable; *i moves behind the tenant's files. */
+static int choose_snapshot(struct rebuild *r, size_t *i, struct snapshot_place *earliest)
 {
-    uint32_t tenant = files[*i].tenant;
+    uint32_t tenant = r->files[*i].tenant;
     struct known *k = NULL;
     bool wanted = tenant != PREFECTURE_CODE || watch_has_prefecture(r->o->watch);
-    for (; *i < count && files[*i].tenant == tenant; (*i)++) {
+    for (; *i < r->file_count && r->files[*i].tenant == tenant; (*i)++) {
         struct snapshot_place place;
-        if (!wanted || k != NULL || snapshot_read(&r->state, &place, r->o->dir, &files[*i]) != 0)
+        if (!wanted || k != NULL || r->bad[*i] ||
+            snapshot_read_place(&place, r->o->dir, &r->files[*i]) != 0)
             continue;
         int status = known_add(&k, r, tenant);
         if (status != 0)
             return status;
-        if (detect_tenant_load(k->detect, buf_content(&r->state)) != 0)
-            return ERR_NOTFOUND; /* of another program: none of them is of use */
+        k->snapshot = &r->files[*i];
         k->after_seq = place.at.next_seq;
-        r->stats->snapshots++;
+        k->prev_hash = place.at.prev_hash;
         if (earliest->at.next_seq == 0 || place.at.next_seq < earliest->at.next_seq)
             *earliest = place;
     }
     return k == NULL && wanted ? ERR_NOTFOUND : 0;
 }
 
-/*
- * States from snapshots, and the reader at the earliest of them. ERR_NOTFOUND: the log has to be
- * judged from its beginning, in a fresh watch.
- */
-static int load_snapshots(struct rebuild *r)
+/* What is in force before the frame at a place: the names of its file up to there. */
+static int read_names(struct rebuild *r, const struct log_position *at)
 {
-    struct snapshot_file *files = NULL;
+    if (r->o->past == NULL)
+        return 0;
+    const struct log_file_header *header = log_reader_header(r->reader);
+    int status = past_begin(r->o->past, header);
+    const struct log_position first = {.file_seq = at->file_seq,
+                                       .offset = header->bytes,
+                                       .next_seq = header->first_seq,
+                                       .prev_hash = header->last_hash};
+    if (status == 0)
+        status = log_reader_seek(r->reader, &first, NULL);
+    struct frame_view frame;
+    while (status == 0 && log_reader_position(r->reader).next_seq < at->next_seq) {
+        status = ledger_read(&frame, r->reader, NULL);
+        if (status == 0)
+            status = past_take(r->o->past, &frame);
+    }
+    return status;
+}
+
+/*
+ * Which snapshot each municipality begins with, and the reader at the earliest of them. ERR_NOTFOUND:
+ * the log has to be judged from its beginning, in a fresh watch.
+ */
+static int choose_snapshots(struct rebuild *r)
+{
     struct snapshot_place earliest = {0};
-    size_t count = 0;
-    int status = snapshot_list(&files, &count, r->o->dir);
-    for (size_t i = 0; i < count && status == 0;)
-        status = load_tenant(r, files, count, &i, &earliest);
-    free(files);
-    if (status != 0 || count == 0)
-        return status != 0 ? status : ERR_NOTFOUND;
-    status = log_reader_seek(r->reader, &earliest.at, NULL);
-    return status == 0 ? load_prevalence(r, &earliest.prevalence) : ERR_NOTFOUND;
+    int status = r->file_count == 0 ? ERR_NOTFOUND : 0;
+    for (size_t i = 0; i < r->file_count && status == 0;)
+        status = choose_snapshot(r, &i, &earliest);
+    if (status == 0 &&
+        (log_reader_seek(r->reader, &earliest.at, NULL) != 0 || read_names(r, &earliest.at) != 0))
+        status = ERR_NOTFOUND;
+    return status == 0 ? load_prevalence(r, &earliest.prevalence) : status;
+}
+
+/* A snapshot that was chosen is of no use: ERR_NOTFOUND, and the next try does without it. */
+static int refuse_snapshot(struct rebuild *r, const struct known *k)
+{
+    r->bad[k->snapshot - r->files] = true;
+    r->restart = true;
+    return ERR_NOTFOUND;
+}
+
+static int load_snapshot(struct rebuild *r, struct known *k)
+{
+    struct snapshot_place place;
+    int status = snapshot_read(&r->state, &place, r->o->dir, k->snapshot);
+    if (status == ERR_NOTFOUND)
+        return refuse_snapshot(r, k);
+    if (status == 0)
+        status = known_open(r, k);
+    if (status == 0)
+        status = detect_tenant_load(k->detect, buf_content(&r->state));
+    if (status == ERR_FORMAT) { /* of another program: none of them is of use */
+        r->file_count = 0;
+        r->restart = true;
+        return ERR_NOTFOUND;
+    }
+    k->snapshot = NULL;
+    r->stats->snapshots += status == 0;
+    return status;
+}
+
+/* Snapshots of the frame that was passed. */
+static int load_snapshots(struct rebuild *r, const struct frame_link *link)
+{
+    int status = 0;
+    for (struct known *k = r->known; k != NULL && status == 0; k = k->next) {
+        if (k->snapshot == NULL || k->after_seq > link->seq)
+            continue;
+        status = sha256_equal(&k->prev_hash, &link->prev_hash) ? load_snapshot(r, k)
+                                                               : refuse_snapshot(r, k);
+    }
+    return status;
+}
+
+/* At the end of the log: what is ahead of it is of another history. */
+static int check_snapshots(struct rebuild *r)
+{
+    int status = 0;
+    for (const struct known *k = r->known; k != NULL; k = k->next) {
+        if (k->snapshot != NULL)
+            status = refuse_snapshot(r, k);
+    }
+    return status;
+}
+
+/* ----------------------------------------------------------------------------- sets */
+
+/* Its correlations are gone, and so is its state: what comes later begins anew. */
+static void forget_prefecture(struct rebuild *r, uint64_t seq)
+{
+    struct known *k = known_of(r, PREFECTURE_CODE);
+    if (k == NULL)
+        return;
+    k->detect = NULL;
+    k->snapshot = NULL;
+    k->after_seq = seq - 1;
+}
+
+static int change_sets(struct rebuild *r, const struct frame_view *frame)
+{
+    struct watch_sets sets;
+    if (r->o->past == NULL)
+        return 0;
+    int status = past_take(r->o->past, frame);
+    if (status != 0 || !past_is_new(r->o->past))
+        return status;
+    struct diag why = {0};
+    status = past_sets(r->o->past, &sets, &why);
+    if (status == ERR_CONF && r->o->now != NULL) {
+        log_warn("detect", "rows of the log are judged with the sets of now: theirs cannot be read",
+                 "frame=%" PRIu64 " why=%s", frame->link.seq, diag_text(&why));
+        sets = *r->o->now;
+        status = 0;
+    }
+    if (status != 0)
+        diag_add_all(r->diag, &why);
+    diag_release(&why);
+    r->stats->changes += r->stats->frames != 0;
+    if (status == 0)
+        status = watch_change(r->o->watch, &sets);
+    if (status == 0 && !watch_has_prefecture(r->o->watch))
+        forget_prefecture(r, frame->link.seq);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------ rows */
@@ -211,6 +329,8 @@ static int judge_head(struct rebuild *r, const struct batch_head *head, uint64_t
 {
     struct known *k = known_of(r, head->tenant);
     int status = k == NULL ? known_add(&k, r, head->tenant) : 0;
+    if (status == 0 && seq > k->after_seq && k->detect == NULL)
+        status = known_open(r, k);
     if (status == 0 && seq > k->after_seq) {
         batch_reset(r->batch);
         status = codec_texts(r->codec, head, r->batch);
@@ -275,7 +395,8 @@ static int end_day(struct rebuild *r, const struct frame_view *frame)
     struct buf unused = {0};
     for (struct known *k = r->known; k != NULL; k = k->next) {
         buf_reset(&unused);
-        if (frame->link.seq > k->after_seq && detect_tenant_contribution(k->detect, &unused) != 0)
+        if (frame->link.seq > k->after_seq && k->detect != NULL &&
+            detect_tenant_contribution(k->detect, &unused) != 0)
             return ERR_NOMEM;
     }
     buf_release(&unused);
@@ -297,7 +418,7 @@ static void compare_states(struct rebuild *r, const struct frame_view *frame)
         uint32_t tenant = bytes_get32(item.data);
         struct known *k = known_of(r, tenant);
         buf_reset(&r->state);
-        if (k != NULL && detect_tenant_image(k->detect, &r->state) == 0)
+        if (k != NULL && k->detect != NULL && detect_tenant_image(k->detect, &r->state) == 0)
             hash_content(hash, buf_content(&r->state));
         if (k == NULL || memcmp(hash, item.data + 4, HASH_ID_BYTES) != 0)
             r->o->differs(r->o->self, tenant, frame->link.seq);
@@ -324,6 +445,10 @@ static int judge_prefecture(struct rebuild *r, const struct frame_view *frame, u
         status = known_add(&prefecture, r, PREFECTURE_CODE);
     if (status != 0 || frame->link.seq <= prefecture->after_seq)
         return status;
+    if (prefecture->detect == NULL)
+        status = known_open(r, prefecture);
+    if (status != 0)
+        return status;
     if (!r->o->from_start)
         buf_reset(&r->signals);
     while (!r->o->from_start && frame_next_blob(&item, &signals)) {
@@ -333,7 +458,7 @@ static int judge_prefecture(struct rebuild *r, const struct frame_view *frame, u
     while (!r->o->from_start && frame_next_watermark(&mark, &watermarks))
         prefecture_clock_add(&clock, mark.time_ns);
     for (const struct known *k = r->known; k != NULL && r->o->from_start; k = k->next) {
-        int64_t watermark = detect_tenant_watermark_ns(k->detect);
+        int64_t watermark = k->detect == NULL ? CLOCK_NONE : detect_tenant_watermark_ns(k->detect);
         if (k != prefecture && watermark != CLOCK_NONE)
             prefecture_clock_add(&clock, watermark);
     }
@@ -356,7 +481,7 @@ static int judge_tick(struct rebuild *r, const struct frame_view *frame)
     flags |= end ? DETECT_TICK_END : 0;
     buf_reset(&r->signals);
     for (struct known *k = r->known; k != NULL && status == 0; k = k->next) {
-        if (frame->link.seq <= k->after_seq || k->tenant == PREFECTURE_CODE)
+        if (frame->link.seq <= k->after_seq || k->detect == NULL || k->tenant == PREFECTURE_CODE)
             continue;
         status = give_controls(k, frame->controls);
         if (status == 0)
@@ -383,6 +508,9 @@ static int judge_frame(struct rebuild *r, const struct frame_view *frame)
     r->interleaved = NULL;
     for (struct known *k = r->known; k != NULL; k = k->next)
         k->batches = 0;
+    status = change_sets(r, frame);
+    if (status != 0)
+        return status;
     while (status == 0 && frame_next_blob(&item, &items))
         status = read_turns(r, item);
     if (status == 0)
@@ -401,17 +529,33 @@ static int judge_frame(struct rebuild *r, const struct frame_view *frame)
     return status;
 }
 
+/* Every frame from where the reader stands. */
+static int judge_frames(struct rebuild *r)
+{
+    struct frame_view frame;
+    int status = 0;
+    while (status == 0 && (status = ledger_read(&frame, r->reader, r->diag)) == 0) {
+        status = judge_frame(r, &frame);
+        if (status == 0)
+            status = load_snapshots(r, &frame.link);
+    }
+    return status == ERR_AGAIN ? check_snapshots(r) : status;
+}
+
 static int open_parts(struct rebuild *r)
 {
     struct log_reader_options options = {.dir = r->o->dir};
+    *r->stats = (struct rebuild_stats){0};
+    r->tick_ns = 0;
     r->codec = codec_new(1);
     r->batch = batch_new();
     if (r->codec == NULL || r->batch == NULL)
         return ERR_NOMEM;
-    return log_reader_open(&r->reader, &options, r->diag);
+    int status = r->o->past == NULL ? 0 : past_begin(r->o->past, NULL);
+    return status == 0 ? log_reader_open(&r->reader, &options, r->diag) : status;
 }
 
-static void release(struct rebuild *r)
+static void close_parts(struct rebuild *r)
 {
     struct known *next = NULL;
     for (struct known *k = r->known; k != NULL; k = next) {
@@ -420,37 +564,67 @@ static void release(struct rebuild *r)
     }
     r->known = NULL;
     log_reader_close(r->reader);
+    r->reader = NULL;
     codec_free(r->codec);
+    r->codec = NULL;
     batch_free(r->batch);
+    r->batch = NULL;
     arena_release(&r->arena);
-    buf_release(&r->state);
-    buf_release(&r->signals);
+    r->interleaved = NULL;
+}
+
+/* What was judged is forgotten, and the log read from its beginning. */
+static int open_again(struct rebuild *r)
+{
+    close_parts(r);
+    watch_forget(r->o->watch);
+    return open_parts(r);
+}
+
+static int list_snapshots(struct rebuild *r)
+{
+    if (r->o->from_start)
+        return 0;
+    int status = snapshot_list(&r->files, &r->file_count, r->o->dir);
+    if (status == 0)
+        r->bad = calloc(r->file_count + 1, sizeof(*r->bad));
+    return status == 0 && r->bad == NULL ? ERR_NOMEM : status;
+}
+
+/* With snapshots, as long as there are some that may be of use; else from the first frame. */
+static int run(struct rebuild *r)
+{
+    int status = 0;
+    do {
+        r->restart = false;
+        status = choose_snapshots(r);
+        if (status == ERR_NOTFOUND) {
+            r->file_count = 0;
+            status = open_again(r);
+        }
+        if (status == 0)
+            status = judge_frames(r);
+        if (r->restart)
+            status = open_again(r);
+    } while (status == 0 && r->restart);
+    return status;
 }
 
 int rebuild_run(const struct rebuild_options *options, struct rebuild_stats *stats,
                 struct diag *diag)
 {
     struct rebuild r = {.o = options, .stats = stats, .diag = diag};
-    *stats = (struct rebuild_stats){0};
     int status = open_parts(&r);
-    if (status == ERR_NOTFOUND) { /* no log yet */
-        release(&r);
-        return 0;
-    }
-    if (status == 0 && !options->from_start) {
-        status = load_snapshots(&r);
-        if (status == ERR_NOTFOUND) {
-            /* Whatever a snapshot gave is forgotten, and the log read from its beginning. */
-            release(&r);
-            watch_forget(options->watch);
-            r = (struct rebuild){.o = options, .stats = stats, .diag = diag};
-            *stats = (struct rebuild_stats){0};
-            status = open_parts(&r);
-        }
-    }
-    struct frame_view frame;
-    while (status == 0 && (status = ledger_read(&frame, r.reader, diag)) == 0)
-        status = judge_frame(&r, &frame);
-    release(&r);
-    return status == ERR_AGAIN ? 0 : status;
+    if (status == 0)
+        status = list_snapshots(&r);
+    if (status == 0)
+        status = run(&r);
+    else if (status == ERR_NOTFOUND) /* no log yet */
+        status = 0;
+    close_parts(&r);
+    free(r.files);
+    free(r.bad);
+    buf_release(&r.state);
+    buf_release(&r.signals);
+    return status;
 }

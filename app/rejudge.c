@@ -50,6 +50,53 @@ static int hidden_say(struct watch *watch)
     return h.status;
 }
 
+/* What rows are judged with: a configuration for all of them, or what the log names for each. */
+struct judges {
+    struct environment environment; /* of the configuration that was given */
+    struct config *defaults;        /* until the first frame names something */
+    struct past *past;              /* NULL: the environment, throughout */
+    struct watch_sets first;
+};
+
+static int open_judges(struct judges *j, const struct rejudge *what, const struct store *store,
+                       struct diag *diag)
+{
+    bool given = what->config != NULL || what->rules != NULL;
+    const struct past_options past = {.dir = what->dir, .loaded = {given ? &j->environment : NULL}};
+    int status = what->config == NULL ? config_load(&j->defaults, NULL, diag) : 0;
+    const struct config *config = what->config == NULL ? j->defaults : what->config;
+    j->first.config = config;
+    if (status == 0 && given)
+        status = environment_open(&j->environment, config, what->rules, diag);
+    if (status == 0 && given) {
+        j->first.indicators = j->environment.indicators;
+        j->first.rules = j->environment.rules;
+        if (!environment_is_current(&j->environment, store)) {
+            (void)fputs("all rows are judged with the configuration that was given; the log's last "
+                        "one is another\n",
+                        stderr);
+            return 0;
+        }
+    }
+    return status == 0 ? past_new(&j->past, &past) : status;
+}
+
+static void close_judges(struct judges *j)
+{
+    past_free(j->past);
+    environment_close(&j->environment);
+    config_free(j->defaults);
+}
+
+static void say(const struct rebuild_stats *stats, uint64_t different)
+{
+    (void)fprintf(stderr,
+                  "%" PRIu64 " frames, %" PRIu64 " events judged again, %" PRIu64
+                  " changes of what they are judged with, %" PRIu64 " states compared, %" PRIu64
+                  " different\n",
+                  stats->frames, stats->rows, stats->changes, stats->states, different);
+}
+
 int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *diag)
 {
     struct store_options options = {.dir = what->dir, .read_only = true};
@@ -58,17 +105,17 @@ int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *di
     struct watch *watch = NULL;
     struct rebuild_stats stats = {0};
     uint64_t count = 0;
-    struct environment environment = {0};
-    int status = environment_open(&environment, what->config, what->rules, diag);
+    struct judges judges = {0};
+    int status = store_open(&store, &options, diag);
     if (status == 0)
-        status = store_open(&store, &options, diag);
+        status = open_judges(&judges, what, store, diag);
     if (status == 0)
         status = alert_list_new(&alerts);
     if (status == 0) {
         struct watch_options wanted = {
-            .config = what->config,
-            .indicators = environment.indicators,
-            .rules = environment.rules,
+            .config = judges.first.config,
+            .indicators = judges.first.indicators,
+            .rules = judges.first.rules,
             .seed = watch_seed(store_id(store)),
             .rows_tick = memcmp(store_id(store), REJUDGE_REPLAY_ID, sizeof(REJUDGE_REPLAY_ID)) == 0,
             .tap = alert_list_add,
@@ -77,8 +124,9 @@ int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *di
     }
     struct rebuild_options rebuild = {.dir = what->dir,
                                       .watch = watch,
+                                      .past = judges.past,
                                       .from_start = true,
-                                      .differs = count_different,
+                                      .differs = judges.past == NULL ? NULL : count_different,
                                       .self = &count};
     if (status == 0)
         status = rebuild_run(&rebuild, &stats, diag);
@@ -87,15 +135,12 @@ int rejudge_run(const struct rejudge *what, uint64_t *different, struct diag *di
     if (status == 0)
         status = hidden_say(watch);
     if (status == 0) {
-        (void)fprintf(stderr,
-                      "%" PRIu64 " frames, %" PRIu64 " events judged again, %" PRIu64
-                      " states compared, %" PRIu64 " different\n",
-                      stats.frames, stats.rows, stats.states, count);
+        say(&stats, count);
         *different = count;
     }
     watch_free(watch);
     alert_list_free(alerts);
     store_close(store);
-    environment_close(&environment);
+    close_judges(&judges);
     return status;
 }

@@ -2,8 +2,11 @@
  * app/rejudge.h - the rows of a log judged again: what `sekisho replay --log` does.
  *
  * Every frame from the first is shown to fresh detectors, as a collector's restart would without
- * snapshots. What they say must be what the log holds as alerts, and their states must have the
- * hashes that the log names.
+ * snapshots, with the configuration, rules and lists that the log names for it (app/past.h). What they
+ * say must be what the log holds as alerts, and their states must have the hashes that the log names.
+ *
+ * A configuration that is given and is not the log's last one judges all rows instead: what it would
+ * have said. Then no states are compared.
  *
  * Threads:   the calling one.
  * Failures:  as rebuild_run().
@@ -18,8 +21,8 @@ extern const uint8_t REJUDGE_REPLAY_ID[16];
 
 struct rejudge {
     const char *dir;
-    const struct config *config;
-    const char *rules; /* in place of the configuration's, or NULL */
+    const struct config *config; /* or NULL */
+    const char *rules;           /* in place of the configuration's, or NULL */
 };
 
 /* Print the alerts to standard output. *different counts states with another hash. */

@@ -234,6 +234,92 @@ static int list_add(const struct reading *in, struct sigma_placeholder *out, con
     return err;
 }
 
+/* --- a record --- */
+
+struct record_item {
+    char path[RULE_PATH_BYTES_MAX];
+    struct slice text;
+};
+
+/* The next file of a record; false at its end, and where it is damaged: then something is left. */
+static bool record_next(struct record_item *out, struct slice *rest)
+{
+    const char *end = rest->len == 0 ? NULL : memchr(rest->data, '\n', rest->len);
+    size_t head = end == NULL ? 0 : (size_t)(end - rest->data);
+    const char *blank = end == NULL ? NULL : memrchr(rest->data, ' ', head);
+    if (blank == NULL || blank < rest->data + 4 || memcmp(rest->data, "== ", 3) != 0)
+        return false;
+    size_t path = (size_t)(blank - rest->data) - 3;
+    size_t len = 0;
+    for (const char *digit = blank + 1; digit < end; digit++) {
+        if (*digit < '0' || *digit > '9' || len > RULE_FILE_BYTES_MAX)
+            return false;
+        len = len * 10 + (size_t)(*digit - '0');
+    }
+    if (path >= sizeof(out->path) || len > RULE_FILE_BYTES_MAX || rest->len - head - 1 <= len)
+        return false;
+    memcpy(out->path, rest->data + 3, path);
+    out->path[path] = '\0';
+    out->text = slice_of(end + 1, len);
+    *rest = slice_from_offset(*rest, head + 1 + len + 1);
+    return true;
+}
+
+/* ".../lists/x.txt": the name of the list, or NULL for a document. */
+static const char *record_list(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char folder[] = "/lists";
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    if (len < sizeof(folder) - 1 || !has_ending(slash + 1, ".txt") ||
+        memcmp(slash - (sizeof(folder) - 1), folder, sizeof(folder) - 1) != 0)
+        return NULL;
+    return slash + 1;
+}
+
+static int record_lists(struct sigma_set *set, struct slice record)
+{
+    struct record_item item;
+    size_t count = 0;
+    for (struct slice rest = record; record_next(&item, &rest);)
+        count += record_list(item.path) != NULL;
+    struct sigma_placeholder *lists = arena_array(&set->arena, count + 1, sizeof(*lists));
+    int err = lists == NULL ? ERR_NOMEM : 0;
+    set->placeholders = lists;
+    for (struct slice rest = record; err == 0 && record_next(&item, &rest);) {
+        const char *name = record_list(item.path);
+        if (name == NULL)
+            continue;
+        size_t stem = strlen(name) - (sizeof(".txt") - 1);
+        struct sigma_placeholder *out = &lists[set->placeholder_count++];
+        *out = (struct sigma_placeholder){
+            .name = slice_of(arena_copy(&set->arena, slice_of(name, stem)), stem)};
+        err = out->name.data == NULL ? ERR_NOMEM : list_fill(set, out, item.text);
+    }
+    return err;
+}
+
+int rule_record_add(struct sigma_set *set, struct slice record, struct diag *diag)
+{
+    struct record_item item;
+    struct slice rest = record;
+    int err = record_lists(set, record);
+    while (err == 0 && record_next(&item, &rest)) {
+        struct buf text = {0};
+        if (record_list(item.path) != NULL)
+            continue;
+        buf_slice(&text, item.text);
+        (void)buf_string(&text);
+        err = buf_ok(&text) ? sigma_set_add(set, item.path, buf_content(&text), diag) : ERR_NOMEM;
+        buf_release(&text);
+    }
+    if (err == 0 && rest.len != 0) {
+        diag_add(diag, "rules of the log", 0, 0, "are damaged; run sekisho verify");
+        return ERR_CONF;
+    }
+    return err;
+}
+
 int rule_lists_add(struct sigma_set *set, const char *path, struct buf *record, struct diag *diag)
 {
     const struct reading in = {.set = set, .record = record, .diag = diag};

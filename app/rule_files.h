@@ -23,5 +23,8 @@ int rule_files_add(struct sigma_set *set, const char *path, struct buf *record, 
  */
 int rule_lists_add(struct sigma_set *set, const char *path, struct buf *record, struct diag *diag);
 
+/* Documents and lists from a record of them. ERR_CONF too where it is none. */
+int rule_record_add(struct sigma_set *set, struct slice record, struct diag *diag);
+
 /* {"name": ["value", ...]} as placeholders of the set. An empty file has none. */
 int rule_placeholders_read(struct sigma_set *set, const char *path, struct diag *diag);

@@ -10,7 +10,8 @@
 
 /* How rules are read and which of them run. */
 struct rule_options {
-    const char *path;
+    const char *path;         /* NULL: `recorded` has the files */
+    struct slice recorded;    /* as `record` got them */
     const char *placeholders; /* a file, or NULL */
     bool lists;               /* placeholders also from the folder `lists` beside the rules */
     enum sigma_names names;
@@ -21,3 +22,16 @@ struct rule_options {
 };
 
 int rule_load(struct rule_set *out, const struct rule_options *options, struct diag *diag);
+
+/* What a set holds. */
+struct rule_counts {
+    size_t files; /* with documents */
+    size_t rules;
+    size_t correlations;
+    size_t filters;
+    size_t idle;  /* rules that never run: deprecated, or of logs that there are none of */
+    size_t lists; /* of values for placeholders */
+    size_t values;
+};
+/* NULL: none. */
+struct rule_counts rule_count(const struct rule_set *rules);

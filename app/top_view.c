@@ -333,6 +333,14 @@ static void print_totals(struct top_view *v, const struct top_size *size, struct
                                  "raise limits.log_bytes **");
         end_line(v, size, out);
     }
+    if (value(&v->now, "sekisho_reload_refused") > 0) {
+        buf_text(&v->line,
+                 v->how.japanese
+                     ? "** 設定の再読込みに失敗: 以前の設定のまま動作中 (sekisho check で確認) **"
+                     : "** THE LAST RELOAD WAS REFUSED: the configuration before it stays in "
+                       "force; see sekisho check **");
+        end_line(v, size, out);
+    }
 }
 
 /* What the processor does, by stage. */

@@ -84,6 +84,30 @@ void watch_free(struct watch *w)
     free(w);
 }
 
+int watch_change(struct watch *w, const struct watch_sets *sets)
+{
+    int status = 0;
+    if (sets->config == w->o.config && sets->indicators == w->o.indicators &&
+        sets->rules == w->o.rules)
+        return 0;
+    w->o.config = sets->config;
+    w->o.indicators = sets->indicators;
+    w->o.rules = sets->rules;
+    w->shared.indicators = sets->indicators;
+    w->shared.rules = sets->rules;
+    if (w->first != NULL && w->first->profile.tenant == 0 && !watch_has_prefecture(w)) {
+        struct watched *prefecture = w->first;
+        w->first = prefecture->next;
+        detect_tenant_free(prefecture->detect);
+        free(prefecture);
+    }
+    for (struct watched *t = w->first; t != NULL && status == 0; t = t->next) {
+        config_profile(w->o.config, t->profile.tenant, &t->profile);
+        status = detect_tenant_change(t->detect);
+    }
+    return status;
+}
+
 static int pass_alert(void *self, const struct detect_alert *alert)
 {
     struct watched *t = self;

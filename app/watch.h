@@ -32,6 +32,17 @@ uint64_t watch_seed(const uint8_t store_id[16]);
 int watch_new(struct watch **out, const struct watch_options *options);
 void watch_free(struct watch *w);
 
+/* What rows are judged with. */
+struct watch_sets {
+    const struct config *config;
+    const struct indicator_set *indicators; /* or NULL */
+    const struct rule_set *rules;           /* or NULL */
+};
+/*
+ * Go on with these sets, as detect_tenant_change() says; those before must still be there. The state
+ * of the prefecture goes where they have nothing for it. Nothing happens where they are in use already. ERR_NOMEM: the watch is of no more use.
+ */
+int watch_change(struct watch *w, const struct watch_sets *sets);
 /* Are there correlations over municipalities? Their state is that of tenant 0. */
 bool watch_has_prefecture(const struct watch *w);
 

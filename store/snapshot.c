@@ -166,6 +166,7 @@ static int unpack(struct buf *state, struct slice packed, uint64_t bytes, struct
     return memcmp(hash, wanted.data, HASH_ID_BYTES) == 0 ? 0 : ERR_NOTFOUND;
 }
 
+/* `state` NULL: only the place. */
 static int read_content(struct buf *state, struct snapshot_place *place, struct slice content,
                         const struct snapshot_file *file)
 {
@@ -187,10 +188,17 @@ static int read_content(struct buf *state, struct snapshot_place *place, struct 
         return ERR_NOTFOUND;
     memcpy(position->prev_hash.bytes, prev.data, SHA256_BYTES);
     memcpy(found.prevalence.bytes, prevalence.data, SHA256_BYTES);
-    int status = unpack(state, slice_of(in.at, reader_left(&in)), bytes, wanted);
+    int status =
+        state == NULL ? 0 : unpack(state, slice_of(in.at, reader_left(&in)), bytes, wanted);
     if (status == 0)
         *place = found;
     return status;
+}
+
+int snapshot_read_place(struct snapshot_place *place, const char *dir,
+                        const struct snapshot_file *file)
+{
+    return snapshot_read(NULL, place, dir, file);
 }
 
 int snapshot_read(struct buf *state, struct snapshot_place *place, const char *dir,

@@ -57,6 +57,9 @@ struct snapshot_file {
 };
 /* `*out` is on the heap. No directory: no files. */
 int snapshot_list(struct snapshot_file **out, size_t *count, const char *dir);
+/* Where it stands, without a look at the state. ERR_NOTFOUND: not usable. */
+int snapshot_read_place(struct snapshot_place *place, const char *dir,
+                        const struct snapshot_file *file);
 /* ERR_NOTFOUND: not usable. */
 int snapshot_read(struct buf *state, struct snapshot_place *place, const char *dir,
                   const struct snapshot_file *file);
