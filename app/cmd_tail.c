@@ -1,4 +1,4 @@
-/* app/cmd_tail.c - sekisho tail: events as they become durable. */
+/* app/cmd_tail.c - sekisho tail: events as they become durable, or as they stand in Kafka. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,35 +6,54 @@
 
 #include "app/commands.h"
 #include "app/follow.h"
+#include "app/log_walk.h"
 #include "app/options.h"
 #include "app/pipe_stream.h"
 #include "app/sink.h"
 #include "app/table_print.h"
+#include "app/tap.h"
+#include "base/clock.h"
 #include "event/pipe_apply.h"
 #include "event/pred.h"
 
 enum {
-    WAIT_MS = 200,                /* between looks at the log */
+    WAIT_MS = 200,          /* between looks at the log */
+    TAIL_LOOKS = 5,         /* at what stands behind its last frame, before it is named */
+    BROKER_WAIT_MS = 10000, /* for the first answer */
+    JST_MINUTES = 9 * 60,
     MEMORY_MAX_BYTES = 256 << 20, /* of what dedup remembers */
 };
 
 static const char HELP[] =
-    "usage: sekisho tail --data DIR [options] [QUERY]\n"
+    "usage: sekisho tail (--data DIR | --brokers LIST) [options] [QUERY]\n"
     "\n"
-    "Print events as the collector makes them durable, one JSON object a line, in the order of the\n"
-    "log, until SIGINT, SIGTERM or a closed output. Only those that QUERY holds for, if one is given;\n"
-    "behind its condition may stand | fields a, b | dedup a | where a>5 | head N.\n"
+    "Print events as the collector makes them durable, in the order of the log, or as they stand in\n"
+    "Kafka, without a collector; until SIGINT, SIGTERM or a closed output. Only those that QUERY holds\n"
+    "for, if one is given; behind its condition may stand | fields a, b | dedup a | where a>5 | head N.\n"
+    "On a terminal it is a table with times of Japan, else one JSON object a line.\n"
     "\n"
     "  --data DIR       the store of a running collector; it is only read\n"
+    "  --brokers LIST   Kafka; nothing is stored, detected or committed\n"
+    "  --config CONF    with --brokers: formats, networks, databases, properties of Kafka\n"
     "  --tenant CODE    only this municipality (six digits)\n"
-    "  --from-start     begin with what is stored already\n"
-    "  --raw            the lines as they came\n"
+    "  --from-start     begin with what is there already\n"
+    "  --json, --csv, --raw, --table\n"
+    "                   the form; raw = the lines as they came\n"
+    "  --utc            times of the table in UTC\n"
     "\n"
-    "Exit codes: 0 ended by a signal or a closed output, 2 query or usage, 3 no store, 5 the log is\n"
-    "damaged, 6 the system refused.\n";
+    "Exit codes: 0 ended by a signal, a closed output or head, 2 query or usage, 3 no store or a wrong\n"
+    "configuration, 4 no broker answers, 5 the log is damaged, 6 the system refused.\n";
 
 struct tail {
     const char *data;
+    const char *brokers;
+    const char *config_path;
+    struct config *config;
+    struct tap *tap;
+    bool has_form;
+    bool down;            /* no broker answers */
+    unsigned tail_looks;  /* at what stands behind the last frame, */
+    uint64_t tail_offset; /* which is there */
     const char *query_text;
     struct sieve_query query;
     bool from_start;
@@ -59,15 +78,24 @@ enum {
     OPT_DATA = 256,
     OPT_TENANT,
     OPT_FROM_START,
-    OPT_RAW,
+    OPT_BROKERS,
+    OPT_CONFIG,
+    OPT_UTC,
     OPT_HELP,
+    OPT_FORM, /* + enum row_form */
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
     {"tenant", required_argument, NULL, OPT_TENANT},
     {"from-start", no_argument, NULL, OPT_FROM_START},
-    {"raw", no_argument, NULL, OPT_RAW},
+    {"brokers", required_argument, NULL, OPT_BROKERS},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"utc", no_argument, NULL, OPT_UTC},
+    {"json", no_argument, NULL, OPT_FORM + ROW_NDJSON},
+    {"raw", no_argument, NULL, OPT_FORM + ROW_RAW},
+    {"csv", no_argument, NULL, OPT_FORM + ROW_CSV},
+    {"table", no_argument, NULL, OPT_FORM + ROW_TABLE},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -84,8 +112,18 @@ static int set_option(struct tail *t, int got)
     case OPT_FROM_START:
         t->from_start = true;
         return 0;
+    case OPT_BROKERS:
+        t->brokers = optarg;
+        return 0;
+    case OPT_CONFIG:
+        t->config_path = optarg;
+        return 0;
+    case OPT_UTC:
+        t->form.zone_minutes = 0;
+        return 0;
     default:
-        t->form.form = ROW_RAW;
+        t->has_form = true;
+        t->form.form = (enum row_form)(got - OPT_FORM);
         return 0;
     }
 }
@@ -111,8 +149,10 @@ static bool read_options(struct tail *t, int argc, char **argv, int *exit_code)
     t->query_text = optind < argc ? argv[optind] : "";
     if (optind + 1 < argc)
         *exit_code = option_usage("tail", "one query is enough: put it between quotes");
-    else if (t->data == NULL)
-        *exit_code = option_usage("tail", "--data DIR is missing");
+    else if ((t->data == NULL) == (t->brokers == NULL))
+        *exit_code = option_usage("tail", "give --data DIR, or --brokers LIST");
+    else if (t->data != NULL && t->config_path != NULL)
+        *exit_code = option_usage("tail", "--config belongs to --brokers; a store's rows are read");
     else
         return true;
     return false;
@@ -137,8 +177,9 @@ static int print_fields(struct tail *t)
     int err = 0;
     for (uint32_t i = 0; i < t->shown->key_count && err == 0; i++)
         err = pipe_stream_cell(&t->stream, t->shown->keys[i].column, &cells[i]);
-    return err == 0 ? table_print_row(&t->fields, ROW_NDJSON, &t->stream.pool, cells, &t->sink.out)
-                    : err;
+    return err == 0
+               ? table_print_row(&t->fields, t->form.form, &t->stream.pool, cells, &t->sink.out)
+               : err;
 }
 
 static int print_event(struct tail *t, const struct scan_row *hit)
@@ -201,6 +242,23 @@ static int print_frame(struct tail *t, const struct frame_view *frame)
     return err;
 }
 
+/* What keeps standing behind the last frame and has no writer: said once for each place. */
+static void look_at_tail(struct tail *t)
+{
+    struct log_tail tail = log_reader_tail(t->reader);
+    uint64_t offset = log_reader_position(t->reader).offset;
+    if (tail.bytes == 0 || offset != t->tail_offset) {
+        t->tail_looks = 0;
+        t->tail_offset = offset;
+        return;
+    }
+    if (++t->tail_looks != TAIL_LOOKS || store_is_held(t->data))
+        return;
+    log_walk_name_tail(t->reader, &tail, &t->diag);
+    option_say(&t->diag);
+    diag_release(&t->diag);
+}
+
 /* Everything that stands in the log now. */
 static int catch_up(struct tail *t, bool print)
 {
@@ -212,15 +270,83 @@ static int catch_up(struct tail *t, bool print)
         if (err != 0)
             return err;
     }
+    if (err == ERR_AGAIN)
+        look_at_tail(t);
     return err == ERR_AGAIN || t->stream.ended ? sink_flush(&t->sink) : err;
+}
+
+static int follow_log(struct tail *t)
+{
+    const struct log_reader_options reader = {.dir = t->data, .from_newest = !t->from_start};
+    int err = log_reader_open(&t->reader, &reader, &t->diag);
+    if (err == 0 && !t->from_start)
+        err = catch_up(t, false);
+    while (err == 0) {
+        err = catch_up(t, true);
+        if (err == 0 && (t->stream.ended || follow_wait(&t->follow, WAIT_MS)))
+            break;
+    }
+    log_reader_close(t->reader);
+    return err;
+}
+
+static int print_tapped(void *self, struct slice blob)
+{
+    struct tail *t = self;
+    return t->stream.ended ? 0 : print_blob(t, blob);
+}
+
+/* What the tap could not read is said, and is no end. */
+static void say_skipped(struct tail *t)
+{
+    if (t->diag.count == 0)
+        return;
+    option_say(&t->diag);
+    diag_release(&t->diag);
+}
+
+static int follow_kafka(struct tail *t)
+{
+    const struct tap_options options = {.config = t->config,
+                                        .brokers = t->brokers,
+                                        .from_start = t->from_start,
+                                        .has_tenant = t->query.has_tenant,
+                                        .tenant = t->query.tenant,
+                                        .blob = print_tapped,
+                                        .self = t};
+    int64_t start_ns = clock_monotonic_ns();
+    bool up = false;
+    int err = tap_open(&t->tap, &options, &t->diag);
+    while (err == 0 && !t->stream.ended) {
+        err = tap_turn(t->tap, WAIT_MS, &t->diag);
+        say_skipped(t);
+        if (err == 0)
+            err = sink_flush(&t->sink);
+        up = up || tap_is_up(t->tap);
+        if (err == 0 && !up &&
+            clock_monotonic_ns() - start_ns > BROKER_WAIT_MS * INT64_C(1000000)) {
+            diag_add(&t->diag, t->brokers, 0, 0, "no broker answers; is Kafka running there?");
+            t->down = true;
+            break;
+        }
+        if (err == 0 && follow_wait(&t->follow, 0))
+            break;
+    }
+    tap_close(t->tap);
+    return err;
+}
+
+static void print_header(struct tail *t)
+{
+    if (t->shown == NULL)
+        row_print_header(t->printer, &t->sink.out);
+    else if (t->form.form == ROW_CSV)
+        table_print_header(&t->fields, &t->sink.out);
 }
 
 static int follow(struct tail *t)
 {
-    const struct log_reader_options reader = {.dir = t->data, .from_newest = !t->from_start};
     int err = follow_begin(&t->follow, STDOUT_FILENO);
-    if (err == 0)
-        err = log_reader_open(&t->reader, &reader, &t->diag);
     if (err == 0)
         err = sieve_new(&t->sieve, &t->query);
     if (err == 0)
@@ -229,16 +355,12 @@ static int follow(struct tail *t)
         err = row_printer_new(&t->printer, &t->form);
     if (err == 0)
         err = pipe_stream_open(&t->stream, t->pipeline, t->pipeline->pipe_count, &t->budget);
-    if (err == 0 && !t->from_start)
-        err = catch_up(t, false);
-    while (err == 0) {
-        err = catch_up(t, true);
-        if (err == 0 && (t->stream.ended || follow_wait(&t->follow, WAIT_MS)))
-            break;
-    }
+    if (err == 0)
+        print_header(t);
+    if (err == 0)
+        err = t->brokers == NULL ? follow_log(t) : follow_kafka(t);
     if (err == ERR_DOWN)
         err = 0;
-    log_reader_close(t->reader);
     sieve_free(t->sieve);
     row_printer_free(t->printer);
     pipe_stream_close(&t->stream);
@@ -267,11 +389,15 @@ static int check_pipes(struct tail *t)
     const struct slice *names = pipe_columns(p, &columns);
     t->shown = pipe_shown_fields(p);
     t->fields = (struct table_printer){.names = names, .count = columns};
-    if (names != NULL && t->form.form == ROW_RAW) {
-        (void)option_usage("tail", "--raw prints lines, and fields makes columns: leave out one");
-        return ERR_CONF;
-    }
-    return 0;
+    if (!t->has_form)
+        t->form.form = names == NULL && isatty(STDOUT_FILENO) == 1 ? ROW_TABLE : ROW_NDJSON;
+    if (names == NULL || t->form.form == ROW_NDJSON || t->form.form == ROW_CSV)
+        return 0;
+    (void)option_usage("tail", t->form.form == ROW_RAW
+                                   ? "--raw prints lines, and fields makes columns: leave out one"
+                                   : "--table needs all rows to be aligned, and these never end: "
+                                     "--csv or --json prints fields");
+    return ERR_CONF;
 }
 
 static int read_query(struct tail *t)
@@ -288,7 +414,7 @@ static int read_query(struct tail *t)
 int cmd_tail(int argc, char **argv)
 {
     struct tail t = {.query = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
-                     .form = {.form = ROW_NDJSON},
+                     .form = {.zone_minutes = JST_MINUTES},
                      .sink = {.fd = STDOUT_FILENO},
                      .budget = {.limit_bytes = MEMORY_MAX_BYTES},
                      .follow = {.signals = -1}};
@@ -297,14 +423,26 @@ int cmd_tail(int argc, char **argv)
         return code;
     int err = read_query(&t);
     bool usage = err == 0 && check_pipes(&t) != 0;
-    if (err == 0 && !usage)
+    bool wrong = false;
+    if (err == 0 && !usage && t.brokers != NULL) {
+        err = config_load(&t.config, t.config_path, &t.diag);
+        wrong = err != 0;
+    }
+    if (err == 0 && !usage) {
         err = follow(&t);
+        wrong = err == ERR_CONF;
+    }
     option_say(&t.diag);
     if (err != 0 && t.diag.count == 0)
         (void)fprintf(stderr, "sekisho tail: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
                       err == ERR_IO ? strerrordesc_np(errno) : "");
+    config_free(t.config);
     pred_free(t.pred);
     arena_release(&t.arena);
     diag_release(&t.diag);
-    return usage ? EXIT_CODE_USAGE : option_exit_code(err);
+    if (usage)
+        return EXIT_CODE_USAGE;
+    if (t.down)
+        return EXIT_CODE_DOWN;
+    return wrong && err == ERR_CONF ? EXIT_CODE_CONFIG : option_exit_code(err);
 }

@@ -12,7 +12,7 @@ _sekisho_options() {
     hunt) echo --data --list --config --tenant --since --until --time --json --utc ;;
     rule) echo --placeholders --aliases --rule --format --json --title --data --tenant --since --until --against --hidden --threads ;;
     export) echo --data --tenant --topic --partition --raw -0 --threads ;;
-    tail) echo --data --tenant --from-start --raw ;;
+    tail) echo --data --brokers --config --tenant --from-start --json --csv --raw --table --utc ;;
     alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
     top) echo --data --metrics --interval --count --lang --utc ;;
     verify) echo --data --json ;;
