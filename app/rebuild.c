@@ -160,8 +160,11 @@ static int choose_snapshots(struct rebuild *r)
     int status = r->file_count == 0 ? ERR_NOTFOUND : 0;
     for (size_t i = 0; i < r->file_count && status == 0;)
         status = choose_snapshot(r, &i, &earliest);
-    if (status == 0 &&
-        (log_reader_seek(r->reader, &earliest.at, NULL) != 0 || read_names(r, &earliest.at) != 0))
+    if (status == 0)
+        status = log_reader_seek(r->reader, &earliest.at, NULL);
+    if (status == 0)
+        status = read_names(r, &earliest.at);
+    if (status == ERR_CORRUPT || status == ERR_FORMAT || status == ERR_AGAIN)
         status = ERR_NOTFOUND;
     return status == 0 ? load_prevalence(r, &earliest.prevalence) : status;
 }
