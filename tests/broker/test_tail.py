@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / p) for p in ("kafka", "support")]
 from kafka_harness import Broker  # noqa: E402
 from pipeline import Collector, Journal, checked_code  # noqa: E402
-from sekisho import Steps, ndjson, need_binary, run, temp_dir, wait_until  # noqa: E402
+from sekisho import Steps, _die_with_parent, ndjson, need_binary, run, temp_dir, wait_until  # noqa: E402
 
 FIRST, SECOND = checked_code(99001), checked_code(99002)
 TOPICS = {FIRST: f"seclog.raw.{FIRST}.fw1", SECOND: f"seclog.raw.{SECOND}.proxy"}
@@ -45,7 +45,8 @@ class Tail:
         self.path, self.said = folder / f"{name}.out", folder / f"{name}.err"
         with open(self.path, "wb") as out, open(self.said, "wb") as err:
             self.process = subprocess.Popen([str(need_binary()), "tail", *map(str, arguments)],
-                                            stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                            preexec_fn=_die_with_parent)
 
     def rows(self):
         return self.path.read_bytes().count(b"\n")
