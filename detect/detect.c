@@ -114,6 +114,17 @@ static int shared_networks(struct detect_tenant *t)
     return status;
 }
 
+/* Counts for each filter of the rules, from nothing. */
+static int hidden_new(struct detect_tenant *t)
+{
+    const struct rule_set *rules = t->o.shared->rules;
+    size_t count = rules == NULL ? 0 : rules->filter_count;
+    free(t->hidden);
+    t->has_hidden = false;
+    t->hidden = count == 0 ? NULL : calloc(count, sizeof(*t->hidden));
+    return t->hidden == NULL && count != 0 ? ERR_NOMEM : 0;
+}
+
 int detect_tenant_new(struct detect_tenant **out, const struct detect_options *options)
 {
     struct detect_tenant *t = calloc(1, sizeof(*t));
@@ -121,15 +132,12 @@ int detect_tenant_new(struct detect_tenant **out, const struct detect_options *o
         return ERR_NOMEM;
     t->o = *options;
     t->state = state_new(options->profile->size);
-    const struct rule_set *rules = options->shared->rules;
-    bool filtered = rules != NULL && rules->filter_count != 0;
-    if (filtered)
-        t->hidden = calloc(rules->filter_count, sizeof(*t->hidden));
-    bool whole = t->state != NULL && (t->hidden != NULL || !filtered);
-    int status = whole ? shared_networks(t) : ERR_NOMEM;
+    int status = t->state == NULL ? ERR_NOMEM : shared_networks(t);
     if (status == 0)
-        status = correlation_run_new(&t->correlations, rules, options->profile->size,
-                                     options->shared->seed);
+        status = hidden_new(t);
+    if (status == 0)
+        status = correlation_run_new(&t->correlations, options->shared->rules,
+                                     options->profile->size, options->shared->seed);
     if (status != 0) {
         detect_tenant_free(t);
         return status;
@@ -217,6 +225,8 @@ int detect_tenant_change(struct detect_tenant *t)
     zone_table_free(t->shared_networks);
     t->shared_networks = NULL;
     int status = shared_networks(t);
+    if (status == 0)
+        status = hidden_new(t);
     if (status == 0)
         status = change_rules(t);
     return status == 0 ? change_class(t) : status;

@@ -135,6 +135,37 @@ static void test_counts(void **state)
     rule_set_release(&rules);
 }
 
+/* A reload brings filters to a municipality that had none, and takes them away again. */
+static void test_reload(void **state)
+{
+    (void)state;
+    struct rule_set rules = rules_load();
+    struct detect_shared shared = {0};
+    const struct detect_profile here = {.tenant = TENANT};
+    struct detect_tenant *t = tenant_new(&shared, &here);
+    struct tally *tally = NULL;
+    struct buf records = {0};
+    assert_int_equal(tally_new(&tally), 0);
+    rows_judge(t, TENANT, 10, 3);
+    shared.rules = &rules;
+    assert_int_equal(detect_tenant_change(t), 0);
+    rows_judge(t, TENANT, 10, 3);
+    assert_int_equal(hidden_take(&records, t, TENANT), 0);
+    hidden_tally(tally, buf_content(&records));
+    assert_int_equal(rows_of(tally, TENANT, "own"), 10);
+    assert_int_equal(rows_of(tally, TENANT, "red"), 3 + 3);
+    rows_judge(t, TENANT, 10, 3);
+    shared.rules = NULL;
+    assert_int_equal(detect_tenant_change(t), 0);
+    size_t before = records.len;
+    assert_int_equal(hidden_take(&records, t, TENANT), 0);
+    assert_int_equal(records.len, before);
+    buf_release(&records);
+    tally_free(tally);
+    detect_tenant_free(t);
+    rule_set_release(&rules);
+}
+
 /* A cut record is passed over, and nothing behind it is read. */
 static void test_cut_records(void **state)
 {
@@ -189,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_reload),
         cmocka_unit_test(test_cut_records),
         cmocka_unit_test(test_bounds),
     };
