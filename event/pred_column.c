@@ -506,9 +506,9 @@ int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **
 int scratch_leaf(struct pred_scratch *s, uint32_t leaf, const struct rows *mask, struct rows *out)
 {
     const struct plan_leaf *l = &s->pred->leaves[leaf];
+    const struct rows *known = NULL;
     struct rows found = {0};
-    bool known = l->grouped ? s->target_scanned[l->target] != 0 : s->leaf_known[leaf] != 0;
-    if (known || rows_count(mask) * WHOLE_SHARE > s->row_count) {
+    if (scratch_leaf_known(s, leaf, &known) || rows_count(mask) * WHOLE_SHARE > s->row_count) {
         const struct rows *all = NULL;
         int err = scratch_leaf_all(s, leaf, &all);
         if (err != 0)

@@ -4,6 +4,8 @@
 
 enum {
     URL_GLUE_BYTES_MAX = 4, /* between two parts of one URL: ://, :, @, /, ?, # */
+    CLASS_SLOTS = 2 * BATCH_ROWS_MAX,
+    CLASS_PLANS_MAX = 8, /* a plan is compared with so many others */
 };
 
 struct run_of_parts {
@@ -138,6 +140,131 @@ int url_plan_make(struct url_plan *out, struct arena *arena, const struct batch 
     if (plan.part_count == 0)
         apart(&plan, b, shape);
     *out = plan;
+    return 0;
+}
+
+static bool same_plan(const struct url_plan *a, const struct url_plan *b)
+{
+    if (a->part_count != b->part_count)
+        return false;
+    for (uint32_t i = 0; i < a->part_count; i++) {
+        const struct url_part *x = &a->parts[i];
+        const struct url_part *y = &b->parts[i];
+        if (x->is_value != y->is_value || x->is_last != y->is_last || x->column != y->column ||
+            x->kind != y->kind || !slice_equal(x->bytes, y->bytes))
+            return false;
+    }
+    return true;
+}
+
+/* By shape: the first shape found that makes its URLs in the same way. */
+static void plans_unify(uint32_t *first, const struct url_plan *plans, uint32_t count)
+{
+    uint32_t known[CLASS_PLANS_MAX];
+    uint32_t known_count = 0;
+    for (uint32_t shape = 1; shape < count; shape++) {
+        first[shape] = shape;
+        for (uint32_t i = 0; i < known_count && first[shape] == shape; i++) {
+            if (same_plan(&plans[shape], &plans[known[i]]))
+                first[shape] = known[i];
+        }
+        if (first[shape] == shape && known_count < CLASS_PLANS_MAX)
+            known[known_count++] = shape;
+    }
+}
+
+/* Rows by what their URLs are made of. */
+struct class_table {
+    const struct batch *b;
+    const struct url_plan *plans;
+    uint32_t *first; /* by shape: plans_unify() */
+    uint16_t *slots; /* class + 1 by hash */
+    uint32_t first_row;
+};
+
+/* Codes and numbers stand for their texts; no other column's values do. */
+static bool part_stands(const struct column *c)
+{
+    return c->storage == COLUMN_CODES || (c->storage == COLUMN_INT && c->exception_count == 0);
+}
+
+static uint64_t part_value(const struct column *c, uint32_t row)
+{
+    return c->storage == COLUMN_CODES ? c->codes[row] : (uint64_t)c->numbers[row];
+}
+
+/* False where codes and numbers do not tell what the URLs are. */
+static bool row_hash(const struct class_table *t, uint32_t row, uint32_t *out)
+{
+    uint32_t shape = t->b->shape[row];
+    const struct url_plan *plan = &t->plans[shape];
+    uint64_t hash = t->first[shape];
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct column *c = &t->b->columns[plan->parts[i].column];
+        if (!plan->parts[i].is_value)
+            continue;
+        if (!part_stands(c))
+            return false;
+        hash = (hash ^ part_value(c, row)) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    *out = (uint32_t)hash;
+    return true;
+}
+
+static bool same_urls(const struct class_table *t, uint32_t row, uint32_t other)
+{
+    const struct url_plan *plan = &t->plans[t->b->shape[row]];
+    if (t->first[t->b->shape[row]] != t->first[t->b->shape[other]])
+        return false;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct column *c = &t->b->columns[plan->parts[i].column];
+        if (plan->parts[i].is_value && part_value(c, row) != part_value(c, other))
+            return false;
+    }
+    return true;
+}
+
+/* The slot of the row's class, or an empty one; NULL where the row is a class by itself. */
+static uint16_t *class_slot(const struct class_table *t, const struct url_classes *c, uint32_t row)
+{
+    uint32_t at = 0;
+    if (!row_hash(t, row, &at))
+        return NULL;
+    at %= CLASS_SLOTS;
+    while (t->slots[at] != 0 && !same_urls(t, row, t->first_row + c->row[t->slots[at] - 1]))
+        at = (at + 1) % CLASS_SLOTS;
+    return &t->slots[at];
+}
+
+int url_classes_make(struct url_classes *out, struct arena *arena, const struct batch *b,
+                     const struct url_plan *plans, uint32_t first_row, uint32_t row_count)
+{
+    struct class_table t = {.b = b,
+                            .plans = plans,
+                            .first = arena_array(arena, b->shape_count + 1U, sizeof(*t.first)),
+                            .slots = arena_array(arena, CLASS_SLOTS, sizeof(*t.slots)),
+                            .first_row = first_row};
+    struct url_classes c = {.of_row = arena_array(arena, row_count, sizeof(*c.of_row)),
+                            .row = arena_array(arena, row_count, sizeof(*c.row))};
+    if (t.first == NULL || t.slots == NULL || c.of_row == NULL || c.row == NULL)
+        return ERR_NOMEM;
+    plans_unify(t.first, plans, b->shape_count);
+    for (uint32_t i = 0; i < row_count; i++) {
+        c.of_row[i] = CODE_NONE;
+        if (plans[b->shape[first_row + i]].part_count == 0)
+            continue;
+        uint16_t *slot = class_slot(&t, &c, first_row + i);
+        if (slot != NULL && *slot != 0) {
+            c.of_row[i] = (uint16_t)(*slot - 1);
+            continue;
+        }
+        c.row[c.count] = i;
+        c.of_row[i] = (uint16_t)c.count++;
+        if (slot != NULL)
+            *slot = (uint16_t)c.count;
+    }
+    *out = c;
     return 0;
 }
 

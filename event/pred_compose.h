@@ -10,7 +10,7 @@
  * scheme) is a URL by itself; where there is none, the first runs with host, path and query are put
  * together.
  *
- * Ownership: a plan lives in the arena given, and points into the batch.
+ * Ownership: plans and classes live in the arena given; a plan points into the batch.
  * Failures:  ERR_NOMEM.
  */
 #pragma once
@@ -33,6 +33,17 @@ struct url_plan {
 /* How the URLs of a shape are made. */
 int url_plan_make(struct url_plan *out, struct arena *arena, const struct batch *b,
                   const struct shape *shape);
+
+/* Rows whose URLs are the same, as far as codes and numbers of their parts tell. */
+struct url_classes {
+    uint16_t *of_row; /* by row of the range; CODE_NONE where the row has no URL in parts */
+    uint32_t *row;    /* by class: one of its rows, counted from the range's first */
+    uint32_t count;
+};
+
+/* `plans` by shape; at most BATCH_ROWS_MAX rows. */
+int url_classes_make(struct url_classes *out, struct arena *arena, const struct batch *b,
+                     const struct url_plan *plans, uint32_t first_row, uint32_t row_count);
 
 /*
  * Append the URL of a row that begins at part *at (0 at first) and move *at behind it. Parts that

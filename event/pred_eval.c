@@ -133,8 +133,10 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set)
 static int wake_one(struct pred_scratch *s, uint32_t expression, const struct rows *rows)
 {
     struct rows **candidates = &s->candidates[expression];
-    if (*candidates == NULL)
+    if (*candidates == NULL) {
         *candidates = arena_alloc(&s->arena, sizeof(**candidates));
+        __builtin_prefetch(&s->pred->nodes[s->pred->expressions[expression].root]);
+    }
     if (*candidates == NULL)
         return ERR_NOMEM;
     rows_or(*candidates, rows);
@@ -213,6 +215,27 @@ static int frame_step(struct pred_scratch *s, struct frame *f)
     return 1;
 }
 
+/*
+ * A leaf whose rows are known needs no frame of its own: most children of what thousands of rules
+ * ask are such, without any row.
+ */
+static bool leaf_taken(const struct pred_scratch *s, struct frame *parent, uint32_t child)
+{
+    const struct node *n = &s->pred->nodes[child];
+    const struct rows *all = NULL;
+    if (n->kind != AST_LEAF || !scratch_leaf_known(s, n->leaf, &all))
+        return false;
+    unsigned kind = s->pred->nodes[parent->node].kind;
+    if (all != NULL) {
+        struct rows holds = *all;
+        rows_and(&holds, &parent->mask);
+        frame_take(parent, kind, &holds);
+    } else if (kind == AST_AND) {
+        memset(&parent->mask, 0, sizeof(parent->mask));
+    }
+    return true;
+}
+
 static int tree_eval(struct pred_scratch *s, uint32_t root, const struct rows *mask,
                      struct rows *out)
 {
@@ -226,7 +249,8 @@ static int tree_eval(struct pred_scratch *s, uint32_t root, const struct rows *m
         if (done == 0) {
             uint32_t child = f->child;
             f->child = s->pred->nodes[child].next;
-            frame_open(s, ++depth, child, &f->mask);
+            if (!leaf_taken(s, f, child))
+                frame_open(s, ++depth, child, &f->mask);
             continue;
         }
         if (depth == 0)

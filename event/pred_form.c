@@ -208,33 +208,53 @@ int url_plans(struct pred_scratch *s)
     return 0;
 }
 
+/* Add the forms of the URLs that the row makes of parts. */
+static int forms_compose(struct pred_scratch *s, struct forms *f, uint32_t row, uint32_t owner)
+{
+    const struct form_way way = {.kind = SLOT_PLAIN, .is_url = true};
+    const struct url_plan *plan = &s->url_plans[s->batch->shape[row]];
+    uint32_t at = 0;
+    buf_reset(&s->text2);
+    while (url_compose(s->batch, plan, row, &at, &s->text, &s->text2)) {
+        const char *copy = arena_copy(&s->arena, buf_content(&s->text2));
+        if (copy == NULL || !buf_ok(&s->text2) ||
+            forms_add(s, f, &way, slice_of(copy, s->text2.len), owner) != 0)
+            return ERR_NOMEM;
+        buf_reset(&s->text2);
+    }
+    return 0;
+}
+
 int forms_url(struct pred_scratch *s, const struct rows *mask, const struct forms **out)
 {
     if (s->url_forms != NULL && is_all(s, mask)) {
         *out = s->url_forms;
         return 0;
     }
-    struct form_way way = {.kind = SLOT_PLAIN, .is_url = true};
     struct forms *f = arena_alloc(&s->arena, sizeof(*f));
-    if (f == NULL || url_plans(s) != 0)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; rows_next(mask, &i); i++) {
-        uint32_t row = s->first_row + i;
-        uint32_t at = 0;
-        buf_reset(&s->text2);
-        while (url_compose(s->batch, &s->url_plans[s->batch->shape[row]], row, &at, &s->text,
-                           &s->text2)) {
-            const char *copy = arena_copy(&s->arena, buf_content(&s->text2));
-            if (copy == NULL || !buf_ok(&s->text2) ||
-                forms_add(s, f, &way, slice_of(copy, s->text2.len), i) != 0)
-                return ERR_NOMEM;
-            buf_reset(&s->text2);
-        }
-    }
+    int err = f == NULL ? ERR_NOMEM : url_plans(s);
+    for (uint32_t i = 0; err == 0 && rows_next(mask, &i); i++)
+        err = forms_compose(s, f, s->first_row + i, i);
+    if (err != 0)
+        return err;
     if (is_all(s, mask))
         s->url_forms = f;
     *out = f;
     return 0;
+}
+
+int forms_url_classes(struct pred_scratch *s, struct url_classes *classes, const struct forms **out)
+{
+    struct forms *f = arena_alloc(&s->arena, sizeof(*f));
+    int err = f == NULL ? ERR_NOMEM : url_plans(s);
+    if (err == 0)
+        err = url_classes_make(classes, &s->arena, s->batch, s->url_plans, s->first_row,
+                               s->row_count);
+    for (uint32_t i = 0; err == 0 && i < classes->count; i++)
+        err = forms_compose(s, f, s->first_row + classes->row[i], i);
+    if (err == 0)
+        *out = f;
+    return err;
 }
 
 int forms_raw(struct pred_scratch *s, const struct rows *mask, const struct forms **out)

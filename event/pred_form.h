@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "event/pred_compose.h"
 #include "event/pred_plan.h"
 
 /* A way of reading values. */
@@ -45,6 +46,9 @@ int forms_column(struct pred_scratch *s, uint32_t column, bool is_url, const str
 
 /* The forms of url.original where it is composed; owners are rows. */
 int forms_url(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
+/* The same of all rows, equal ones once; owners are classes. */
+int forms_url_classes(struct pred_scratch *s, struct url_classes *classes,
+                      const struct forms **out);
 /* The lines; owners are rows. */
 int forms_raw(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
 

@@ -5,22 +5,29 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "event/pred_compose.h"
 #include "event/pred_form.h"
+#include "event/pred_gram.h"
 #include "event/pred_hs.h"
 
 enum {
     GRAM_BYTES = 4,
     GRAM_BITS = 14,
-    GROUP_PART_MIN = 8, /* bytes; what is longer may be searched for by a part */
+    GROUP_PART_MIN = 8,    /* bytes; what is longer may be searched for by a part */
+    GROUP_TEXTS_MANY = 64, /* worth a look at the whole index */
+    GROUP_GRAMS_MIN = 48,  /* patterns; fewer are quickest in one search by Vectorscan */
 };
 
 struct group {
-    hs_database_t *db; /* NULL when all leaves are EQUAL */
+    hs_database_t *db; /* NULL when no patterns are left to it */
     uint32_t *leaves;  /* of the target */
     uint32_t leaf_count;
     uint32_t *patterns; /* leaf by pattern number */
     uint32_t *lens;     /* bytes searched for by pattern number */
     uint32_t pattern_count;
+    struct gram_index *grams; /* NULL, or the long ones of many patterns */
+    uint32_t *gram_leaves;    /* leaf by literal of that */
+    uint32_t equal_count;
     uint32_t *table; /* EQUAL: leaf + 1 by hash */
     uint32_t table_mask;
     uint64_t seed;
@@ -47,8 +54,8 @@ struct scan {
     const struct forms *forms;
     const uint32_t *starts; /* of each form in the block, one more at the end */
     uint32_t at;            /* form that the last match was in */
-    bool by_entry;
-    uint32_t *entry_first; /* pair + 1 */
+    bool by_entry;          /* owners are entries, not rows */
+    uint32_t *entry_first;  /* pair + 1 */
     struct pair *pairs;
     uint32_t pair_count;
     uint32_t pair_cap;
@@ -78,10 +85,10 @@ static uint64_t fold_hash(uint64_t seed, struct buf *folded, struct slice text)
     return hash_bytes(seed, to, text.len);
 }
 
-static int table_fill(struct group *g, const struct pred *p, uint32_t equal_count)
+static int table_fill(struct group *g, const struct pred *p)
 {
     uint32_t size = 16;
-    while (size < equal_count * 2)
+    while (size < g->equal_count * 2)
         size *= 2;
     g->table = calloc(size, sizeof(*g->table));
     if (g->table == NULL)
@@ -178,20 +185,46 @@ out:
     return err;
 }
 
-/* Take the leaves of the target and divide them. Returns the number of EQUAL leaves. */
-static uint32_t leaves_take(struct group *g, const struct pred *p, uint32_t target)
+/* Take the leaves of the target and divide them. */
+static void leaves_take(struct group *g, const struct pred *p, uint32_t target)
 {
-    uint32_t equal_count = 0;
     for (uint32_t i = 0; i < p->leaf_count; i++) {
         if (p->leaves[i].target != target || !p->leaves[i].grouped)
             continue;
         g->leaves[g->leaf_count++] = i;
         if (p->leaves[i].leaf.op == LEAF_OP_EQUAL)
-            equal_count++;
+            g->equal_count++;
         else
             g->patterns[g->pattern_count++] = i;
     }
-    return equal_count;
+}
+
+/* Of many patterns the long ones go to the index of grams, whose cost hardly grows with them. */
+static int grams_make(struct group *g, const struct pred *p)
+{
+    uint32_t count = g->pattern_count;
+    struct slice *literals = calloc(count, sizeof(*literals));
+    bool *taken = calloc(count, sizeof(*taken));
+    int err = ERR_NOMEM;
+    g->gram_leaves = calloc(count, sizeof(*g->gram_leaves));
+    if (literals == NULL || taken == NULL || g->gram_leaves == NULL)
+        goto out;
+    for (uint32_t i = 0; i < count; i++) {
+        g->gram_leaves[i] = g->patterns[i];
+        literals[i] = p->leaves[g->patterns[i]].leaf.needle.text;
+    }
+    err = gram_index_new(&g->grams, literals, count, taken);
+    if (err != 0)
+        goto out;
+    g->pattern_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!taken[i])
+            g->patterns[g->pattern_count++] = g->gram_leaves[i];
+    }
+out:
+    free(literals);
+    free(taken);
+    return err;
 }
 
 int group_new(struct group **out, struct pred *p, uint32_t target)
@@ -206,7 +239,10 @@ int group_new(struct group **out, struct pred *p, uint32_t target)
     if (g->leaves == NULL || g->patterns == NULL || g->lens == NULL)
         goto out;
     g->seed = hash_seed();
-    err = table_fill(g, p, leaves_take(g, p, target));
+    leaves_take(g, p, target);
+    err = table_fill(g, p);
+    if (err == 0 && g->pattern_count >= GROUP_GRAMS_MIN)
+        err = grams_make(g, p);
     if (err == 0 && g->pattern_count != 0)
         err = database_compile(g, p);
 out:
@@ -223,6 +259,8 @@ void group_free(struct group *g)
     if (g == NULL)
         return;
     (void)hs_free_database(g->db);
+    gram_index_free(g->grams);
+    free(g->gram_leaves);
     free(g->leaves);
     free(g->patterns);
     free(g->lens);
@@ -374,6 +412,25 @@ static int scan_literals(struct scan *scan)
     return code == HS_SUCCESS ? 0 : ERR_RANGE;
 }
 
+static int on_gram(void *self, uint32_t literal)
+{
+    struct scan *scan = self;
+    return hint(scan, scan->group->gram_leaves[literal], scan->at);
+}
+
+static int scan_grams(struct scan *scan)
+{
+    int err = 0;
+    if (scan->forms->count >= GROUP_TEXTS_MANY)
+        gram_index_prefetch(scan->group->grams);
+    for (scan->at = 0; err == 0 && scan->at < scan->forms->count; scan->at++) {
+        const struct form *form = &scan->forms->items[scan->at];
+        err = gram_index_scan(scan->group->grams, slice_of(form->data, form->len), on_gram, scan);
+    }
+    scan->at = 0;
+    return err;
+}
+
 static int scan_equal(struct scan *scan)
 {
     const struct group *g = scan->group;
@@ -392,14 +449,13 @@ static int scan_equal(struct scan *scan)
 }
 
 /* Give what was found for entries to the rows that hold them. */
-static int pairs_to_rows(struct scan *scan, const struct column *c)
+static int pairs_to_rows(struct scan *scan, const uint16_t *codes)
 {
     struct pred_scratch *s = scan->s;
     for (uint32_t i = 0; scan->pair_count != 0 && i < s->row_count; i++) {
-        uint16_t code = c->codes[s->first_row + i];
-        if (code == CODE_NONE)
+        if (codes[i] == CODE_NONE)
             continue;
-        for (uint32_t p = scan->entry_first[code]; p != 0; p = scan->pairs[p - 1].next) {
+        for (uint32_t p = scan->entry_first[codes[i]]; p != 0; p = scan->pairs[p - 1].next) {
             struct rows *rows = leaf_rows_of(s, scan->pairs[p - 1].leaf);
             if (rows == NULL)
                 return ERR_NOMEM;
@@ -409,25 +465,50 @@ static int pairs_to_rows(struct scan *scan, const struct column *c)
     return 0;
 }
 
-/* `codes` is the column that owners are entries of, or NULL where they are rows. */
+/* `codes` are the entries of the rows of the set where owners are entries, or NULL. */
 static int scan_forms(struct pred_scratch *s, const struct group *g, const struct forms *forms,
-                      const struct column *codes)
+                      const uint16_t *codes, uint32_t entry_count)
 {
     struct scan scan = {.s = s, .group = g, .forms = forms, .by_entry = codes != NULL};
+    int err = 0;
     if (forms->count == 0)
         return 0;
     if (codes != NULL) {
-        scan.entry_first = arena_array(&s->arena, codes->entry_count, sizeof(*scan.entry_first));
+        scan.entry_first = arena_array(&s->arena, entry_count, sizeof(*scan.entry_first));
         if (scan.entry_first == NULL)
             return ERR_NOMEM;
     }
-    int err = g->db == NULL ? 0 : scan_literals(&scan);
-    if (err == 0 && g->leaf_count != g->pattern_count)
+    if (g->grams != NULL)
+        err = scan_grams(&scan);
+    if (err == 0 && g->db != NULL)
+        err = scan_literals(&scan);
+    if (err == 0 && g->equal_count != 0)
         err = scan_equal(&scan);
     s->group->forms_seen += forms->count;
     if (err == 0 && codes != NULL)
         err = pairs_to_rows(&scan, codes);
     return err;
+}
+
+static int scan_column(struct pred_scratch *s, const struct target *t, uint32_t column)
+{
+    const struct column *c = &s->batch->columns[column];
+    const struct forms *forms = NULL;
+    int err = forms_column(s, column, t->is_url, &s->all, &forms);
+    if (err != 0)
+        return err;
+    if (c->storage == COLUMN_CODES)
+        return scan_forms(s, t->group, forms, c->codes + s->first_row, c->entry_count);
+    return scan_forms(s, t->group, forms, NULL, 0);
+}
+
+/* URLs in parts: each different one once, as far as its parts' codes tell. */
+static int scan_urls(struct pred_scratch *s, const struct target *t)
+{
+    struct url_classes classes;
+    const struct forms *forms = NULL;
+    int err = forms_url_classes(s, &classes, &forms);
+    return err != 0 ? err : scan_forms(s, t->group, forms, classes.of_row, classes.count);
 }
 
 /* A column that is not text: leaf by leaf. */
@@ -461,16 +542,14 @@ int group_scan(struct pred_scratch *s, uint32_t target)
             err = scan_typed(s, t->group, c - 1);
             continue;
         }
-        err = forms_column(s, c - 1, t->is_url, &s->all, &forms);
-        if (err == 0)
-            err = scan_forms(s, t->group, forms, column->storage == COLUMN_CODES ? column : NULL);
+        err = scan_column(s, t, c - 1);
     }
     if (err == 0 && t->kind == TARGET_URL)
-        err = forms_url(s, &s->all, &forms);
+        err = scan_urls(s, t);
     if (err == 0 && t->kind == TARGET_RAW)
         err = forms_raw(s, &s->all, &forms);
-    if (err == 0 && (t->kind == TARGET_URL || t->kind == TARGET_RAW))
-        err = scan_forms(s, t->group, forms, NULL);
+    if (err == 0 && t->kind == TARGET_RAW)
+        err = scan_forms(s, t->group, forms, NULL, 0);
     if (err == 0)
         s->target_scanned[target] = 1;
     return err;

@@ -1,11 +1,12 @@
 /*
  * event/pred_group.h - private: many string leaves of one target, asked in one scan.
  *
- * Vectorscan looks for one literal of each leaf in all values at once; EQUAL leaves are looked up
- * by hash. What they find is only a hint: leaf_text() decides, so the meaning never depends on
- * them.
+ * One literal of each leaf is looked for in all values: the long ones of many by an index of grams
+ * (event/pred_gram.h), others by Vectorscan; EQUAL leaves are looked up by hash. What they find is
+ * only a hint: leaf_text() decides, so the meaning never depends on them.
  *
- *   values -> one block of bytes -> Vectorscan: (pattern, end) -> leaf, value -> leaf_text()
+ *   values -> one block of bytes -> Vectorscan: (pattern, end) -> leaf, value -+-> leaf_text()
+ *        +---> each by itself ----> grams: literal -----------> leaf, value -+
  */
 #pragma once
 

@@ -219,6 +219,14 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set);
 
 /* The rows of `mask` where a leaf holds, into *out. */
 int scratch_leaf(struct pred_scratch *s, uint32_t leaf, const struct rows *mask, struct rows *out);
+/* Are all rows of a leaf known already? *out as of scratch_leaf_all(). */
+static inline bool scratch_leaf_known(const struct pred_scratch *s, uint32_t leaf,
+                                      const struct rows **out)
+{
+    const struct plan_leaf *l = &s->pred->leaves[leaf];
+    *out = s->leaf_rows[leaf];
+    return l->grouped ? s->target_scanned[l->target] != 0 : s->leaf_known[leaf] != 0;
+}
 /* All rows of a leaf; *out is NULL when there are none. */
 int scratch_leaf_all(struct pred_scratch *s, uint32_t leaf, const struct rows **out);
 
