@@ -35,6 +35,7 @@ struct bench_options {
     unsigned repeat; /* samples of a row */
     const char *lines;
     const char *format; /* of `lines` */
+    const char *write;  /* folder for rules, events and hits, or NULL */
     struct diag *diag;
 };
 

@@ -347,7 +347,7 @@ void invent_rule_text(const struct invent *inv, uint32_t rule, struct buf *out)
     static const char *const MODES[] = {"contains", "startswith", "endswith"};
     const struct rule *r = &inv->rules[rule];
     buf_printf(out,
-               "title: Invented rule %u\nid: invented_%06u\nstatus: test\nlevel: medium\n"
+               "title: Invented rule %u\nid: " INVENT_RULE_ID "\nstatus: test\nlevel: medium\n"
                "logsource:\n  category: proxy\ndetection:\n",
                rule, rule);
     for (uint32_t i = 0; i < r->count; i++) {

@@ -44,6 +44,9 @@ struct invent_row {
 
 struct invent;
 
+/* Of a rule by its number, for printf. */
+#define INVENT_RULE_ID "invented_%06u"
+
 /* The name of a field in a rule. */
 const char *invent_field_name(enum invent_field field);
 /* Take a row's value of a field. */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "event/ndjson.h"
 
 enum {
     RULES_MAX = 2000,
@@ -59,6 +60,10 @@ struct pass {
     uint32_t batches;
     bool sampling;
     bool checking;
+    struct ndjson *json; /* NULL, or the events are written: */
+    struct buf *events;
+    struct buf *few;
+    struct buf *hit_lines;
 };
 
 /* The sample and the check */
@@ -99,7 +104,8 @@ static int check_batch(struct pass *p, const struct batch *b, uint32_t first)
             at += hit;
             if (!right) {
                 diag_add(c->diag, "rules", 0, 0,
-                         "%s rules: invented_%06u %s row %u, which a second look says it %s: no "
+                         "%s rules: " INVENT_RULE_ID
+                         " %s row %u, which a second look says it %s: no "
                          "speed is shown",
                          p->set->name, rule, hit ? "hits" : "does not hit", first + row,
                          hit ? "does not" : "does");
@@ -109,6 +115,54 @@ static int check_batch(struct pass *p, const struct batch *b, uint32_t first)
     return right && at == found->count ? 0 : ERR_CORRUPT;
 }
 
+/* What the rules ask for, in `few`, and whole events, in `out`, as flat JSON: a line a row. */
+static int event_write(const struct pass *p, const struct batch *b, uint32_t row,
+                       struct arena *arena)
+{
+    struct signal signal = {0};
+    const char *before = "{";
+    int err = signal_take(&signal, &p->course->fields, b, row, arena);
+    if (err == 0)
+        err = ndjson_row(p->json, row, NDJSON_PLACE, p->events);
+    for (unsigned f = 0; f < INVENT_FIELDS && err == 0; f++) {
+        if (signal.values[f].data == NULL)
+            continue;
+        buf_printf(p->few, "%s\"%s\":", before, invent_field_name((enum invent_field)f));
+        ndjson_string(p->few, signal.values[f]);
+        before = ",";
+    }
+    buf_text(p->few, *before == '{' ? "{}\n" : "}\n");
+    struct slice url = signal.values == NULL ? (struct slice){0} : signal.values[INVENT_URL];
+    if (err != 0 || url.data == NULL)
+        return err;
+    p->events->len -= strlen("}\n");
+    buf_printf(p->events, ",\"%s\":", invent_field_name(INVENT_URL));
+    ndjson_string(p->events, url);
+    buf_text(p->events, "}\n");
+    return 0;
+}
+
+static int events_write(const struct pass *p, const struct batch *b)
+{
+    struct arena arena = {0};
+    int err = ndjson_batch(p->json, b);
+    for (uint32_t row = 0; row < b->row_count && err == 0; row++) {
+        err = event_write(p, b, row, &arena);
+        arena_reset(&arena);
+    }
+    arena_release(&arena);
+    return err;
+}
+
+static void hits_write(const struct pass *p, uint32_t first)
+{
+    const struct hits *found = &p->hits.found;
+    for (size_t i = 0; i < found->count; i++) {
+        buf_printf(p->hit_lines, INVENT_RULE_ID "\t%u\n",
+                   p->set->rules.rules[found->items[i].expression], first + found->items[i].row);
+    }
+}
+
 static int batch_closed(void *self, struct batch *b)
 {
     struct pass *p = self;
@@ -116,6 +170,8 @@ static int batch_closed(void *self, struct batch *b)
     int err = 0;
     p->rows += b->row_count;
     p->batches++;
+    if (p->json != NULL)
+        return events_write(p, b);
     if (p->sampling && p->batches <= SAMPLE_BATCHES)
         return sample_take(p->course, b);
     if (p->set == NULL)
@@ -126,6 +182,8 @@ static int batch_closed(void *self, struct batch *b)
     p->hit_count += p->hits.count;
     if (err == 0 && p->checking && p->batches <= SAMPLE_BATCHES)
         err = check_batch(p, b, first);
+    if (err == 0 && p->hit_lines != NULL)
+        hits_write(p, first);
     rule_hits_reset(&p->hits);
     return err;
 }
@@ -200,6 +258,65 @@ static int rules_load(struct set *set, const struct invent *inv, struct diag *di
         err = rule_load(&set->rules, &options, diag);
     set->cpu_ns = clock_cpu_ns() - before;
     (void)dir_remove_tree(dir);
+    return err;
+}
+
+/* For other programs: DIR/FORMAT/events.whole, events.few, and of each set rules.NAME/, hits.NAME */
+
+static int text_save(struct buf *text, const char *dir, const char *format, const char *what,
+                     const char *name)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%s/%s/%s%s", dir, format, what, name);
+    int err = buf_ok(text) ? file_write_atomic(path, buf_content(text)) : ERR_NOMEM;
+    buf_release(text);
+    return err;
+}
+
+static int set_save(struct course *c, struct set *set, const char *dir, const char *format)
+{
+    struct buf text = {0};
+    struct pass p = {.course = c, .set = set, .hit_lines = &text};
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%s/%s/rules.%s", dir, format, set->name);
+    int err = dir_create(path);
+    if (err == 0)
+        err = rules_write(c->invent, set->rule_count, path);
+    if (err == 0)
+        err = run_pass(&p);
+    if (err == 0)
+        return text_save(&text, dir, format, "hits.", set->name);
+    buf_release(&text);
+    return err;
+}
+
+static int events_save(struct course *c, const char *dir, const char *format)
+{
+    struct buf whole = {0};
+    struct buf few = {0};
+    struct pass p = {.course = c, .json = ndjson_new(), .events = &whole, .few = &few};
+    int err = p.json == NULL ? ERR_NOMEM : run_pass(&p);
+    if (err == 0)
+        err = text_save(&whole, dir, format, "events.", "whole");
+    if (err == 0)
+        err = text_save(&few, dir, format, "events.", "few");
+    ndjson_free(p.json);
+    buf_release(&whole);
+    buf_release(&few);
+    return err;
+}
+
+static int course_save(struct course *c, const char *dir, const char *format)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, format);
+    int err = strlen(dir) > PATH_BYTES / 2 ? ERR_RANGE : dir_create(path);
+    if (err == 0)
+        err = events_save(c, dir, format);
+    for (size_t i = 0; i < SETS && err == 0; i++)
+        err = set_save(c, &c->sets[i], dir, format);
+    if (err != 0)
+        diag_add(c->diag, dir, 0, 0, "cannot be written: %s", err_name(err));
     return err;
 }
 
@@ -366,6 +483,8 @@ static int measure_format(struct bench_report *r, const struct bench_options *o,
     err = course_prepare(c, o->seed);
     if (err == 0)
         err = rows_add(rows, r, format);
+    if (err == 0 && o->write != NULL)
+        err = course_save(c, o->write, format);
     for (unsigned i = 0; i < o->repeat && err == 0; i++)
         err = rows_sample(c, rows);
     for (size_t i = 0; i < ROWS && err == 0; i++) {

@@ -27,6 +27,7 @@ static const char HELP[] =
     "  --repeat N       samples of each row (5)\n"
     "  --lines FILE     parse and store: the lines of a file instead\n"
     "  --format NAME    their format\n"
+    "  --write DIR      rules: make this folder of the rules, the events as JSON, and the hits\n"
     "  --json           for machines and for compare\n"
     "  --threshold P    compare: a row worse by more than P percent ends with 1 (10)\n"
     "\n"
@@ -38,6 +39,7 @@ enum {
     OPT_REPEAT,
     OPT_LINES,
     OPT_FORMAT,
+    OPT_WRITE,
     OPT_JSON,
     OPT_THRESHOLD,
     OPT_HELP,
@@ -49,6 +51,7 @@ static const struct option OPTIONS[] = {
     {"repeat", required_argument, NULL, OPT_REPEAT},
     {"lines", required_argument, NULL, OPT_LINES},
     {"format", required_argument, NULL, OPT_FORMAT},
+    {"write", required_argument, NULL, OPT_WRITE},
     {"json", no_argument, NULL, OPT_JSON},
     {"threshold", required_argument, NULL, OPT_THRESHOLD},
     {"help", no_argument, NULL, OPT_HELP},
@@ -112,6 +115,9 @@ static int set_option(struct bench_command *c, int got)
     case OPT_FORMAT:
         c->o.format = optarg;
         return 0;
+    case OPT_WRITE:
+        c->o.write = optarg;
+        return 0;
     case OPT_JSON:
         c->json = true;
         return 0;
@@ -172,6 +178,10 @@ static bool choose(const struct bench_command *c, char **words, int count, bool 
             return false;
         }
         chosen[noun - NOUNS] = true;
+    }
+    if (c->o.write != NULL && !chosen[find_noun("rules") - NOUNS]) {
+        (void)option_usage("bench", "only rules takes --write");
+        return false;
     }
     return true;
 }

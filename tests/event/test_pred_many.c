@@ -35,6 +35,12 @@ static void eval(struct hits *out, const struct batch *b, const struct ast *cons
     diag_release(&diag);
 }
 
+static void differ(const struct ast *leaf, uint32_t row, bool is)
+{
+    fail_msg("row %u %s '%.*s' (field %u, op %d)", row, is ? "has" : "has not", (int)leaf->text.len,
+             leaf->text.data, leaf->field, (int)leaf->op);
+}
+
 /* The hits are exactly the pairs where the naive evaluator says so. Returns their number. */
 static size_t check(const struct sample *s, const struct ast *const *asts)
 {
@@ -46,11 +52,8 @@ static size_t check(const struct sample *s, const struct ast *const *asts)
             bool is =
                 at < hits.count && hits.items[at].expression == i && hits.items[at].row == row;
             at += is;
-            if (naive_holds(s->batch, row, &s->known[row], asts[i]) != is) {
-                fail_msg("row %u %s '%.*s' (field %u, op %d)", row, is ? "has" : "has not",
-                         (int)asts[i]->text.len, asts[i]->text.data, asts[i]->field,
-                         (int)asts[i]->op);
-            }
+            if (naive_holds(s->batch, row, &s->known[row], asts[i]) != is)
+                differ(asts[i], row, is);
         }
     }
     assert_int_equal(at, hits.count);
