@@ -123,6 +123,17 @@ static int forms_typed(struct pred_scratch *s, struct forms *f, const struct col
     return err;
 }
 
+/* Is no text of the column changed by decoding? One look at all of them. */
+static bool column_is_literal(const struct batch *b, const struct column *c,
+                              const struct form_way *way)
+{
+    struct slice block;
+    bool percent = way->kind == SLOT_PERCENT || way->kind == SLOT_FORM;
+    if (!column_block(b, c, &block) || value_is_encoded(block, way->kind))
+        return false;
+    return !way->is_url || percent || !value_is_encoded(block, SLOT_PERCENT);
+}
+
 static bool is_all(const struct pred_scratch *s, const struct rows *mask)
 {
     return memcmp(mask, &s->all, sizeof(*mask)) == 0;
@@ -133,6 +144,7 @@ static int forms_codes(struct pred_scratch *s, struct forms *f, const struct col
 {
     uint32_t words = (c->entry_count + 63) / 64;
     bool whole = s->row_count == s->batch->row_count && is_all(s, mask);
+    bool literal = whole && column_is_literal(s->batch, c, way);
     memset(s->entry_bits, whole ? 0xff : 0, words * sizeof(*s->entry_bits));
     if (whole && c->entry_count % 64 != 0)
         s->entry_bits[words - 1] = (UINT64_C(1) << (c->entry_count % 64)) - 1;
@@ -144,7 +156,9 @@ static int forms_codes(struct pred_scratch *s, struct forms *f, const struct col
     for (uint32_t word = 0; word < words; word++) {
         for (uint64_t bits = s->entry_bits[word]; bits != 0; bits &= bits - 1) {
             uint32_t entry = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            int err = forms_add(s, f, way, batch_span(s->batch, c->entries[entry]), entry);
+            struct slice written = batch_span(s->batch, c->entries[entry]);
+            int err =
+                literal ? forms_push(s, f, written, entry) : forms_add(s, f, way, written, entry);
             if (err != 0)
                 return err;
         }
@@ -205,6 +219,31 @@ int url_plans(struct pred_scratch *s)
             return ERR_NOMEM;
     }
     s->url_plans = plans;
+    return 0;
+}
+
+int forms_texts(struct pred_scratch *s, uint32_t column, bool is_url, const struct forms **out)
+{
+    const struct column *c = &s->batch->columns[column];
+    const struct form_way way = {.kind = c->kind, .is_url = is_url};
+    if (s->column_forms[column] != NULL) {
+        *out = s->column_forms[column];
+        return 0;
+    }
+    struct forms *f = arena_alloc(&s->arena, sizeof(*f));
+    uint32_t count = column_text_count(s->batch, c);
+    bool literal = column_is_literal(s->batch, c, &way);
+    int err = f == NULL ? ERR_NOMEM : 0;
+    for (uint32_t i = 0; err == 0 && i < count; i++) {
+        struct slice written;
+        if (!column_text(s->batch, c, i, &written))
+            continue;
+        err = literal ? forms_push(s, f, written, 0) : forms_add(s, f, &way, written, 0);
+    }
+    if (err != 0)
+        return err;
+    s->column_forms[column] = f;
+    *out = f;
     return 0;
 }
 

@@ -44,6 +44,12 @@ int forms_copy(struct pred_scratch *s, struct forms *f, struct slice text, uint3
 int forms_column(struct pred_scratch *s, uint32_t column, bool is_url, const struct rows *mask,
                  const struct forms **out);
 
+/*
+ * The forms of all texts of a column of text, with or without rows; owners are 0. For who asks only
+ * whether any holds: kept until the next view is taken.
+ */
+int forms_texts(struct pred_scratch *s, uint32_t column, bool is_url, const struct forms **out);
+
 /* The forms of url.original where it is composed; owners are rows. */
 int forms_url(struct pred_scratch *s, const struct rows *mask, const struct forms **out);
 /* The same of all rows, equal ones once; owners are classes. */

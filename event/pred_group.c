@@ -554,3 +554,21 @@ int group_scan(struct pred_scratch *s, uint32_t target)
         s->target_scanned[target] = 1;
     return err;
 }
+
+int group_scan_texts(struct pred_scratch *s, uint32_t target)
+{
+    const struct target *t = &s->pred->targets[target];
+    const struct forms *forms = NULL;
+    int err = 0;
+    for (uint32_t c = s->target_column[target]; err == 0 && c != 0; c = s->column_next[c - 1]) {
+        const struct column *column = &s->batch->columns[c - 1];
+        if (column->kind == SLOT_NULL || column->type != FIELD_TYPE_TEXT)
+            continue;
+        err = forms_texts(s, c - 1, t->is_url, &forms);
+        if (err == 0)
+            err = scan_forms(s, t->group, forms, NULL, 0);
+    }
+    if (err == 0)
+        s->target_scanned[target] = 1;
+    return err;
+}

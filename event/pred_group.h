@@ -34,3 +34,8 @@ void group_scratch_free(struct group_scratch *gs);
 
 /* Find all rows of all leaves of the target's group. */
 int group_scan(struct pred_scratch *s, uint32_t target);
+/*
+ * The same without rows: a leaf that holds on any text of the target's columns of text has the
+ * row 0. Other columns, and URLs that are composed of parts, are not asked.
+ */
+int group_scan_texts(struct pred_scratch *s, uint32_t target);

@@ -1,8 +1,13 @@
 /* What can be said of a batch without asking its rows, and what a stored filter may be asked. */
 #include "base/err.h"
 #include "event/pred_form.h"
+#include "event/pred_group.h"
 #include "event/pred_plan.h"
 #include "event/pred_url.h"
+
+enum {
+    FORMS_LEAVES_MIN = 8,
+};
 
 /* Two bits: some row may make it true, some row may make it false. */
 enum can {
@@ -22,8 +27,9 @@ static bool hides(const struct form_way *way, const struct needle *n, struct sli
     return value_is_encoded(text, way->kind);
 }
 
-static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
-                      const struct form_way *way)
+/* One text after the other until one holds. */
+static bool texts_walk(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
+                       const struct form_way *way)
 {
     struct slice texts[FORM_TEXTS_MAX];
     uint32_t total = column_text_count(s->batch, c);
@@ -42,8 +48,25 @@ static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, const str
     return false;
 }
 
-static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, const struct column *c)
+/* Where several leaves may ask, the forms of all texts are made once. */
+static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, uint32_t column,
+                      const struct form_way *way)
 {
+    const struct forms *forms = NULL;
+    if (s->pred->leaf_count < FORMS_LEAVES_MIN && s->column_forms[column] == NULL)
+        return texts_walk(s, leaf, &s->batch->columns[column], way);
+    if (forms_texts(s, column, way->is_url, &forms) != 0)
+        return true;
+    for (uint32_t i = 0; i < forms->count; i++) {
+        if (leaf_text(leaf, s->regex, slice_of(forms->items[i].data, forms->items[i].len)) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, uint32_t column)
+{
+    const struct column *c = &s->batch->columns[column];
     enum leaf_way look = leaf_way(&l->leaf, c->type);
     if (c->kind == SLOT_NULL)
         return l->leaf.op == LEAF_OP_EXISTS;
@@ -57,7 +80,23 @@ static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, const 
     if (l->leaf.op <= LEAF_OP_GLOB && n->text.len != 0 && column_block(s->batch, c, &block) &&
         !needle_in(n, block) && !hides(&way, n, block))
         return false;
-    return texts_can(s, &l->leaf, c, &way);
+    return texts_can(s, &l->leaf, column, &way);
+}
+
+/* Many leaves of one field are asked together. */
+static bool columns_can(struct pred_scratch *s, const struct plan_leaf *l)
+{
+    if (l->grouped && s->target_scanned[l->target] == 0 && group_scan_texts(s, l->target) != 0)
+        return true;
+    if (l->grouped && s->leaf_rows[l - s->pred->leaves] != NULL)
+        return true;
+    for (uint32_t c = s->target_column[l->target]; c != 0; c = s->column_next[c - 1]) {
+        const struct column *column = &s->batch->columns[c - 1];
+        bool asked = l->grouped && column->kind != SLOT_NULL && column->type == FIELD_TYPE_TEXT;
+        if (!asked && column_can(s, l, c - 1))
+            return true;
+    }
+    return false;
 }
 
 static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
@@ -78,11 +117,7 @@ static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
     }
     if (t->kind == TARGET_URL && url_possible(s, &l->leaf))
         return CAN_BOTH;
-    for (uint32_t c = s->target_column[l->target]; c != 0; c = s->column_next[c - 1]) {
-        if (column_can(s, l, &s->batch->columns[c - 1]))
-            return CAN_BOTH;
-    }
-    return CAN_FALSE;
+    return columns_can(s, l) ? CAN_BOTH : CAN_FALSE;
 }
 
 static uint8_t node_can(struct pred_scratch *s, const struct node *n)

@@ -61,6 +61,21 @@ static size_t check(const struct sample *s, const struct ast *const *asts)
     return at;
 }
 
+static bool is_possible(const struct batch *b, const struct ast *ast)
+{
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    struct diag diag = {0};
+    assert_int_equal(pred_compile(&pred, &ast, 1, &diag), 0);
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct column_set set = {.batch = b};
+    bool can = pred_possible(pred, scratch, &set);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    diag_release(&diag);
+    return can;
+}
+
 /* A piece of a text that the row's URL has, or nearly. */
 static struct slice some_piece(struct random *r, struct arena *arena, const struct sample *s)
 {
@@ -130,6 +145,58 @@ static void test_many_patterns(void **state)
         sample_reset(s);
     }
     assert_true(hits > (size_t)ROUNDS * PATTERNS);
+    batch_free(s->batch);
+    arena_release(&s->arena);
+    free(s);
+}
+
+static struct slice numbered(struct arena *arena, uint32_t number)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "nowhere-%u-at-all", number);
+    return slice_of(arena_copy(arena, slice_of(text, (size_t)len)), (size_t)len);
+}
+
+/* A batch where no row may hit is told apart by the leaves of a field together. */
+static void test_many_possible(void **state)
+{
+    (void)state;
+    static const uint16_t FIELDS[] = {FIELD_URL_PATH, FIELD_URL_DOMAIN, FIELD_URL_QUERY,
+                                      FIELD_USER_NAME};
+    struct sample *s = calloc(1, sizeof(*s));
+    struct random r = {.state = 78};
+    size_t hit_count = 0;
+    size_t impossible_count = 0;
+    assert_non_null(s);
+    s->batch = batch_new();
+    for (uint32_t round = 0; round < 20 * ROUNDS; round++) {
+        struct arena arena = {0};
+        struct ast either = {.kind = AST_OR};
+        uint16_t field = FIELDS[random_below(&r, 4)];
+        sample_make(s, &r, 1 + random_below(&r, 4));
+        if (round % 2 == 1)
+            sample_read_back(s, &r);
+        for (uint32_t i = 0; i < 8 + random_below(&r, 60); i++) {
+            struct ast *leaf = arena_alloc(&arena, sizeof(*leaf));
+            assert_non_null(leaf);
+            *leaf = (struct ast){.kind = AST_LEAF, .op = AST_CONTAINS, .field = field};
+            leaf->text = some_piece(&r, &arena, s);
+            if (leaf->text.len < 3 || random_below(&r, 8) != 0)
+                leaf->text = numbered(&arena, i);
+            ast_add(&either, leaf);
+        }
+        bool hits = false;
+        for (uint32_t row = 0; row < s->batch->row_count; row++)
+            hits |= naive_holds(s->batch, row, &s->known[row], &either) != 0;
+        bool can = is_possible(s->batch, &either);
+        if (hits && !can)
+            fail_msg("round %u: rows hit, and none is possible (field %u)", round, field);
+        hit_count += hits;
+        impossible_count += !can;
+        arena_release(&arena);
+        sample_reset(s);
+    }
+    assert_true(hit_count > ROUNDS && impossible_count > ROUNDS);
     batch_free(s->batch);
     arena_release(&s->arena);
     free(s);
@@ -205,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls_alike),
         cmocka_unit_test(test_many_patterns),
+        cmocka_unit_test(test_many_possible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
