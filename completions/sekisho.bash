@@ -18,7 +18,7 @@ _sekisho_options() {
     verify) echo --data --json ;;
     check) echo --policy --tenant --lang --example --man ;;
     status) echo --data --metrics --json --interval ;;
-    bench) echo --seed --events --repeat --lines --format --json --threshold ;;
+    bench) echo --seed --events --repeat --lines --format --write --json --threshold ;;
     esac
 }
 
