@@ -40,6 +40,7 @@ enum batch_limits {
     BATCH_NAMES_MAX = 1024, /* unnamed fields of one batch */
     BATCH_NAME_BYTES_MAX = 256,
     BATCH_TEXT_SWITCH_ROWS = 256, /* from here a column with too many distinct values is TEXT */
+    BATCH_SHAPE_GUESSES = 64,     /* a power of two */
 };
 
 /* Bytes of batch->text. */
@@ -180,13 +181,15 @@ struct batch {
     uint32_t name_count;
     uint32_t name_cap;
 
-    struct buf text;     /* lines and derived texts (live), or the text block (read back) */
-    struct buf skeleton; /* pieces of all shapes */
-    struct arena arena;  /* every array above */
-    uint64_t hash_seed;  /* builder only */
-    int64_t last_offset; /* builder only: of the last row */
-    uint16_t last_shape; /* builder only: the prediction */
-    bool shapes_full;    /* a line found no more shapes, columns or names: close */
+    struct buf text;         /* lines and derived texts (live), or the text block (read back) */
+    struct buf skeleton;     /* pieces of all shapes */
+    struct arena arena;      /* every array above */
+    uint64_t hash_seed;      /* builder only */
+    int64_t last_offset;     /* builder only: of the last row */
+    uint16_t verbatim_count; /* reader only: rows without a shape, until their lines are placed */
+    /* Builder only: the last shape of a line with so many slots, modulo; 0 = none. */
+    uint8_t shape_guess[BATCH_SHAPE_GUESSES];
+    bool shapes_full; /* a line found no more shapes, columns or names: close */
 };
 
 /* An empty batch on the heap, or NULL. */

@@ -254,11 +254,15 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     return (int)count;
 }
 
-/* The shape of the line at text[line] that is there already, or 0. */
+/*
+ * The shape of the line that is there already, or 0. Lines of several kinds come in turns; most
+ * often the number of their values tells which is which.
+ */
 static uint32_t shape_find(const struct batch *b, struct slice line, const struct slots *slots)
 {
-    if (b->last_shape != 0 && shape_matches(b, &b->shapes[b->last_shape], line, slots))
-        return b->last_shape;
+    uint32_t guess = b->shape_guess[slots->count % BATCH_SHAPE_GUESSES];
+    if (guess != 0 && shape_matches(b, &b->shapes[guess], line, slots))
+        return guess;
     if (b->shape_count <= 1)
         return 0;
     uint64_t hash = shape_hash(b, line.len, slots);
@@ -465,7 +469,7 @@ static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint
         if (shape_store(b, &b->shapes[shape], line, row->slots) != 0)
             return ERR_NOMEM;
         b->shapes[shape].row_count++;
-        b->last_shape = (uint16_t)shape;
+        b->shape_guess[row->slots->count % BATCH_SHAPE_GUESSES] = (uint8_t)shape;
     }
     return shape;
 }

@@ -256,7 +256,7 @@ static int read_texts(struct batch *b, struct reader *in, struct text_walk *walk
         status = read_extras(b, in, walk, row_count);
     if (status != 0)
         return status;
-    b->last_shape = (uint16_t)verbatim;
+    b->verbatim_count = (uint16_t)verbatim;
     return in->failed || reader_left(in) != 0 || walk->at != walk->end || !shapes_fit(b)
                ? ERR_CORRUPT
                : 0;
@@ -682,7 +682,7 @@ static int read_rows(struct codec *c, struct reader *in, const struct batch_head
         b->shapes[c->codes[row]].row_count++;
     }
     struct time_plan plan = {0};
-    if (place_verbatim(b, lines, b->last_shape) != 0 ||
+    if (place_verbatim(b, lines, b->verbatim_count) != 0 ||
         read_small(c, in, b->reason, b->row_count, UINT8_MAX + 1) != 0 ||
         read_small(c, in, b->time_source, b->row_count, TIME_SOURCE_COUNT) != 0 ||
         read_small(c, in, b->verdict, b->row_count, UINT8_MAX + 1) != 0)
