@@ -35,6 +35,7 @@ struct stream {
     struct intake *in;
     struct ward *ward;
     struct stream *next_stream;
+    struct stream *next_of_ward;
     struct feed *feed;
     struct feed_options options;
     struct part *parts;
@@ -262,6 +263,8 @@ int intake_stream(struct stream **out, struct intake *in, const struct feed_opti
     }
     s->next_stream = in->streams;
     in->streams = s;
+    s->next_of_ward = s->ward->streams;
+    s->ward->streams = s;
     *out = s;
     return 0;
 }
@@ -395,10 +398,8 @@ static int ward_seal(struct intake *in, struct ward *w)
     struct parcel *chain = NULL;
     struct parcel **tail = &chain;
     int status = 0;
-    for (struct stream *s = in->streams; s != NULL && status == 0; s = s->next_stream) {
-        if (s->ward == w)
-            status = stream_close(s, &tail);
-    }
+    for (struct stream *s = w->streams; s != NULL && status == 0; s = s->next_of_ward)
+        status = stream_close(s, &tail);
     if (status == 0 && chain == NULL)
         return 0;
     if (status == 0)

@@ -20,6 +20,7 @@
 
 struct ward {
     struct ward *next;
+    struct stream *streams; /* of the municipality, as the intake keeps them */
     uint32_t tenant;
     uint32_t order;     /* the next row's place since the last seal */
     uint32_t batches;   /* closed since then */
