@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "base/hash.h"
 #include "detect/correlate_state.h"
 #include "event/pred_leaf.h"
@@ -34,7 +35,7 @@ static bool key_make(const struct call *call, uint32_t correlation,
             memcpy(key->text + key->len + sizeof(len), value.data, len);
         key->len += sizeof(len) + len;
     }
-    key->hash = group_hash(c, correlation, key);
+    key->hash = key_hash(c, correlation, slice_of(key->text, key->len));
     return true;
 }
 
@@ -95,8 +96,9 @@ static uint32_t numbers_of(struct correlate *c, const struct group *g)
 static double sum_of(struct correlate *c, const struct group *g)
 {
     double sum = 0;
-    if (g->fractions == 0 && g->sum > -1e15 && g->sum < 1e15)
-        return g->sum;
+    const struct cell *tally = tally_of(c, g);
+    if (tally->broken == 0 && tally->sum > -1e15 && tally->sum < 1e15)
+        return tally->sum;
     uint32_t count = numbers_of(c, g);
     for (uint32_t i = 0; i < count; i++)
         sum += c->numbers[i];
@@ -107,14 +109,14 @@ static double sum_of(struct correlate *c, const struct group *g)
 static bool aggregate(struct correlate *c, const struct sigma_correlation *s, const struct group *g,
                       double *out)
 {
-    if (g->valued == 0)
+    if (g->values == 0)
         return false;
     if (s->type == SIGMA_VALUE_COUNT) {
-        *out = g->distinct;
-    } else if (s->type == SIGMA_VALUE_SUM || s->type == SIGMA_VALUE_AVG) {
+        *out = g->values;
+    } else if (is_summed(s)) {
         *out = sum_of(c, g);
         if (s->type == SIGMA_VALUE_AVG)
-            *out /= g->valued;
+            *out /= g->values;
     } else {
         uint32_t count = numbers_of(c, g);
         *out =
@@ -191,29 +193,19 @@ static int alert_fire(const struct call *call, uint32_t group, const struct corr
     struct correlate *c = call->c;
     const struct group *g = &c->group_items[group];
     struct correlate_alert alert = *like;
-    char text[CORRELATE_GROUP_BYTES_MAX + sizeof(c->cells[0].text)];
-    size_t len = 0;
-    for (uint32_t at = g->text; at != CELL_NONE && len <= CORRELATE_GROUP_BYTES_MAX;
-         at = c->cells[at].next) {
-        memcpy(text + len, c->cells[at].text, sizeof(c->cells[at].text));
-        len += sizeof(c->cells[at].text);
-    }
+    struct key key;
+    if (!group_key(c, group, &key))
+        return ERR_CORRUPT;
     alert.rule = g->correlation;
-    alert.group = g->hash;
+    alert.group = key.hash;
     alert.group_count = correlation_at(c, g->correlation)->group_count;
-    size_t at = 0;
-    for (uint32_t i = 0; i < alert.group_count; i++) {
-        uint16_t part = 0;
-        memcpy(&part, text + at, sizeof(part));
-        alert.groups[i] = slice_of(text + at + sizeof(part), part);
-        at += sizeof(part) + part;
-    }
+    memcpy(alert.groups, key.values, alert.group_count * sizeof(*alert.groups));
     return call->fire(call->self, &alert);
 }
 
 /* The value of the event for the correlation, if it has one. */
-static void entry_value(const struct call *call, const struct sigma_correlation *s, uint32_t group,
-                        struct cell *cell)
+static void entry_value(const struct call *call, const struct sigma_correlation *s,
+                        const struct key *key, struct cell *cell)
 {
     struct slice value;
     struct number number;
@@ -227,13 +219,12 @@ static void entry_value(const struct call *call, const struct sigma_correlation 
         cell->flags = ENTRY_VALUE;
         return;
     }
-    uint64_t hash = call->c->seed;
+    uint64_t hash = key->hash;
     for (uint32_t i = 0; i < s->field_count; i++) {
         if (!call->event->field(call->event->self, &s->fields[i], &value))
             return;
         hash = hash_slice(hash + i, value);
     }
-    cell->group = group;
     cell->hash = hash;
     cell->flags = ENTRY_VALUE;
 }
@@ -249,6 +240,8 @@ static uint32_t entry_add(const struct call *call, uint32_t correlation, uint32_
     uint32_t group = group_find(c, correlation, key);
     uint32_t at = group == CELL_NONE ? CELL_NONE : cell_take(c, group);
     if (at == CELL_NONE) {
+        if (group != CELL_NONE && c->group_items[group].count == 0)
+            group_drop(c, group); /* its time is that of its last entry */
         c->evictions++;
         return CELL_NONE;
     }
@@ -256,7 +249,7 @@ static uint32_t entry_add(const struct call *call, uint32_t correlation, uint32_
     while (g->first != CELL_NONE && c->cells[g->first].time_ns <= now_ns - s->timespan_ns)
         entry_drop(c, g);
     if (g->first == CELL_NONE)
-        g->fired = false;
+        g->flags &= (uint8_t)~GROUP_FIRED;
     if (g->count >= keep) {
         c->cuts += keep == CORRELATE_ENTRIES_MAX || s->type == SIGMA_VALUE_PERCENTILE ||
                    s->type == SIGMA_VALUE_MEDIAN;
@@ -266,25 +259,25 @@ static uint32_t entry_add(const struct call *call, uint32_t correlation, uint32_
     cell->time_ns = now_ns;
     cell->event = call->event->id;
     cell->reference = (uint8_t)reference;
-    entry_value(call, s, group, cell);
+    entry_value(call, s, key, cell);
     if (g->last == CELL_NONE)
         g->first = at;
     else
         c->cells[g->last].next = at;
     g->last = at;
     entry_count(c, group, at);
-    g->last_ns = now_ns;
     group_touch(c, group);
-    if (s->has_not && !g->armed)
+    if (s->has_not && (g->flags & GROUP_ARMED) == 0)
         wait_arm(c, group, now_ns);
     return group;
 }
 
 /* Does it cost the same however many entries a group has? */
-static bool is_cheap(const struct sigma_correlation *s, const struct group *g)
+static bool is_cheap(const struct correlate *c, const struct sigma_correlation *s,
+                     const struct group *g)
 {
     return s->type == SIGMA_EVENT_COUNT || s->type == SIGMA_VALUE_COUNT ||
-           ((s->type == SIGMA_VALUE_SUM || s->type == SIGMA_VALUE_AVG) && g->fractions == 0);
+           (is_summed(s) && tally_of(c, g)->broken == 0);
 }
 
 static int group_judge(const struct call *call, uint32_t correlation, uint32_t group)
@@ -293,20 +286,21 @@ static int group_judge(const struct call *call, uint32_t correlation, uint32_t g
     const struct sigma_correlation *s = correlation_at(c, correlation);
     struct group *g = &c->group_items[group];
     const struct cell *newest = &c->cells[g->last];
+    bool fired = (g->flags & GROUP_FIRED) != 0;
     bool silent = s->field_count != 0 && (newest->flags & ENTRY_VALUE) == 0;
     double value = 0;
     struct correlate_alert alert = {.event = call->event->id, .time_ns = call->event->time_ns};
     if (!silent && !s->has_not)
-        alert.holds = (!g->fired || is_cheap(s, g)) && condition_holds(c, s, g, &value);
+        alert.holds = (!fired || is_cheap(c, s, g)) && condition_holds(c, s, g, &value);
     if (alert.holds)
         alert.value = value;
-    alert.news = g->fired && !silent && !s->has_not ? CORRELATE_AGAIN
-                 : alert.holds                      ? CORRELATE_ALERT
-                                                    : CORRELATE_JOINED;
+    alert.news = fired && !silent && !s->has_not ? CORRELATE_AGAIN
+                 : alert.holds                   ? CORRELATE_ALERT
+                                                 : CORRELATE_JOINED;
     if (alert.news == CORRELATE_JOINED && !c->tells_joining)
         return 0;
     if (alert.news == CORRELATE_ALERT) {
-        g->fired = true;
+        g->flags |= GROUP_FIRED;
         if (c->fired_count == 0 || c->fired[c->fired_count - 1] != correlation)
             c->fired[c->fired_count++] = correlation;
     }
@@ -379,7 +373,7 @@ static int window_close(const struct call *call, uint32_t correlation, uint32_t 
     struct group *g = &c->group_items[group];
     int64_t end_ns = from_ns + s->timespan_ns;
     uint64_t bits = present_bits(c, g, from_ns, end_ns);
-    if (g->fired || !sigma_program_holds(s, bits))
+    if ((g->flags & GROUP_FIRED) != 0 || !sigma_program_holds(s, bits))
         return 0;
     uint64_t seen = 0;
     struct correlate_alert alert = {
@@ -393,7 +387,7 @@ static int window_close(const struct call *call, uint32_t correlation, uint32_t 
         if (sigma_program_holds(s, seen))
             break;
     }
-    g->fired = true;
+    g->flags |= GROUP_FIRED;
     return alert_fire(call, group, &alert);
 }
 
@@ -402,8 +396,8 @@ static int wait_close(const struct call *call, const struct wait *wait)
 {
     struct correlate *c = call->c;
     struct group *g = &c->group_items[wait->group];
-    int64_t from_ns = g->armed_ns;
-    g->armed = false;
+    int64_t from_ns = tally_of(c, g)->armed_ns;
+    g->flags &= (uint8_t)~GROUP_ARMED;
     int err = window_close(call, g->correlation, wait->group, from_ns);
     for (uint32_t at = g->first; at != CELL_NONE; at = c->cells[at].next) {
         if (c->cells[at].time_ns > from_ns) {
@@ -426,7 +420,7 @@ int correlate_advance(struct correlate *c, int64_t now_ns, correlate_fire *fire,
         const struct sigma_correlation *s = correlation_at(c, correlation);
         struct lane *lane = &c->lanes[correlation];
         while (lane->oldest != CELL_NONE &&
-               c->group_items[lane->oldest].last_ns <= now_ns - s->timespan_ns)
+               c->cells[c->group_items[lane->oldest].last].time_ns <= now_ns - s->timespan_ns)
             group_drop(c, lane->oldest);
     }
     return err;

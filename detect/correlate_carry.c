@@ -48,27 +48,6 @@ static bool entries_same(const struct sigma_correlation *a, const struct sigma_c
     return true;
 }
 
-/* A group's values as it is looked for; its text is filled with zeros to the end of a cell. */
-static void key_of(const struct correlate *c, const struct correlate *before,
-                   const struct group *from, uint32_t correlation, struct key *key)
-{
-    char text[CORRELATE_GROUP_BYTES_MAX + CELL_TEXT_BYTES];
-    size_t len = 0;
-    for (uint32_t at = from->text; at != CELL_NONE && len <= CORRELATE_GROUP_BYTES_MAX;
-         at = before->cells[at].next) {
-        memcpy(text + len, before->cells[at].text, sizeof(before->cells[at].text));
-        len += sizeof(before->cells[at].text);
-    }
-    key->len = 0;
-    for (uint32_t i = 0; i < correlation_at(c, correlation)->group_count; i++) {
-        uint16_t part = 0;
-        memcpy(&part, text + key->len, sizeof(part));
-        key->len += sizeof(part) + part;
-    }
-    memcpy(key->text, text, key->len);
-    key->hash = group_hash(c, correlation, key);
-}
-
 /* One entry behind those that the group has; false where there is no room. */
 static bool entry_carry(struct correlate *c, uint32_t group, const struct cell *from)
 {
@@ -80,8 +59,6 @@ static bool entry_carry(struct correlate *c, uint32_t group, const struct cell *
     *cell = *from;
     cell->next = CELL_NONE;
     cell->flags &= (uint8_t)~ENTRY_LATEST;
-    if (correlation_at(c, g->correlation)->type == SIGMA_VALUE_COUNT)
-        cell->group = group;
     if (g->last == CELL_NONE)
         g->first = at;
     else
@@ -91,12 +68,13 @@ static bool entry_carry(struct correlate *c, uint32_t group, const struct cell *
     return true;
 }
 
-static void group_carry(struct correlate *c, const struct correlate *before,
-                        const struct group *from, uint32_t correlation)
+static void group_carry(struct correlate *c, const struct correlate *before, uint32_t old,
+                        uint32_t correlation)
 {
+    const struct group *from = &before->group_items[old];
     struct key key;
-    key_of(c, before, from, correlation, &key);
-    uint32_t group = group_find(c, correlation, &key);
+    /* The ids are the same, and so is the hash. */
+    uint32_t group = group_key(before, old, &key) ? group_find(c, correlation, &key) : CELL_NONE;
     if (group == CELL_NONE) {
         c->evictions++;
         return;
@@ -110,12 +88,13 @@ static void group_carry(struct correlate *c, const struct correlate *before,
         if (g->count > c->lanes[correlation].keep)
             entry_drop(c, g);
     }
-    g->last_ns = from->last_ns;
-    g->fired = from->fired;
-    if (from->armed)
-        wait_arm(c, group, from->armed_ns);
-    if (g->first == CELL_NONE)
+    if (g->first == CELL_NONE) {
         group_drop(c, group);
+        return;
+    }
+    g->flags = from->flags & GROUP_FIRED;
+    if ((from->flags & GROUP_ARMED) != 0)
+        wait_arm(c, group, tally_of(before, from)->armed_ns);
 }
 
 void correlate_carry(struct correlate *c, const struct correlate *before, const uint32_t *map)
@@ -131,6 +110,6 @@ void correlate_carry(struct correlate *c, const struct correlate *before, const 
             continue;
         for (uint32_t at = before->lanes[old].oldest; at != CELL_NONE;
              at = before->group_items[at].newer)
-            group_carry(c, before, &before->group_items[at], now);
+            group_carry(c, before, at, now);
     }
 }

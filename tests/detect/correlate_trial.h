@@ -11,6 +11,7 @@ enum {
     EVENTS_MAX = 60,
     ALERTS_MAX = 20000,
     SPAN_S = 10,
+    TRIAL_SEED = 7,
 };
 
 /* An event as the tests make it: which rules it hits, and its values; NULL: it has none. */
@@ -87,6 +88,38 @@ static inline int fire(void *self, const struct correlate_alert *alert)
     return run->stop;
 }
 
+static inline struct correlate *trial_state(const struct trial *run, uint32_t cells)
+{
+    const struct correlate_options options = {.set = &run->rules.set,
+                                              .order = run->rules.set.order,
+                                              .order_count = run->rules.set.order_count,
+                                              .cells = cells,
+                                              .seed = TRIAL_SEED};
+    struct correlate *state = NULL;
+    assert_int_equal(correlate_new(&state, &options), 0);
+    return state;
+}
+
+/* The state goes through a snapshot, which looks at each place in it, into another; both say the same. */
+static inline void trial_reload(struct trial *run, uint32_t cells)
+{
+    struct buf first = {0};
+    struct buf second = {0};
+    struct correlate *fresh = trial_state(run, cells);
+    correlate_save(run->state, &first);
+    buf_text(&first, "behind");
+    struct slice bytes = buf_content(&first);
+    assert_int_equal(correlate_load(fresh, &bytes), 0);
+    assert_true(slice_equal(bytes, SLICE("behind")));
+    correlate_free(run->state);
+    run->state = fresh;
+    correlate_save(run->state, &second);
+    assert_int_equal(second.len + strlen("behind"), first.len);
+    assert_memory_equal(second.data, first.data, second.len);
+    buf_release(&first);
+    buf_release(&second);
+}
+
 /* Rules r1 to r3, which hit what a test says that they hit, and the correlations of the text. */
 static inline struct trial *run_new(const char *correlations, uint32_t cells)
 {
@@ -103,12 +136,7 @@ static inline struct trial *run_new(const char *correlations, uint32_t cells)
     run->rules = load(buf_string(&text));
     if (run->rules.err != 0)
         fail_msg("%s\n%s", correlations, diag_text(&run->rules.diag));
-    const struct correlate_options options = {.set = &run->rules.set,
-                                              .order = run->rules.set.order,
-                                              .order_count = run->rules.set.order_count,
-                                              .cells = cells,
-                                              .seed = 7};
-    assert_int_equal(correlate_new(&run->state, &options), 0);
+    run->state = trial_state(run, cells);
     buf_release(&text);
     return run;
 }

@@ -242,7 +242,7 @@ static void sent_random(struct sent *out, uint64_t *seed, size_t count)
     }
 }
 
-static void compare(const char *correlation, uint64_t *seed)
+static void compare(const char *correlation, uint64_t *seed, bool reloads)
 {
     struct trial *run = run_new(correlation, 0);
     struct sent events[EVENTS_MAX];
@@ -251,8 +251,11 @@ static void compare(const char *correlation, uint64_t *seed)
     struct naive n = {
         .c = run->rules.set.rules[RULES].correlation, .events = events, .count = count};
     int64_t last = events[count - 1].second + (int64_t)(*seed >> 50) % 15;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         push(run, events[i]);
+        if (reloads)
+            trial_reload(run, 0);
+    }
     end(run, last);
     for (size_t i = 0; i < (n.c->group_count == 0 ? 1 : 3); i++)
         naive_group(&n, USERS[i], last);
@@ -310,7 +313,7 @@ static void agrees_with_a_naive_engine(void **state)
             buf_printf(&text,
                        "title: c\nid: c\ncorrelation: {rules: [r1, r2, r3], timespan: 10s, %s%s}\n",
                        round % 3 == 0 ? "" : "group-by: u, ", TYPES[i]);
-            compare(buf_string(&text), &seed);
+            compare(buf_string(&text), &seed, round % 8 == 7);
             buf_release(&text);
         }
     }
