@@ -61,6 +61,21 @@ static int alert_take(void *self, const struct correlate_alert *alert)
     return 0;
 }
 
+/* What a state says of itself is taken, and says the same. */
+static void correlations_reload(struct correlate *state)
+{
+    struct buf first = {0};
+    struct buf second = {0};
+    correlate_save(state, &first);
+    struct slice bytes = buf_content(&first);
+    int err = correlate_load(state, &bytes);
+    assert(err == 0 && bytes.len == 0);
+    correlate_save(state, &second);
+    assert(slice_equal(buf_content(&first), buf_content(&second)));
+    buf_release(&first);
+    buf_release(&second);
+}
+
 /* Matches of any of the rules, in time. */
 static void correlations_run(struct sigma_set *set)
 {
@@ -83,6 +98,7 @@ static void correlations_run(struct sigma_set *set)
         int err = correlate_push(state, &event, alert_take, set);
         assert(err == 0);
     }
+    correlations_reload(state);
     int err = correlate_advance(state, INT64_MAX / 2, alert_take, set);
     assert(err == 0);
     correlate_free(state);
