@@ -9,11 +9,13 @@
 
 enum {
     GROUPS = 100000,
+    GROUPS_MAX = 1000000,
     SIGNALS = 1000000,
     CELLS = 1 << 20, /* as many as rules get */
     THRESHOLD = 8,   /* events of a group in a window */
     WINDOW_SIGNALS = 500000,
     ADDRESS_BYTES = 16,
+    CELLS_PER_GROUP = 2, /* the fewest with which a state has a place for each group */
 };
 
 #define STEP_NS   (CLOCK_NS_PER_SECOND / 100)
@@ -67,7 +69,7 @@ static uint32_t group_of(uint64_t seed, uint64_t n)
 
 static void addresses_print(char (*out)[ADDRESS_BYTES])
 {
-    for (uint32_t i = 0; i < GROUPS; i++)
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
         (void)snprintf(out[i], ADDRESS_BYTES, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
 }
 
@@ -76,12 +78,14 @@ struct stream {
     struct correlate *state;
     char (*addresses)[ADDRESS_BYTES];
     uint32_t base; /* the rule that they are of */
+    int64_t step_ns;
     struct fired fired;
 };
 
 static int push(struct stream *signals, uint32_t group, uint64_t n)
 {
-    const struct correlate_event event = {.time_ns = GEN_START_WORK_NS + (int64_t)n * STEP_NS,
+    const struct correlate_event event = {.time_ns =
+                                              GEN_START_WORK_NS + (int64_t)n * signals->step_ns,
                                           .id = n,
                                           .rules = &signals->base,
                                           .rule_count = 1,
@@ -113,27 +117,42 @@ static int expect(struct fired *out, uint64_t seed)
     return 0;
 }
 
-/* Every group once, in as many cells as they need: what the process grows by. */
-static int measure_groups(struct bench_row *row, const struct sigma_set *set,
-                          const struct stream *like)
+/* The oldest group fires at its last event: it is there still, and so are those after it. */
+static int groups_live(struct stream *signals, uint32_t groups)
+{
+    int err = signals->fired.count == 0 ? 0 : ERR_CORRUPT;
+    for (uint32_t i = 1; i < THRESHOLD && err == 0; i++)
+        err = push(signals, 0, groups);
+    bool whole = correlate_evictions(signals->state) == 0 && signals->fired.count == 1;
+    return err == 0 && !whole ? ERR_CORRUPT : err;
+}
+
+/* Every group once, in the smallest state: what the process grows by, and the CPU time of a signal. */
+static int measure_groups(struct bench_row *held, struct bench_row *cpu,
+                          const struct sigma_set *set, const struct stream *like, uint32_t groups)
 {
     struct stream signals = *like;
+    signals.step_ns = WINDOW_NS / 2 / groups; /* all within a window */
     (void)malloc_trim(0); /* what earlier work freed would hide what this takes */
     uint64_t before = bench_resident_bytes();
     const struct correlate_options options = {.set = set,
                                               .order = set->order,
                                               .order_count = set->order_count,
-                                              .cells =
-                                                  2 * GROUPS, /* an event and an address each */
+                                              .cells = CELLS_PER_GROUP * groups,
                                               .seed = 1};
     int err = correlate_new(&signals.state, &options);
-    for (uint32_t i = 0; i < GROUPS && err == 0; i++)
+    int64_t begin_ns = clock_cpu_ns();
+    for (uint32_t i = 0; i < groups && err == 0; i++)
         err = push(&signals, i, i);
-    if (err == 0 && (correlate_evictions(signals.state) != 0 || signals.fired.count != 0))
-        err = ERR_CORRUPT;
+    if (cpu != NULL) {
+        bench_sample(cpu, (double)(clock_cpu_ns() - begin_ns) / 1e3 / groups);
+        cpu->events = groups;
+    }
     uint64_t after = bench_resident_bytes();
-    bench_sample(row, (double)(after > before ? after - before : 0) / GROUPS);
-    row->events = GROUPS;
+    bench_sample(held, (double)(after > before ? after - before : 0) / groups);
+    held->events = groups;
+    if (err == 0)
+        err = groups_live(&signals, groups);
     correlate_free(signals.state);
     return err;
 }
@@ -169,12 +188,16 @@ int bench_correlations(struct bench_report *r, const struct bench_options *o)
 {
     struct sigma_set set;
     struct fired expected = {0};
-    char(*addresses)[ADDRESS_BYTES] = calloc(GROUPS, sizeof(*addresses));
+    char(*addresses)[ADDRESS_BYTES] = calloc(GROUPS_MAX, sizeof(*addresses));
     struct bench_row *held = bench_row_add(r, BENCH_UNIT_GROUP, "rules.correlate.groups");
     struct bench_row *signals = bench_row_add(r, BENCH_UNIT_CPU, "rules.correlate.signals");
+    struct bench_row *million = bench_row_add(r, BENCH_UNIT_GROUP, "rules.correlate.million");
+    struct bench_row *filling = bench_row_add(r, BENCH_UNIT_CPU, "rules.correlate.million.signals");
     sigma_set_init(&set, SIGMA_NAMES_FIELDS);
     set.now_ns = CLOCK_NONE;
-    int err = addresses == NULL ? ERR_NOMEM : held == NULL || signals == NULL ? ERR_RANGE : 0;
+    int err = addresses == NULL ? ERR_NOMEM : 0;
+    if (held == NULL || signals == NULL || million == NULL || filling == NULL)
+        err = ERR_RANGE;
     if (err == 0)
         err = sigma_set_add(&set, "bench.yml", slice_from(RULES), o->diag);
     if (err == 0)
@@ -187,9 +210,12 @@ int bench_correlations(struct bench_report *r, const struct bench_options *o)
         addresses_print(addresses);
     const struct sigma_rule *base = err == 0 ? sigma_find(&set, SLICE("base")) : NULL;
     const struct stream stream = {.addresses = addresses,
+                                  .step_ns = STEP_NS,
                                   .base = base == NULL ? 0 : (uint32_t)(base - set.rules)};
     for (unsigned i = 0; i < o->repeat && err == 0; i++) {
-        err = measure_groups(held, &set, &stream);
+        err = measure_groups(held, NULL, &set, &stream, GROUPS);
+        if (err == 0)
+            err = measure_groups(million, filling, &set, &stream, GROUPS_MAX);
         if (err == 0)
             err = measure_signals(signals, &set, &stream, o, &expected);
     }
