@@ -397,10 +397,11 @@ static void print_outputs(struct top_view *v, const struct top_size *size, struc
             buf_text(&v->line, v->how.japanese ? " 停止中!" : " DOWN!");
     }
     double hidden = hidden_hits(p);
-    if (hidden > 0)
+    if (hidden > 0) {
         buf_printf(&v->line,
                    v->how.japanese ? "  フィルタで除外 %.0f" : "  taken out by filters %.0f",
                    hidden);
+    }
     if (v->line.len != 0)
         end_line(v, size, out);
 }
