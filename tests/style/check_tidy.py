@@ -2,7 +2,8 @@
 """clang-tidy over every file of a build's compile_commands.json: check_tidy.py BUILD_DIRECTORY [FILE...]
 
 A file is looked at again only when its preprocessed text, its flags or .clang-tidy changed since it
-was last clean; the marks are kept in BUILD_DIRECTORY/tidy/.
+was last clean; the marks are kept in BUILD_DIRECTORY/tidy/. The analyzer follows paths into calls only in a long run
+(SEKISHO_LONG): that takes four times as long.
 """
 import concurrent.futures
 import hashlib
@@ -18,6 +19,8 @@ import source
 
 # gcc's own warnings in the flags are none of clang's business.
 EXTRA = ["-Wno-unknown-warning-option", "-Wno-error"]
+DEPTH = "deep" if os.environ.get("SEKISHO_LONG", "") not in ("", "0") else "shallow"
+ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", f"mode={DEPTH}"]
 
 
 def compile_arguments(entry):
@@ -50,7 +53,8 @@ def check(build, entry, settings):
         return path, failure, time.monotonic() - start
     if mark.exists() and mark.read_text() == key:
         return path, "", 0.0
-    run = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), *(f"--extra-arg={e}" for e in EXTRA), path],
+    run = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), *(f"--extra-arg={e}" for e in EXTRA + ANALYZER),
+                          path],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if run.returncode == 0:
         mark.write_text(key)
@@ -67,7 +71,7 @@ def main():
         if path.endswith(".c") and path.split("/")[0] in source.ALL and (not only or path in only):
             entries.setdefault(path, entry)
     (build / "tidy").mkdir(exist_ok=True)
-    settings = pathlib.Path(".clang-tidy").read_bytes()
+    settings = pathlib.Path(".clang-tidy").read_bytes() + DEPTH.encode()
     start, bad, slowest = time.monotonic(), 0, (0.0, "")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, failure, seconds in pool.map(lambda e: check(build, e, settings), entries.values()):
@@ -75,7 +79,7 @@ def main():
             if failure:
                 bad += 1
                 print(f"{path}:\n{failure}", flush=True)
-    print(f"tidy: {len(entries)} files, {bad} with findings, {time.monotonic() - start:.1f} s; "
+    print(f"tidy ({DEPTH}): {len(entries)} files, {bad} with findings, {time.monotonic() - start:.1f} s; "
           f"slowest {slowest[1]} {slowest[0]:.1f} s")
     return bool(bad)
 
