@@ -10,6 +10,7 @@
 #include "app/intake.h"
 #include "app/options.h"
 #include "app/prefecture.h"
+#include "app/topic_streams.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -38,20 +39,13 @@ static const struct metric_desc METRICS[] = {
 #undef METRIC
 };
 
-/* A worker's source: all partitions of one topic. */
-struct topic_stream {
-    struct topic_stream *next;
-    const char *topic;
-    struct stream *stream;
-};
-
 struct collector_worker {
     struct collector *c;
     unsigned index;
     pthread_t thread;
     bool started;
     struct intake *intake;
-    struct topic_stream *streams;
+    struct topic_streams streams;
     struct buf copy; /* the record at hand, padded */
     uint64_t mark;   /* number of the last one answered */
     int64_t tick_ns; /* of it */
@@ -110,54 +104,6 @@ static void released(void *self)
     outputs_wake(c->o.outputs);
 }
 
-/* The stream of a partition's topic, made at its first record. */
-static int topic_stream(struct collector_worker *w, const struct kafka_partition *p,
-                        struct stream **out)
-{
-    for (struct topic_stream *t = w->streams; t != NULL; t = t->next) {
-        if (strcmp(t->topic, p->topic) == 0) {
-            *out = t->stream;
-            return 0;
-        }
-    }
-    struct topic_stream *t = calloc(1, sizeof(*t));
-    if (t == NULL)
-        return ERR_NOMEM;
-    struct config_source source;
-    config_source(w->c->o.config, p->tenant, p->source, &source);
-    struct feed_options feed = {.tenant = p->tenant,
-                                .topic = slice_from(p->topic),
-                                .source = p->source,
-                                .format = source.format,
-                                .layout = source.layout,
-                                .zone_minutes = source.zone_minutes,
-                                .split = SPLIT_LINES,
-                                .networks = source.networks,
-                                .names = source.names};
-    int status = intake_stream(&t->stream, w->intake, &feed);
-    if (status != 0) {
-        free(t);
-        return status;
-    }
-    t->topic = p->topic;
-    t->next = w->streams;
-    w->streams = t;
-    *out = t->stream;
-    return 0;
-}
-
-static int partition_open(struct collector_worker *w, struct kafka_partition *p)
-{
-    struct stream *stream = NULL;
-    struct part *part = NULL;
-    int status = topic_stream(w, p, &stream);
-    if (status == 0)
-        status = intake_part(&part, stream, p->partition, p->start);
-    if (status == 0)
-        p->user = part;
-    return status;
-}
-
 static int take_message(struct collector_worker *w, const struct kafka_item *item)
 {
     buf_reset(&w->copy);
@@ -195,7 +141,8 @@ static int take_range(const struct kafka_item *item)
 static int take_item(struct collector_worker *w, const struct kafka_item *item)
 {
     if (item->partition->user == NULL) {
-        int status = partition_open(w, item->partition);
+        int status = topic_streams_part(&w->streams, w->intake, w->c->o.config, item->partition,
+                                        item->partition->start);
         if (status != 0)
             return status;
     }
@@ -639,11 +586,7 @@ void collector_free(struct collector *c)
         struct collector_worker *w = &c->workers[i];
         intake_close(w->intake);
         buf_release(&w->copy);
-        struct topic_stream *next = NULL;
-        for (struct topic_stream *t = w->streams; t != NULL; t = next) {
-            next = t->next;
-            free(t);
-        }
+        topic_streams_release(&w->streams);
     }
     kafka_close(c->kafka);
     metric_free(c->metrics);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "app/intake.h"
+#include "app/topic_streams.h"
 #include "base/err.h"
 #include "ingest/ingest.h"
 
@@ -15,19 +15,12 @@ enum {
 
 #define DISCOVER_NS INT64_C(1000000000)
 
-/* All partitions of a topic. */
-struct tapped {
-    struct tapped *next;
-    const char *topic;
-    struct stream *stream;
-};
-
 struct tap {
     struct tap_options o;
     struct environment environment;
     struct kafka *kafka;
     struct intake *intake;
-    struct tapped *topics;
+    struct topic_streams streams;
     struct codec *codec;
     struct buf copy;   /* the record at hand, padded */
     struct buf packed; /* batches of a parcel */
@@ -122,11 +115,7 @@ void tap_close(struct tap *t)
         return;
     intake_close(t->intake);
     kafka_close(t->kafka);
-    struct tapped *next = NULL;
-    for (struct tapped *s = t->topics; s != NULL; s = next) {
-        next = s->next;
-        free(s);
-    }
+    topic_streams_release(&t->streams);
     environment_close(&t->environment);
     codec_free(t->codec);
     buf_release(&t->copy);
@@ -141,53 +130,11 @@ bool tap_is_up(struct tap *t)
     return stats.up;
 }
 
-static int topic_open(struct tap *t, const struct kafka_partition *p, struct tapped **out)
-{
-    for (*out = t->topics; *out != NULL; *out = (*out)->next) {
-        if (strcmp((*out)->topic, p->topic) == 0)
-            return 0;
-    }
-    struct tapped *s = calloc(1, sizeof(*s));
-    if (s == NULL)
-        return ERR_NOMEM;
-    struct config_source source;
-    config_source(t->o.config, p->tenant, p->source, &source);
-    const struct feed_options feed = {.tenant = p->tenant,
-                                      .topic = slice_from(p->topic),
-                                      .source = p->source,
-                                      .format = source.format,
-                                      .layout = source.layout,
-                                      .zone_minutes = source.zone_minutes,
-                                      .split = SPLIT_LINES,
-                                      .networks = source.networks,
-                                      .names = source.names};
-    int status = intake_stream(&s->stream, t->intake, &feed);
-    if (status != 0) {
-        free(s);
-        return status;
-    }
-    s->topic = p->topic;
-    s->next = t->topics;
-    t->topics = s;
-    *out = s;
-    return 0;
-}
-
-static int partition_open(struct tap *t, struct kafka_partition *p)
-{
-    struct tapped *topic = NULL;
-    struct part *part = NULL;
-    int status = topic_open(t, p, &topic);
-    if (status == 0)
-        status = intake_part(&part, topic->stream, p->partition, -1);
-    if (status == 0)
-        p->user = part;
-    return status;
-}
-
 static int take_message(struct tap *t, const struct kafka_item *item)
 {
-    int status = item->partition->user == NULL ? partition_open(t, item->partition) : 0;
+    int status = item->partition->user != NULL
+                     ? 0
+                     : topic_streams_part(&t->streams, t->intake, t->o.config, item->partition, -1);
     if (status != 0)
         return status;
     buf_reset(&t->copy);
