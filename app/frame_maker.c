@@ -396,6 +396,7 @@ bool frame_maker_takes(const struct frame_maker *m, unsigned worker)
 /* A chain stays together, whatever its length. */
 static void take_chain(struct frame_maker *m, unsigned worker, struct parcel *chain)
 {
+    assert(chain != NULL);
     if (m->parcel_count == 0)
         m->first_ns = clock_monotonic_ns();
     for (struct parcel *p = chain; p != NULL; p = p->next) {

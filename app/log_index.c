@@ -128,17 +128,18 @@ static int add_file(struct log_index *x, const struct log_reader *reader)
         x->files = files;
         x->file_cap = cap;
     }
-    struct log_map f = {.path = strdup(log_reader_path(reader)),
-                        .first_seq = log_reader_header(reader)->first_seq,
-                        .tail_at = UINT64_MAX};
-    if (f.path == NULL)
+    struct log_map *f = &x->files[x->file_count];
+    *f = (struct log_map){.path = strdup(log_reader_path(reader)),
+                          .first_seq = log_reader_header(reader)->first_seq,
+                          .tail_at = UINT64_MAX};
+    if (f->path == NULL)
         return ERR_NOMEM;
-    err = map_path(&f.map, f.path);
+    err = map_path(&f->map, f->path);
     if (err != 0) {
-        free(f.path);
+        free(f->path);
         return err;
     }
-    x->files[x->file_count++] = f;
+    x->file_count++;
     return 0;
 }
 
