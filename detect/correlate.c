@@ -260,12 +260,7 @@ static uint32_t entry_add(const struct call *call, uint32_t correlation, uint32_
     cell->event = call->event->id;
     cell->reference = (uint8_t)reference;
     entry_value(call, s, key, cell);
-    if (g->last == CELL_NONE)
-        g->first = at;
-    else
-        c->cells[g->last].next = at;
-    g->last = at;
-    entry_count(c, group, at);
+    entry_append(c, group, at);
     group_touch(c, group);
     if (s->has_not && (g->flags & GROUP_ARMED) == 0)
         wait_arm(c, group, now_ns);

@@ -54,17 +54,11 @@ static bool entry_carry(struct correlate *c, uint32_t group, const struct cell *
     uint32_t at = cell_take(c, group);
     if (at == CELL_NONE)
         return false;
-    struct group *g = &c->group_items[group];
     struct cell *cell = &c->cells[at];
     *cell = *from;
     cell->next = CELL_NONE;
     cell->flags &= (uint8_t)~ENTRY_LATEST;
-    if (g->last == CELL_NONE)
-        g->first = at;
-    else
-        c->cells[g->last].next = at;
-    g->last = at;
-    entry_count(c, group, at);
+    entry_append(c, group, at);
     return true;
 }
 

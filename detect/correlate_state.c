@@ -252,6 +252,17 @@ static void value_drop(struct correlate *c, struct group *g, const struct cell *
     g->values--;
 }
 
+void entry_append(struct correlate *c, uint32_t group, uint32_t at)
+{
+    struct group *g = &c->group_items[group];
+    if (g->last == CELL_NONE)
+        g->first = at;
+    else
+        c->cells[g->last].next = at;
+    g->last = at;
+    entry_count(c, group, at);
+}
+
 void entry_drop(struct correlate *c, struct group *g)
 {
     uint32_t at = g->first;

@@ -193,6 +193,8 @@ uint32_t cell_take(struct correlate *c, uint32_t spared);
 bool is_whole(double number);
 /* Count an entry of the group that is filled; the first entry of a group goes. */
 void entry_count(struct correlate *c, uint32_t group, uint32_t at);
+/* The same of one that becomes the newest: it is put behind the others. */
+void entry_append(struct correlate *c, uint32_t group, uint32_t at);
 void entry_drop(struct correlate *c, struct group *g);
 
 /* The window that begins at `from_ns` waits for its end; one of a group at a time. */
