@@ -44,7 +44,7 @@ struct course {
     struct arena arena; /* of the sample */
     struct signal_fields fields;
     struct sigma_field field_items[INVENT_FIELDS];
-    uint32_t order[BATCH_ROWS_MAX];
+    uint32_t order[BATCH_LIVE_ROWS_MAX];
     struct set sets[SETS];
     struct diag *diag;
 };
@@ -211,14 +211,14 @@ static int run_pass(struct pass *p)
 
 static int fields_make(struct course *c)
 {
-    for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++)
+    for (uint32_t i = 0; i < BATCH_LIVE_ROWS_MAX; i++)
         c->order[i] = i;
     for (unsigned f = 0; f < INVENT_FIELDS; f++) {
         struct slice name = slice_from(invent_field_name((enum invent_field)f));
         c->field_items[f] = (struct sigma_field){.field = field_find(name), .name = name};
     }
     c->fields = (struct signal_fields){.items = c->field_items, .count = INVENT_FIELDS};
-    c->sample_cap = (size_t)SAMPLE_BATCHES * BATCH_ROWS_MAX;
+    c->sample_cap = (size_t)SAMPLE_BATCHES * BATCH_LIVE_ROWS_MAX;
     c->sample = calloc(c->sample_cap, sizeof(*c->sample));
     return c->sample == NULL ? ERR_NOMEM : 0;
 }

@@ -13,7 +13,7 @@ enum {
     FRAME_SECONDS = 27,
 };
 
-static const uint32_t BATCH_ROWS[] = {64, 256, BATCH_ROWS_MAX};
+static const uint32_t BATCH_ROWS[] = {64, 256, BATCH_LIVE_ROWS_MAX};
 
 /* Lines on their way through builder, codec and back. */
 struct codec_pass {

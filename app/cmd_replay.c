@@ -101,7 +101,7 @@ static int read_value(struct replay_command *o, int got)
     case 'w':
         return option_number(&o->workers, "--workers", optarg, 1, 256);
     default:
-        return option_number(&o->batch_rows, "--batch-rows", optarg, 1, BATCH_ROWS_MAX);
+        return option_number(&o->batch_rows, "--batch-rows", optarg, 1, BATCH_LIVE_ROWS_MAX);
     }
 }
 

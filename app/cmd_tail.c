@@ -213,7 +213,7 @@ static int print_hits(struct tail *t)
 
 static int print_blob(struct tail *t, struct slice blob)
 {
-    int err = sieve_open(t->sieve, blob);
+    int err = sieve_open(t->sieve, (struct stored_blob){.pack = blob});
     while (err == 0 && !t->stream.ended) {
         err = sieve_next(t->sieve);
         if (err == 0 && t->sieve->row_count != 0)

@@ -21,6 +21,7 @@ int cmd_export(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);
 int cmd_rule(int argc, char **argv);
+int cmd_compact(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -110,7 +110,7 @@ static int take_row(struct search *s, struct evidence *item)
 
 static int look_in_blob(struct search *s, struct slice blob, struct evidence *item)
 {
-    int err = sieve_open(s->sieve, blob);
+    int err = sieve_open(s->sieve, (struct stored_blob){.pack = blob});
     while (err == 0 && !item->found) {
         err = sieve_next(s->sieve);
         if (err == 0)

@@ -16,7 +16,7 @@ struct hunt {
     struct hunt_result *result;
     struct diag *diag;
     struct indicator_hunt *detect;
-    struct codec *codec;
+    struct stored_reader *reader;
     struct batch *batch;
     struct batch_head head;
     struct detect_profile profile;
@@ -169,12 +169,14 @@ static bool is_wanted(const struct hunt *h)
 static int may_hold(struct hunt *h, bool *may)
 {
     struct column_mask columns = {0};
-    batch_reset(h->batch);
-    int err = codec_texts(h->codec, &h->head, h->batch);
+    bool whole = true;
+    int err = stored_begin(h->reader, &h->head, h->batch);
+    if (err == 0)
+        err = stored_texts(h->reader, &h->head, NULL, h->batch, &whole);
     *may = err == 0 && indicator_hunt_texts(h->detect, h->batch);
     if (err != 0 || *may || !indicator_hunt_columns(h->batch, &columns))
         return err;
-    err = codec_rows(h->codec, &h->head, h->batch, &columns);
+    err = stored_rows(h->reader, &h->head, &columns, h->batch);
     *may = err == 0 && indicator_hunt_addresses(h->detect, h->batch);
     return err;
 }
@@ -185,10 +187,7 @@ static int search_batch(struct hunt *h)
     int err = may_hold(h, &may);
     if (err != 0 || !may)
         return err;
-    batch_reset(h->batch);
-    err = codec_texts(h->codec, &h->head, h->batch);
-    if (err == 0)
-        err = codec_rows(h->codec, &h->head, h->batch, NULL);
+    err = stored_batch(h->reader, &h->head, h->batch);
     if (err != 0)
         return err;
     h->profile = (struct detect_profile){.tenant = h->head.tenant};
@@ -200,11 +199,12 @@ static int search_batch(struct hunt *h)
 static int search_blob(struct hunt *h, size_t at)
 {
     struct hunt_result *r = h->result;
-    struct slice blob = log_index_blob(h->o->index, at);
-    struct pack_view view;
+    uint64_t bytes = 0;
     int64_t arrival_ns = INT64_MAX;
-    int err = pack_open(&view, blob);
-    while (err == 0 && (err = pack_next(&view, &h->head)) == 0) {
+    int err = stored_open(h->reader, log_index_blob(h->o->index, at), &bytes);
+    while (err == 0 && (err = stored_next(h->reader, &h->head)) == 0) {
+        if (log_index_is_covered(h->o->index, at, h->head.tenant))
+            continue;
         if (h->head.arrival_min_ns < arrival_ns)
             arrival_ns = h->head.arrival_min_ns;
         r->batches++;
@@ -215,7 +215,7 @@ static int search_blob(struct hunt *h, size_t at)
         r->rows += h->head.row_count;
         err = search_batch(h);
     }
-    r->bytes += blob.len;
+    r->bytes += bytes;
     if (err == ERR_CORRUPT || err == ERR_RANGE) {
         log_index_name(h->o->index, at, "damaged; left out of the hunt", h->diag);
         r->damaged++;
@@ -292,9 +292,9 @@ int hunt_run(struct hunt_result *out, const struct hunt_options *options, struct
     h->result = &result;
     h->diag = diag;
     h->begin_ns = clock_monotonic_ns();
-    h->codec = codec_new(1);
+    h->reader = stored_reader_new();
     h->batch = batch_new();
-    int err = h->codec == NULL || h->batch == NULL ? ERR_NOMEM : grow(h);
+    int err = h->reader == NULL || h->batch == NULL ? ERR_NOMEM : grow(h);
     if (err == 0)
         err = indicator_hunt_new(&h->detect, options->set);
     if (err == 0) {
@@ -304,7 +304,7 @@ int hunt_run(struct hunt_result *out, const struct hunt_options *options, struct
     if (err == 0 && result.count != 0)
         qsort(result.findings, result.count, sizeof(*result.findings), finding_compare);
     indicator_hunt_free(h->detect);
-    codec_free(h->codec);
+    stored_reader_free(h->reader);
     batch_free(h->batch);
     free(h->slots);
     free(h);

@@ -244,7 +244,12 @@ static int hunt(struct hunter *h, struct diag *diag)
     } else if (status == 0) {
         log_info("hunt", "new indicators are looked for in the history",
                  "indicators=%zu frames=%llu", entries, (unsigned long long)h->plan.last_seq);
-        status = log_index_open_until(&index, h->o.dir, &h->stop, diag);
+        status = log_index_open_with(
+            &index,
+            &(struct log_index_options){.dir = h->o.dir,
+                                        .wish = {.since_ns = INT64_MIN, .until_ns = INT64_MAX},
+                                        .stop = &h->stop},
+            diag);
         if (status == 0)
             status = search(h, index, set, diag);
     }

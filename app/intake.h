@@ -26,7 +26,7 @@ struct part;   /* one partition of a stream */
 
 struct intake_options {
     const struct feed_environment *environment;
-    uint32_t batch_rows;   /* a batch closes at so many rows, 1..BATCH_ROWS_MAX */
+    uint32_t batch_rows;   /* a batch closes at so many rows, 1..BATCH_LIVE_ROWS_MAX */
     int64_t batch_age_ns;  /* and at every multiple of this on the clock; INT64_MAX = never */
     size_t open_bytes_max; /* of open batches: past it the oldest stream is closed */
     int zstd_level;

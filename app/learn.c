@@ -54,7 +54,7 @@ int learn_open(struct learn **out, const struct learn_options *options)
     l->o = *options;
     l->last_ns = CLOCK_NONE;
     struct intake_options intake = {.environment = options->environment,
-                                    .batch_rows = BATCH_ROWS_MAX,
+                                    .batch_rows = BATCH_LIVE_ROWS_MAX,
                                     .batch_age_ns = INT64_MAX,
                                     .open_bytes_max = OPEN_BYTES,
                                     .zstd_level = 1,

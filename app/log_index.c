@@ -31,9 +31,17 @@ struct log_index {
     struct log_map *files;
     uint32_t file_count;
     uint32_t file_cap;
+    struct long_term long_term; /* its groups are places [0, group_count) */
     uint64_t damage;
+    uint64_t last_seq;
     int64_t tick_ns;
 };
+
+/* A place in the log. */
+static const struct place *log_place(const struct log_index *x, size_t at)
+{
+    return &x->places[at - x->long_term.group_count];
+}
 
 int64_t log_index_tick_ns(const struct log_index *x)
 {
@@ -42,31 +50,54 @@ int64_t log_index_tick_ns(const struct log_index *x)
 
 size_t log_index_count(const struct log_index *x)
 {
-    return x->count;
+    return x->long_term.group_count + x->count;
 }
 
 uint64_t log_index_damage(const struct log_index *x)
 {
-    return x->damage;
+    return x->damage + x->long_term.damage;
+}
+
+uint64_t log_index_last_seq(const struct log_index *x)
+{
+    return x->last_seq;
+}
+
+const struct long_term *log_index_long_term(const struct log_index *x)
+{
+    return &x->long_term;
+}
+
+bool log_index_is_covered(const struct log_index *x, size_t at, uint32_t tenant)
+{
+    return at >= x->long_term.group_count && x->long_term.tenant_count != 0 &&
+           log_place(x, at)->frame_seq <= long_term_through(&x->long_term, tenant);
 }
 
 uint64_t log_index_seq(const struct log_index *x, size_t at)
 {
-    return x->places[at].frame_seq;
+    return at < x->long_term.group_count ? 0 : log_place(x, at)->frame_seq;
 }
 
-struct slice log_index_blob(const struct log_index *x, size_t at)
+struct stored_blob log_index_blob(const struct log_index *x, size_t at)
 {
-    const struct place *p = &x->places[at];
+    if (at < x->long_term.group_count)
+        return (struct stored_blob){.group = x->long_term.groups[at]};
+    const struct place *p = log_place(x, at);
     const struct log_map *f = &x->files[p->file];
     const char *bytes =
         p->offset >= f->tail_at ? f->tail.data + (p->offset - f->tail_at) : f->map.data + p->offset;
-    return slice_of(bytes, p->len);
+    return (struct stored_blob){.pack = slice_of(bytes, p->len)};
 }
 
 void log_index_name(const struct log_index *x, size_t at, const char *why, struct diag *diag)
 {
-    const struct place *p = &x->places[at];
+    if (at < x->long_term.group_count) {
+        diag_add(diag, segment_file(x->long_term.segments[x->long_term.segment_of[at]]), 0, 0, "%s",
+                 why);
+        return;
+    }
+    const struct place *p = log_place(x, at);
     diag_add(diag, x->files[p->file].path, 0, 0, "offset %" PRIu64 ", frame %" PRIu64 ": %s",
              p->offset, p->frame_seq, why);
 }
@@ -80,6 +111,7 @@ void log_index_close(struct log_index *x)
         file_unmap(x->files[i].map);
         buf_release(&x->files[i].tail);
     }
+    long_term_close(&x->long_term);
     free(x->files);
     free(x->places);
     free(x);
@@ -162,12 +194,15 @@ static int add_frame(struct log_index *x, const struct log_reader *reader,
                      const struct frame_view *frame)
 {
     int err = 0;
+    x->last_seq = frame->link.seq;
+    x->tick_ns = frame->tick_ns;
+    if (frame->link.seq <= x->long_term.through_seq)
+        return 0;
     if (x->file_count == 0 ||
         x->files[x->file_count - 1].first_seq != log_reader_header(reader)->first_seq)
         err = add_file(x, reader);
     if (err != 0)
         return err;
-    x->tick_ns = frame->tick_ns;
     struct log_map *f = &x->files[x->file_count - 1];
     uint64_t end = log_reader_position(reader).offset;
     uint64_t begin = end - frame->bytes.len;
@@ -191,20 +226,20 @@ static int add_frame(struct log_index *x, const struct log_reader *reader,
 
 int log_index_open(struct log_index **out, const char *dir, struct diag *diag)
 {
-    return log_index_open_until(out, dir, NULL, diag);
+    const struct log_index_options options = {
+        .dir = dir, .wish = {.since_ns = INT64_MIN, .until_ns = INT64_MAX}};
+    return log_index_open_with(out, &options, diag);
 }
 
-int log_index_open_until(struct log_index **out, const char *dir, atomic_bool *stop,
-                         struct diag *diag)
+static int walk_log(struct log_index *x, const struct log_index_options *options, struct diag *diag)
 {
     bool stopped = false;
     struct log_walk walk = {0};
     struct frame_view frame;
     size_t said = diag->count;
-    struct log_index *x = calloc(1, sizeof(*x));
-    int err = x == NULL ? ERR_NOMEM : log_walk_open(&walk, dir, false, diag);
+    int err = log_walk_open(&walk, options->dir, false, diag);
     while (err == 0 && !stopped) {
-        stopped = stop != NULL && atomic_load(stop);
+        stopped = options->stop != NULL && atomic_load(options->stop);
         err = log_walk_next(&frame, &walk);
         if (err == 0)
             err = add_frame(x, walk.reader, &frame);
@@ -213,13 +248,26 @@ int log_index_open_until(struct log_index **out, const char *dir, atomic_bool *s
         err = 0;
     if (err == 0 && stopped)
         err = ERR_AGAIN;
-    log_walk_explain(dir, err, said, diag);
+    log_walk_explain(options->dir, err, said, diag);
     log_walk_close(&walk);
+    x->damage = walk.damage;
+    return err;
+}
+
+int log_index_open_with(struct log_index **out, const struct log_index_options *options,
+                        struct diag *diag)
+{
+    struct log_index *x = calloc(1, sizeof(*x));
+    if (x == NULL)
+        return ERR_NOMEM;
+    int err =
+        options->log_only ? 0 : long_term_open(&x->long_term, options->dir, &options->wish, diag);
+    if (err == 0)
+        err = walk_log(x, options, diag);
     if (err != 0) {
         log_index_close(x);
         return err;
     }
-    x->damage = walk.damage;
     *out = x;
     return 0;
 }

@@ -1,12 +1,14 @@
 /*
- * app/log_index.h - where every blob of batches of a store's log stands, in the order of the history.
+ * app/log_index.h - where every blob of batches of a store stands: segments, then the log.
  *
- *   place 0   place 1            place 2
- *   file 0    file 0             file 1       files are mapped read-only; the newest file's last
- *   offset    offset             offset       frame, which its writer may still cut, is a copy
+ *   place 0   place 1   place 2            place 3
+ *   group     group     file 0             file 1     files are mapped read-only; the newest file's
+ *   of a      of a      offset             offset     last frame, which its writer may still cut,
+ *   segment   segment                                 is a copy
  *
- * Made by one walk over the frames that touches their outlines, not their batches. 24 bytes of
- * memory a blob. Damage does not end the walk: it is named, and the walk goes on in the next file.
+ * The catalogs are read first, then the frames behind what they cover: a row is seen once, also
+ * beside a compaction. Of the log one walk touches the frames' outlines, not their batches. 24 bytes
+ * of memory a blob. Damage does not end the walk: it is named, and the walk goes on in the next file.
  *
  * Ownership: log_index_open() gives a handle that log_index_close() takes back; blobs are borrowed
  *            from it.
@@ -18,9 +20,17 @@
 
 #include <stdatomic.h>
 
+#include "app/long_term.h"
 #include "store/store.h"
 
 struct log_index;
+
+struct log_index_options {
+    const char *dir;            /* of the store; borrowed until it is open */
+    struct long_term_wish wish; /* segments that it excludes are left out */
+    bool log_only;              /* no segments, and all that the log has */
+    atomic_bool *stop;          /* NULL: never */
+};
 
 /*
  * Walk the log of the store in `dir`. Returns 0, also when something of the log is damaged or
@@ -28,17 +38,23 @@ struct log_index;
  * ERR_CORRUPT, ERR_FORMAT when not even its beginning can be read; ERR_IO, ERR_NOMEM, ERR_RANGE.
  */
 int log_index_open(struct log_index **out, const char *dir, struct diag *diag);
-/* The same; ERR_AGAIN when *stop becomes true before the walk is done. */
-int log_index_open_until(struct log_index **out, const char *dir, atomic_bool *stop,
-                         struct diag *diag);
+/* The same by wish; ERR_AGAIN when *stop becomes true before the walk is done. */
+int log_index_open_with(struct log_index **out, const struct log_index_options *options,
+                        struct diag *diag);
 /* NULL is allowed. */
 void log_index_close(struct log_index *x);
 
 size_t log_index_count(const struct log_index *x);
-/* The bytes of a blob, at < log_index_count(). They are as read: pack_open() checks them. */
-struct slice log_index_blob(const struct log_index *x, size_t at);
-/* The number of the frame that a blob stands in. */
+/* A blob, at < log_index_count(). Its bytes are as read: stored_open() checks them. */
+struct stored_blob log_index_blob(const struct log_index *x, size_t at);
+/* The number of the frame that a blob stands in; 0 in a segment. */
 uint64_t log_index_seq(const struct log_index *x, size_t at);
+/* Whether the rows of a municipality in a blob of the log are in its segments as well. */
+bool log_index_is_covered(const struct log_index *x, size_t at, uint32_t tenant);
+/* The number of the last frame; 0 without one. */
+uint64_t log_index_last_seq(const struct log_index *x);
+/* The segments, and what was left out of them. */
+const struct long_term *log_index_long_term(const struct log_index *x);
 /* The tick of the last frame: up to where the history was watched. */
 int64_t log_index_tick_ns(const struct log_index *x);
 /* Places where the log is damaged or missing. */

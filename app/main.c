@@ -35,6 +35,7 @@ static const struct command COMMANDS[] = {
     {"tail", cmd_tail, "print events as they are stored"},
     {"alerts", cmd_alerts, "list and show alerts; acknowledge (ack), suppress and close them"},
     {"rule", cmd_rule, "check and explain Sigma rules, run them on events"},
+    {"compact", cmd_compact, "rows of the log into the long-term level"},
     {"verify", cmd_verify, "read and hash everything in a store again"},
     {"check", cmd_check, "find all errors of a configuration"},
     {"bench", cmd_bench, "measure speed, size and memory; compare measurements"},

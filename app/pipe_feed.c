@@ -164,6 +164,7 @@ struct scan_feed pipe_feed_scan(struct pipe_feed *f)
 {
     return (struct scan_feed){.self = f,
                               .columns = feed_columns,
+                              .is_narrow = true,
                               .rows = feed_rows,
                               .count = heads_suffice(f) ? feed_count : NULL};
 }

@@ -292,11 +292,11 @@ static int read_turns(struct rebuild *r, struct slice item)
         if (!turns_next(&t, &batch, &rows))
             return ERR_CORRUPT;
         if (i->order[batch] == NULL)
-            i->order[batch] = arena_array(&r->arena, BATCH_ROWS_MAX, sizeof(uint32_t));
+            i->order[batch] = arena_array(&r->arena, BATCH_LIVE_ROWS_MAX, sizeof(uint32_t));
         if (i->order[batch] == NULL)
             return ERR_NOMEM;
         for (uint64_t row = 0; row < rows; row++) {
-            if (i->rows[batch] == BATCH_ROWS_MAX)
+            if (i->rows[batch] == BATCH_LIVE_ROWS_MAX)
                 return ERR_CORRUPT;
             i->order[batch][i->rows[batch]++] = place++;
         }

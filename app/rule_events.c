@@ -347,7 +347,7 @@ int rule_events_next(struct rule_events *e, struct batch **out, struct diag *dia
         if (err < 0)
             return err;
         e->pending = err == 0;
-        if (err == 1 || !batch_fits(b, e->row.len, BATCH_ROWS_MAX) ||
+        if (err == 1 || !batch_fits(b, e->row.len, BATCH_LIVE_ROWS_MAX) ||
             (b->row_count != 0 && !place_same(&e->place, &e->of_batch)))
             break;
         err = b->row_count == 0 ? batch_begin(e) : 0;

@@ -21,6 +21,7 @@ struct scan_work {
 struct scan_worker {
     struct scan_work *work;
     unsigned number;
+    size_t blob; /* at hand */
     struct sieve_wish wish;
     struct sieve *sieve;
     struct scan_part part;
@@ -158,11 +159,18 @@ static int count_next(struct scan_worker *w)
     return feed_result(feed->count(feed->self, w->number, &w->sieve->head, count));
 }
 
+static bool is_covered(const void *self, uint32_t tenant)
+{
+    const struct scan_worker *w = self;
+    return log_index_is_covered(w->work->scan->index, w->blob, tenant);
+}
+
 /* The batches of one blob. ERR_NOTFOUND: all of them. */
 static int scan_batches(struct scan_worker *w, size_t at)
 {
     const struct scan *scan = w->work->scan;
     const struct scan_feed *feed = &scan->options.feed;
+    w->blob = at;
     int err = sieve_open(w->sieve, log_index_blob(scan->index, at));
     while (err == 0) {
         if (scan->options.keep == SCAN_COUNT || feed->count != NULL) {
@@ -233,8 +241,16 @@ static int worker_open(struct scan_worker *w, unsigned number, struct scan_work 
     int err = sieve_new(&w->sieve, scan->query);
     if (err == 0 && scan->options.keep == SCAN_FEED) {
         w->wish = (struct sieve_wish){.columns = scan->options.feed.columns,
-                                      .self = scan->options.feed.self};
+                                      .self = scan->options.feed.self,
+                                      .is_narrow = scan->options.feed.is_narrow};
         w->sieve->wish = &w->wish;
+    }
+    if (err == 0) {
+        w->sieve->is_covered = is_covered;
+        w->sieve->covers = w;
+        w->sieve->parts = scan->options.keep == SCAN_ORDER    ? PART_PLACES
+                          : scan->options.keep == SCAN_NEWEST ? PART_TIMES
+                                                              : 0U;
     }
     return err;
 }

@@ -50,6 +50,7 @@ struct scan_feed {
     void (*columns)(void *self, const struct batch *b, struct column_mask *out);
     int (*rows)(void *self, unsigned worker, const struct sieve *s);
     int (*count)(void *self, unsigned worker, const struct batch_head *head, uint64_t hits);
+    bool is_narrow; /* columns() looks at no texts, and names the parts that it wants */
 };
 
 struct scan_options {

@@ -13,7 +13,7 @@ struct ordered {
 struct window_read {
     struct scan_window *w;
     const struct scan *scan;
-    struct pack_view view;
+    struct stored_reader *reader;
     struct batch_head head;
     uint32_t blob;
     uint32_t number; /* of the batch in `head` */
@@ -23,6 +23,7 @@ struct window_read {
 void scan_window_release(struct scan_window *w)
 {
     codec_free(w->codec);
+    stored_reader_free(w->reader);
     buf_release(&w->pieces);
     free(w->items);
     *w = (struct scan_window){0};
@@ -56,13 +57,14 @@ static int read_head(struct window_read *r, uint32_t blob, uint32_t number)
 {
     int err = 0;
     if (!r->any || r->blob != blob) {
-        err = pack_open(&r->view, log_index_blob(r->scan->index, blob));
+        uint64_t bytes = 0;
+        err = stored_open(r->reader, log_index_blob(r->scan->index, blob), &bytes);
         r->any = err == 0;
         r->blob = blob;
         r->number = UINT32_MAX;
     }
     while (err == 0 && r->number != number) {
-        err = pack_next(&r->view, &r->head);
+        err = stored_next(r->reader, &r->head);
         r->number++;
     }
     return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
@@ -79,7 +81,7 @@ static int read_all(struct window_read *r, const struct ordered *order, size_t c
         if (i == 0 || ordered_compare(o, o - 1) != 0) {
             at = w->pieces.len;
             err = read_head(r, o->blob, o->number);
-            if (err == 0)
+            if (err == 0 && r->head.group == NULL)
                 err = codec_pieces(w->codec, &r->head, &w->pieces);
         }
         w->items[o->item] = (struct window_item){.head = r->head, .at = at};
@@ -93,13 +95,15 @@ static int window_load(struct scan_window *w, const struct scan *s, size_t first
     w->budget = budget < SCAN_WINDOW_BYTES_MAX ? budget : SCAN_WINDOW_BYTES_MAX;
     size_t end = window_end(s, first, w->budget);
     size_t count = end - first;
-    struct window_read r = {.w = w, .scan = s};
+    w->reader = w->reader == NULL ? stored_reader_new() : w->reader;
+    struct window_read r = {.w = w, .scan = s, .reader = w->reader};
     struct ordered *order = calloc(count + 1, sizeof(*order));
     free(w->items);
     w->items = calloc(count + 1, sizeof(*w->items));
     w->codec = w->codec == NULL ? codec_new(1) : w->codec;
     buf_reset(&w->pieces);
-    int err = order == NULL || w->items == NULL || w->codec == NULL ? ERR_NOMEM : 0;
+    int err =
+        order == NULL || w->items == NULL || w->codec == NULL || w->reader == NULL ? ERR_NOMEM : 0;
     size_t bytes = 0;
     for (size_t i = 0; i < count && err == 0; i++) {
         const struct stretch *stretch = &s->found.stretches[first + i];
@@ -124,6 +128,7 @@ int scan_window_head(struct scan_window *w, const struct scan *s, size_t at, str
     if (err != 0)
         return err;
     const struct window_item *item = &w->items[at - w->first];
-    *out = codec_plain_head(&item->head, w->pieces.data + item->at);
+    *out = item->head.group != NULL ? item->head
+                                    : codec_plain_head(&item->head, w->pieces.data + item->at);
     return 0;
 }

@@ -25,12 +25,13 @@ enum scan_window_limits {
 /* Where a stretch's batch stands in the window. */
 struct window_item {
     struct batch_head head;
-    size_t at; /* of its pieces */
+    size_t at; /* of its pieces; blocks of segments have none, and are read in their turn */
 };
 
 /* A zeroed struct is an empty window. */
 struct scan_window {
     struct codec *codec;
+    struct stored_reader *reader;
     struct buf pieces;
     struct window_item *items; /* of stretches [first, end) */
     size_t first;

@@ -8,9 +8,10 @@ int sieve_new(struct sieve **out, const struct sieve_query *query)
     if (s == NULL)
         return ERR_NOMEM;
     s->query = query;
-    s->codec = codec_new(1);
+    s->reader = stored_reader_new();
     s->batch = batch_new();
-    int err = s->codec == NULL || s->batch == NULL ? ERR_NOMEM : 0;
+    s->parts = PART_ALL;
+    int err = s->reader == NULL || s->batch == NULL ? ERR_NOMEM : 0;
     if (err == 0 && query->pred != NULL)
         err = pred_scratch_new(&s->scratch, query->pred);
     if (err != 0) {
@@ -25,7 +26,7 @@ void sieve_free(struct sieve *s)
 {
     if (s == NULL)
         return;
-    codec_free(s->codec);
+    stored_reader_free(s->reader);
     batch_free(s->batch);
     pred_scratch_free(s->scratch);
     hits_release(&s->hits);
@@ -73,13 +74,13 @@ static bool filter_holds(void *self, uint16_t field, struct slice value)
     return codec_head_may_hold_ip(&s->head, &ip);
 }
 
-int sieve_open(struct sieve *s, struct slice blob)
+int sieve_open(struct sieve *s, struct stored_blob blob)
 {
+    uint64_t bytes = 0;
     s->row_count = 0;
     s->number = UINT32_MAX;
-    int err = pack_open(&s->view, blob);
-    if (err == 0)
-        s->counters.bytes += blob.len;
+    int err = stored_open(s->reader, blob, &bytes);
+    s->counters.bytes += bytes;
     return err;
 }
 
@@ -89,10 +90,12 @@ static int look_at_head(struct sieve *s, bool *wanted)
     const struct sieve_query *q = s->query;
     *wanted = false;
     s->row_count = 0;
-    int err = pack_next(&s->view, &s->head);
+    int err = stored_next(s->reader, &s->head);
     if (err != 0)
         return err;
     s->number++;
+    if (s->is_covered != NULL && s->is_covered(s->covers, s->head.tenant))
+        return 0;
     s->counters.batches++;
     if (!in_scope(q, &s->head)) {
         s->counters.pruned_scope++;
@@ -115,7 +118,8 @@ static int look_at_head(struct sieve *s, bool *wanted)
 static bool row_wanted(const struct sieve *s, uint32_t row)
 {
     const struct sieve_query *q = s->query;
-    if (s->batch->time_ns[row] < q->since_ns || s->batch->time_ns[row] >= q->until_ns)
+    bool cut = s->head.time_min_ns < q->since_ns || s->head.time_max_ns >= q->until_ns;
+    if (cut && (s->batch->time_ns[row] < q->since_ns || s->batch->time_ns[row] >= q->until_ns))
         return false;
     return !q->has_partition || s->partitions[row] == q->partition;
 }
@@ -133,35 +137,70 @@ static int match_rows(struct sieve *s)
         }
         return 0;
     }
-    int err = pred_eval(s->query->pred, s->scratch, &set, &s->hits);
-    if (err != 0)
-        return err;
-    for (size_t i = 0; i < s->hits.count; i++) {
-        uint32_t row = s->hits.items[i].row;
-        if (row_wanted(s, row))
-            s->rows[s->row_count++] = (uint16_t)row;
+    uint32_t end_row = set.end_row;
+    int err = 0;
+    for (set.first_row = 0; err == 0 && set.first_row < end_row; set.first_row = set.end_row) {
+        uint32_t left = end_row - set.first_row;
+        set.end_row = set.first_row + (left < BATCH_LIVE_ROWS_MAX ? left : BATCH_LIVE_ROWS_MAX);
+        err = pred_eval(s->query->pred, s->scratch, &set, &s->hits);
+        for (size_t i = 0; err == 0 && i < s->hits.count; i++) {
+            uint32_t row = s->hits.items[i].row;
+            if (row_wanted(s, row))
+                s->rows[s->row_count++] = (uint16_t)row;
+        }
     }
-    return 0;
+    return err;
+}
+
+/* Whether the texts of the batch leave it possible that a row matches; *wanted: columns for that. */
+static int look_at_texts(struct sieve *s, bool *possible, struct column_mask *wanted)
+{
+    const struct pred *pred = s->query->pred;
+    const struct column_set set = {.batch = s->batch}; /* its rows are absent as yet */
+    struct column_mask texts = {0};
+    bool all = s->wish != NULL && !s->wish->is_narrow;
+    bool whole = false;
+    int err = 0;
+    if (pred != NULL)
+        pred_text_columns(pred, s->scratch, s->batch, &texts);
+    if (pred != NULL || all)
+        err = stored_texts(s->reader, &s->head, all ? NULL : &texts, s->batch, &whole);
+    *possible = true;
+    if (err == 0 && pred != NULL) {
+        bool can = pred_possible(pred, s->scratch, &set);
+        *possible = can || !whole;
+        pred_columns(pred, s->scratch, s->batch, wanted);
+    }
+    return err;
+}
+
+/* The parts of the batch that somebody will look at. */
+static uint32_t wanted_parts(const struct sieve *s)
+{
+    const struct sieve_query *q = s->query;
+    uint32_t parts = s->parts;
+    if (s->head.time_min_ns < q->since_ns || s->head.time_max_ns >= q->until_ns)
+        parts |= PART_TIMES;
+    if (q->has_partition)
+        parts |= PART_PLACES;
+    return s->wish != NULL && !s->wish->is_narrow ? PART_ALL : parts;
 }
 
 static int unpack_and_match(struct sieve *s)
 {
     struct column_mask wanted = {0};
-    batch_reset(s->batch);
-    int err = codec_texts(s->codec, &s->head, s->batch);
-    if (err != 0)
+    bool possible = true;
+    int err = stored_begin(s->reader, &s->head, s->batch);
+    if (err == 0)
+        err = look_at_texts(s, &possible, &wanted);
+    if (err == 0 && !possible)
+        s->counters.pruned_texts++;
+    if (err != 0 || !possible)
         return err;
-    if (s->query->pred != NULL) {
-        const struct column_set set = {.batch = s->batch}; /* its rows are absent as yet */
-        if (!pred_possible(s->query->pred, s->scratch, &set)) {
-            s->counters.pruned_texts++;
-            return 0;
-        }
-        pred_columns(s->query->pred, s->scratch, s->batch, &wanted);
-    }
+    wanted.parts |= wanted_parts(s);
     if (s->wish != NULL)
         s->wish->columns(s->wish->self, s->batch, &wanted);
-    err = codec_rows(s->codec, &s->head, s->batch, s->whole ? NULL : &wanted);
+    err = stored_rows(s->reader, &s->head, s->whole ? NULL : &wanted, s->batch);
     if (err == 0)
         err = match_rows(s);
     if (err != 0)
@@ -207,11 +246,11 @@ int sieve_take(struct sieve *s, const struct batch_head *head)
     return unpack_and_match(s);
 }
 
-int sieve_at(struct sieve *s, struct slice blob, uint32_t number)
+int sieve_at(struct sieve *s, struct stored_blob blob, uint32_t number)
 {
     int err = sieve_open(s, blob);
     for (; err == 0 && s->number + 1 != number; s->number++)
-        err = pack_next(&s->view, &s->head);
+        err = stored_next(s->reader, &s->head);
     return err == 0 ? sieve_next(s) : err;
 }
 

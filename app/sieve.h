@@ -49,17 +49,21 @@ struct sieve_counters {
 struct sieve_wish {
     void (*columns)(void *self, const struct batch *b, struct column_mask *out);
     void *self;
+    bool is_narrow; /* it looks at no texts, and names the parts that it wants */
 };
 
 struct sieve {
     const struct sieve_query *query;
     const struct sieve_wish *wish; /* or NULL. Borrowed */
-    struct codec *codec;
+    struct stored_reader *reader;
     struct pred_scratch *scratch;
     struct batch *batch; /* decoded when row_count is not 0 */
     struct hits hits;
-    struct pack_view view;
     struct batch_head head;
+    uint32_t parts; /* of a batch, beside what query and wish want: enum batch_part */
+    /* Whether the batches of a municipality in the blob at hand are to be left out; NULL: none. */
+    bool (*is_covered)(const void *self, uint32_t tenant);
+    const void *covers;
     bool whole;      /* decode batches with hits as a whole, so that rows can be printed */
     uint32_t number; /* of the batch in its blob, from 0 */
     uint32_t row_count;
@@ -75,7 +79,7 @@ int sieve_new(struct sieve **out, const struct sieve_query *query);
 void sieve_free(struct sieve *s);
 
 /* Begin with a blob. */
-int sieve_open(struct sieve *s, struct slice blob);
+int sieve_open(struct sieve *s, struct stored_blob blob);
 /*
  * The rows of its next batch that match, into rows[0, row_count), counted. ERR_NOTFOUND after the
  * last one.
@@ -86,7 +90,7 @@ int sieve_next_count(struct sieve *s, uint64_t *out);
 /* The same for one batch whose head is given, whatever time and filter say; not counted. */
 int sieve_take(struct sieve *s, const struct batch_head *head);
 /* Open a blob and go to its batch of that number. */
-int sieve_at(struct sieve *s, struct slice blob, uint32_t number);
+int sieve_at(struct sieve *s, struct stored_blob blob, uint32_t number);
 
 /* Fill offsets and partitions of the decoded batch. */
 void sieve_places(struct sieve *s);

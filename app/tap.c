@@ -87,7 +87,7 @@ int tap_open(struct tap **out, const struct tap_options *options, struct diag *d
         return ERR_NOMEM;
     t->o = *options;
     const struct intake_options intake = {.environment = &t->environment.feed,
-                                          .batch_rows = BATCH_ROWS_MAX,
+                                          .batch_rows = BATCH_LIVE_ROWS_MAX,
                                           .batch_age_ns = INT64_MAX,
                                           .open_bytes_max = OPEN_BYTES,
                                           .zstd_level = 1,

@@ -15,6 +15,7 @@ _sekisho_options() {
     tail) echo --data --brokers --config --tenant --from-start --json --csv --raw --table --utc ;;
     alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
     top) echo --data --metrics --interval --count --lang --utc ;;
+    compact) echo --data --json ;;
     verify) echo --data --json ;;
     check) echo --policy --tenant --lang --example --man ;;
     status) echo --data --metrics --json --interval ;;
@@ -26,7 +27,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule verify check status top bench
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule compact verify check status top bench
             --help --version" -- "$word")
         return
     fi

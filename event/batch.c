@@ -1,5 +1,6 @@
 #include "event/batch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -173,21 +174,81 @@ bool batch_value(const struct batch *b, const struct column *c, uint32_t row, st
     return true;
 }
 
-/* Append a bound value as written. */
-static void value_render(const struct batch *b, const struct column *c, uint32_t row,
-                         struct buf *out)
+/* Where a row is written to: room up to `end`, and PEN_SLACK_BYTES behind it. */
+struct pen {
+    struct buf *out;
+    char *at;
+    char *end;
+};
+
+enum {
+    PEN_SLACK_BYTES = 64,
+    PEN_COPY_BYTES = 32, /* at a time; what is read beyond the text is padding */
+    PEN_FIRST_BYTES = 2048,
+};
+
+static bool pen_room(struct pen *p, size_t len)
 {
-    struct slice value;
-    if (c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT) {
-        if (batch_value(b, c, row, NULL, &value))
-            buf_slice(out, value);
-        return;
+    if (p->at != NULL)
+        p->out->len = (size_t)(p->at - p->out->data);
+    size_t more = len < PEN_FIRST_BYTES ? PEN_FIRST_BYTES : len;
+    p->at = buf_reserve(p->out, more + PEN_SLACK_BYTES);
+    p->end = p->at == NULL ? NULL : p->at + more;
+    return p->at != NULL;
+}
+
+/* Of a batch's texts or skeletons, which have SLICE_PADDING_BYTES behind them. */
+static inline bool pen_copy(struct pen *p, const char *from, size_t len)
+{
+    if (len > (size_t)(p->end - p->at) && !pen_room(p, len))
+        return false;
+    if (len > PEN_COPY_BYTES)
+        memcpy(p->at, from, len);
+    else if (len != 0)
+        memcpy(p->at, from, PEN_COPY_BYTES);
+    p->at += len;
+    return true;
+}
+
+static_assert((int)PEN_COPY_BYTES <= (int)SLICE_PADDING_BYTES, "copies read padding");
+
+/* A value that no text stands for, printed. */
+static bool pen_typed(struct pen *p, const struct column *c, uint32_t row)
+{
+    if (PEN_SLACK_BYTES > p->end - p->at && !pen_room(p, PEN_SLACK_BYTES))
+        return false;
+    if (c->storage == COLUMN_INT && c->type == FIELD_TYPE_INT) {
+        if (c->numbers[row] != VALUE_NONE)
+            p->at = value_put_int(p->at, c->numbers[row]);
+        return true;
     }
-    const struct exception *e = c->exception_count == 0 ? NULL : column_exception(c, row);
-    if (e != NULL)
-        buf_slice(out, batch_span(b, e->text));
-    else
-        (void)typed_print(c, row, out);
+    if (c->storage == COLUMN_IP4) {
+        if (address_present(c, row))
+            p->at = value_put_ip4(p->at, c->ip4[row]);
+        return true;
+    }
+    p->out->len = (size_t)(p->at - p->out->data);
+    (void)typed_print(c, row, p->out);
+    p->at = NULL;
+    return pen_room(p, PEN_SLACK_BYTES);
+}
+
+/* A bound value as written. */
+static inline bool pen_value(struct pen *p, const struct batch *b, const struct column *c,
+                             uint32_t row)
+{
+    struct span span = {.len = SPAN_NONE};
+    if (c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE)
+        span = c->entries[c->codes[row]];
+    else if (c->storage == COLUMN_TEXT)
+        span = c->spans[row];
+    else if (c->storage > COLUMN_TEXT) {
+        const struct exception *e = c->exception_count == 0 ? NULL : column_exception(c, row);
+        if (e == NULL)
+            return pen_typed(p, c, row);
+        span = e->text;
+    }
+    return span.len == SPAN_NONE || pen_copy(p, b->text.data + span.offset, span.len);
 }
 
 int batch_render(const struct batch *b, uint32_t row, struct buf *out)
@@ -197,11 +258,15 @@ int batch_render(const struct batch *b, uint32_t row, struct buf *out)
         return buf_ok(out) ? 0 : ERR_NOMEM;
     }
     const struct shape *shape = &b->shapes[b->shape[row]];
-    for (uint32_t i = 0; i < shape->slot_count; i++) {
+    struct pen p = {.out = out};
+    bool ok = pen_room(&p, PEN_FIRST_BYTES);
+    for (uint32_t i = 0; i < shape->slot_count && ok; i++) {
         const struct shape_slot *slot = &shape->slots[i];
-        buf_append(out, b->skeleton.data + slot->piece, slot->piece_len);
-        value_render(b, &b->columns[slot->column], row, out);
+        ok = pen_copy(&p, b->skeleton.data + slot->piece, slot->piece_len) &&
+             pen_value(&p, b, &b->columns[slot->column], row);
     }
-    buf_append(out, b->skeleton.data + shape->tail, shape->tail_len);
-    return buf_ok(out) ? 0 : ERR_NOMEM;
+    if (!ok || !pen_copy(&p, b->skeleton.data + shape->tail, shape->tail_len))
+        return ERR_NOMEM;
+    out->len = (size_t)(p.at - out->data);
+    return 0;
 }

@@ -31,7 +31,8 @@
 #include "event/verdict.h"
 
 enum batch_limits {
-    BATCH_ROWS_MAX = 2048,
+    BATCH_ROWS_MAX = 4096,                     /* of one read back from a segment */
+    BATCH_LIVE_ROWS_MAX = 2048,                /* a batch that is filled closes here */
     BATCH_RAW_BYTES_MAX = 1 << 20,             /* a batch closes here; a larger line has its own */
     BATCH_ROW_BYTES_MAX = 10 * 1024 * 1024,    /* a longer line becomes consecutive rows */
     BATCH_RECORD_BYTES_MAX = 64 * 1024 * 1024, /* a larger record is quarantined */

@@ -485,7 +485,7 @@ static void refuse_row(struct batch *b, uint32_t line)
 
 int batch_append(struct batch *b, const struct row *row)
 {
-    assert(b->row_count < BATCH_ROWS_MAX);
+    assert(b->row_count < BATCH_LIVE_ROWS_MAX);
     if (batch_reserve_row(b) != 0)
         return ERR_NOMEM;
     if (b->row_count == 0)
@@ -519,7 +519,7 @@ bool batch_fits(const struct batch *b, size_t len, uint32_t rows_max)
 {
     if (b->row_count == 0)
         return true;
-    return b->row_count < rows_max && b->row_count < BATCH_ROWS_MAX && !b->shapes_full &&
+    return b->row_count < rows_max && b->row_count < BATCH_LIVE_ROWS_MAX && !b->shapes_full &&
            b->text.len + len <= BATCH_RAW_BYTES_MAX;
 }
 

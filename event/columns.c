@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-static const uint32_t ROW_STEPS[] = {64, 512, BATCH_ROWS_MAX};
+static const uint32_t ROW_STEPS[] = {64, 512, BATCH_LIVE_ROWS_MAX};
 
 size_t column_width(uint8_t storage)
 {
@@ -159,4 +159,29 @@ int column_widen(struct batch *b, struct column *c)
     c->ips = ips;
     c->storage = COLUMN_IP;
     return 0;
+}
+
+void column_take_exceptions(struct batch *b, struct column *col)
+{
+    for (uint32_t i = 0; i < col->exception_count; i++) {
+        struct slice text = batch_span(b, col->exceptions[i].text);
+        uint32_t row = col->exceptions[i].row;
+        struct ip ip;
+        int64_t number = VALUE_NONE;
+        enum epoch_form form = EPOCH_DIGITS;
+        if (col->type == FIELD_TYPE_IP && ip_parse(text, &ip) != VALUE_INVALID) {
+            if (col->storage == COLUMN_IP)
+                col->ips[row] = ip;
+            else if (ip_is_v4(&ip))
+                col->ip4[row] = ip_v4(&ip);
+            else
+                continue;
+            column_set_present(col, row);
+        } else if ((col->type == FIELD_TYPE_INT && value_int(text, &number) != VALUE_INVALID) ||
+                   (col->type == FIELD_TYPE_EPOCH &&
+                    value_epoch(text, &number, &form) != VALUE_INVALID &&
+                    form == col->epoch_form)) {
+            col->numbers[row] = number;
+        }
+    }
 }

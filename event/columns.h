@@ -21,9 +21,21 @@ int batch_reserve_rows(struct batch *b, uint32_t rows);
  */
 int batch_column_add(struct batch *b, const struct column *like);
 
-/* Some columns of a batch, by index. */
+/* What a batch has beside its columns. */
+enum batch_part {
+    PART_SHAPES = 1, /* skeletons: lines, and URLs composed of parts */
+    PART_TIMES = 2,
+    PART_ARRIVALS = 4,
+    PART_PLACES = 8, /* runs, sub, extras */
+    PART_VERDICTS = 16,
+    PART_REASONS = 32,
+    PART_ALL = 63,
+};
+
+/* Some columns of a batch, by index, and parts; a store may give more parts than these. */
 struct column_mask {
     uint64_t words[BATCH_COLUMNS_MAX / 64];
+    uint32_t parts; /* enum batch_part */
 };
 
 static inline void column_mask_add(struct column_mask *m, uint32_t column)
@@ -57,6 +69,9 @@ static inline bool column_is_present(const struct column *c, uint32_t row)
 {
     return (c->present[row / 64] >> (row % 64) & 1) != 0;
 }
+
+/* Give the rows of exceptions that are valid for the type the values of their texts. */
+void column_take_exceptions(struct batch *b, struct column *c);
 
 /* Bytes of one row of a storage. */
 size_t column_width(uint8_t storage);

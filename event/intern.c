@@ -52,7 +52,7 @@ static int table_grow(struct batch *b, struct column *c)
 
 static int entry_add(struct batch *b, struct column *c, struct span span, uint32_t hash)
 {
-    assert(c->entry_count < BATCH_ROWS_MAX + 1);
+    assert(c->entry_count < BATCH_LIVE_ROWS_MAX + 1);
     uint32_t cap = c->entry_cap;
     struct span *entries =
         batch_array_grow(b, c->entries, &cap, c->entry_count + 1, sizeof(*entries));

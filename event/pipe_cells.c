@@ -362,6 +362,10 @@ void pipe_cells_columns(const struct pipe_field *fields, uint32_t count, const s
     for (uint32_t i = 0; i < count; i++) {
         if (fields[i].row_field == ROW_FIELD_NONE)
             field_columns(&fields[i], b, &scratch, out);
+        else
+            out->parts |= fields[i].row_field > ROW_FIELD_TOPIC ? PART_ALL & ~PART_SHAPES : 0U;
+        if (fields[i].field == FIELD_URL_ORIGINAL)
+            out->parts |= PART_SHAPES;
     }
     buf_release(&scratch);
 }

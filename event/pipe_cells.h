@@ -51,7 +51,7 @@ int pipe_cells_batch(struct pipe_cells *c, const struct batch *b);
 int pipe_cells_fill(struct pipe_cells *c, uint32_t field, const uint16_t *rows, uint32_t count,
                     uint32_t *out);
 
-/* Add the columns of a batch, which may have no rows as yet, that the fields are read from. */
+/* Add the columns of a batch, which may have no rows as yet, and the parts that the fields are read from. */
 void pipe_cells_columns(const struct pipe_field *fields, uint32_t count, const struct batch *b,
                         struct column_mask *out);
 

@@ -19,7 +19,7 @@
 
 enum pipe_groups_limits {
     PIPE_EVENT_GROUPS_MAX = 65536,
-    PIPE_BATCH_ROWS = 2048, /* at a time */
+    PIPE_BATCH_ROWS = 4096, /* at a time */
 };
 
 struct pipe_tally {

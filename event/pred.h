@@ -30,7 +30,7 @@
 struct pred;
 struct pred_scratch;
 
-/* A row range of a batch; live or read back. */
+/* A range of at most BATCH_LIVE_ROWS_MAX rows of a batch; live or read back. */
 struct column_set {
     const struct batch *batch;
     uint32_t first_row;
@@ -89,6 +89,16 @@ bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct co
  */
 void pred_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
                   struct column_mask *out);
+
+/*
+ * The columns whose dictionaries and texts pred_possible() will look at, of a batch that may have
+ * none of them yet.
+ */
+void pred_text_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
+                       struct column_mask *out);
+
+/* Which parts of a batch beside its columns pred_eval() looks at: enum batch_part. */
+uint32_t pred_parts(const struct pred *p);
 
 /*
  * Values that any matching row must have in the stored filter (addresses, names): calls `each`

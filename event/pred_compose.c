@@ -4,7 +4,7 @@
 
 enum {
     URL_GLUE_BYTES_MAX = 4, /* between two parts of one URL: ://, :, @, /, ?, # */
-    CLASS_SLOTS = 2 * BATCH_ROWS_MAX,
+    CLASS_SLOTS = 2 * BATCH_LIVE_ROWS_MAX,
     CLASS_PLANS_MAX = 8, /* a plan is compared with so many others */
 };
 

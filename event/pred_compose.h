@@ -41,7 +41,7 @@ struct url_classes {
     uint32_t count;
 };
 
-/* `plans` by shape; at most BATCH_ROWS_MAX rows. */
+/* `plans` by shape; at most BATCH_LIVE_ROWS_MAX rows. */
 int url_classes_make(struct url_classes *out, struct arena *arena, const struct batch *b,
                      const struct url_plan *plans, uint32_t first_row, uint32_t row_count);
 

@@ -100,7 +100,7 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set)
     const struct batch *b = set->batch;
     const struct pred *p = s->pred;
     if (set->end_row > b->row_count || set->first_row > set->end_row ||
-        set->end_row - set->first_row > BATCH_ROWS_MAX || b->column_count > BATCH_COLUMNS_MAX)
+        set->end_row - set->first_row > BATCH_LIVE_ROWS_MAX || b->column_count > BATCH_COLUMNS_MAX)
         return ERR_RANGE;
     arena_reset(&s->arena);
     s->batch = b;

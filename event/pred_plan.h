@@ -17,7 +17,7 @@
 #include "event/pred_row.h"
 
 enum {
-    ROWS_WORDS = BATCH_ROWS_MAX / 64,
+    ROWS_WORDS = BATCH_LIVE_ROWS_MAX / 64,
     PLAN_DEPTH_MAX = AST_DEPTH_MAX + 1, /* nodes on the longest path */
 };
 

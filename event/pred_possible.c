@@ -168,7 +168,7 @@ void pred_columns(const struct pred *p, struct pred_scratch *s, const struct bat
                   struct column_mask *out)
 {
     const struct column_set set = {.batch = b};
-    *out = (struct column_mask){0};
+    *out = (struct column_mask){.parts = pred_parts(p)};
     bool all = p != s->pred || (s->batch != b && scratch_bind(s, &set) != 0);
     for (uint32_t i = 0; i < p->target_count && !all; i++) {
         if (p->targets[i].kind == TARGET_URL)
@@ -184,7 +184,38 @@ void pred_columns(const struct pred *p, struct pred_scratch *s, const struct bat
             all = l->grouped || l->leaf.op != LEAF_OP_CONTAINS || !raw_columns(s, l, out);
     }
     if (all)
-        memset(out, 0xff, sizeof(*out));
+        memset(out->words, 0xff, sizeof(out->words));
+}
+
+void pred_text_columns(const struct pred *p, struct pred_scratch *s, const struct batch *b,
+                       struct column_mask *out)
+{
+    const struct column_set set = {.batch = b};
+    *out = (struct column_mask){.parts = pred_parts(p)};
+    s->batch = NULL;
+    bool all = p != s->pred || scratch_bind(s, &set) != 0;
+    for (uint32_t i = 0; i < p->target_count && !all; i++) {
+        all = p->targets[i].kind == TARGET_ANY || p->targets[i].kind == TARGET_RAW;
+        if (p->targets[i].kind == TARGET_URL)
+            add_parts(b, out);
+        for (uint32_t c = s->target_column[i]; c != 0; c = s->column_next[c - 1])
+            column_mask_add(out, c - 1);
+    }
+    if (all)
+        memset(out->words, 0xff, sizeof(out->words));
+}
+
+uint32_t pred_parts(const struct pred *p)
+{
+    uint32_t parts = 0;
+    for (uint32_t i = 0; i < p->target_count; i++) {
+        const struct target *t = &p->targets[i];
+        if (t->kind == TARGET_ROW && t->row_field > ROW_FIELD_TOPIC)
+            parts |= PART_ALL & ~PART_SHAPES;
+        if (t->kind == TARGET_URL || t->kind == TARGET_RAW || t->kind == TARGET_ANY)
+            parts |= PART_SHAPES;
+    }
+    return parts;
 }
 
 static bool is_necessary(const struct pred *p, uint32_t node)

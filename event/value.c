@@ -158,13 +158,58 @@ struct ip ip_from_v4(uint32_t v4)
     return ip;
 }
 
+static const char PAIRS[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+char *value_put_int(char *to, int64_t v)
+{
+    char text[VALUE_INT_BYTES];
+    size_t at = sizeof(text);
+    uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    if (v < 0)
+        *to++ = '-';
+    while (rest >= 100) {
+        at -= 2;
+        memcpy(text + at, PAIRS + rest % 100 * 2, 2);
+        rest /= 100;
+    }
+    if (rest >= 10) {
+        at -= 2;
+        memcpy(text + at, PAIRS + rest * 2, 2);
+    } else {
+        text[--at] = (char)('0' + rest);
+    }
+    memcpy(to, text + at, sizeof(text) - at);
+    return to + (sizeof(text) - at);
+}
+
+static char *put_octet(char *to, uint32_t v)
+{
+    if (v >= 100)
+        *to++ = (char)('0' + v / 100);
+    if (v >= 10) {
+        memcpy(to, PAIRS + (size_t)(v % 100) * 2, 2);
+        return to + 2;
+    }
+    *to = (char)('0' + v);
+    return to + 1;
+}
+
+char *value_put_ip4(char *to, uint32_t v4)
+{
+    for (int shift = 24; shift > 0; shift -= 8) {
+        to = put_octet(to, v4 >> shift & 0xff);
+        *to++ = '.';
+    }
+    return put_octet(to, v4 & 0xff);
+}
+
 void ip4_print(struct buf *out, uint32_t v4)
 {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        buf_decimal(out, v4 >> shift & 0xff);
-        if (shift != 0)
-            buf_byte(out, '.');
-    }
+    char text[VALUE_IP4_BYTES + 1];
+    buf_append(out, text, (size_t)(value_put_ip4(text, v4) - text));
 }
 
 /* RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as "::". */

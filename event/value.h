@@ -31,6 +31,8 @@ struct ip {
 enum value_limits {
     VALUE_INT_DIGITS_MAX = 18, /* canonical INT: -?[1-9][0-9]{0,17} or 0 */
     VALUE_IP_TEXT_MAX = 45,    /* the longest text ip_parse() takes */
+    VALUE_INT_BYTES = 20,      /* of any int64_t, printed */
+    VALUE_IP4_BYTES = 15,
 };
 
 /* How the EPOCH values of a column are written: digits alone, or seconds, point, milliseconds. */
@@ -62,6 +64,10 @@ uint32_t ip_v4(const struct ip *ip);
 struct ip ip_from_v4(uint32_t v4);
 /* 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7, link-local and loopback. */
 bool ip_is_private(const struct ip *ip);
+/* Write canonical text at `to`, which has room for VALUE_INT_BYTES or VALUE_IP4_BYTES; its end. */
+char *value_put_int(char *to, int64_t v);
+char *value_put_ip4(char *to, uint32_t v4);
+
 /* Append canonical text. */
 void ip_print(struct buf *out, const struct ip *ip);
 void ip4_print(struct buf *out, uint32_t v4);

@@ -49,7 +49,7 @@ struct feed_options {
     uint16_t format;               /* enum format; FORMAT_AUTO = by the look of each line */
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL; borrowed */
     int32_t zone_minutes;          /* of the device's clock, east of UTC */
-    uint32_t rows_max;             /* a batch, 1..BATCH_ROWS_MAX */
+    uint32_t rows_max;             /* a batch, 1..BATCH_LIVE_ROWS_MAX */
     enum split_mode split;
     uint32_t *order; /* counts the tenant's rows: each takes its place from it; or NULL */
     bool replay;     /* a line without a time follows its predecessor */

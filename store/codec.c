@@ -139,13 +139,14 @@ int pack_next(struct pack_view *v, struct batch_head *out)
     head.zone_minutes = reader_get16(&in);
     head.tenant = reader_get32(&in);
     head.generation = (uint32_t)reader_varint(&in, UINT32_MAX);
-    head.row_count = (uint32_t)reader_varint(&in, BATCH_ROWS_MAX);
-    head.unparsed_rows = (uint32_t)reader_varint(&in, BATCH_ROWS_MAX);
+    head.row_count = (uint32_t)reader_varint(&in, BATCH_LIVE_ROWS_MAX);
+    head.unparsed_rows = (uint32_t)reader_varint(&in, BATCH_LIVE_ROWS_MAX);
     head.raw_bytes = reader_varint(&in, UINT64_MAX);
     get_min_max(&in, &head.time_min_ns, &head.time_max_ns);
     get_min_max(&in, &head.arrival_min_ns, &head.arrival_max_ns);
     if (head_tail(&head, &in) != 0)
         return ERR_CORRUPT;
+    head.written = slice_of(v->heads.data, (size_t)(in.at - v->heads.data));
     v->heads = slice_of(in.at, reader_left(&in));
     v->left--;
     v->shared.texts_at += head.texts_len;

@@ -27,10 +27,11 @@ enum codec_limits {
     CODEC_PACK_BYTES = 512 * 1024,            /* unpacked; a pack is sealed from here on */
     CODEC_TEXTS_BYTES_MAX = 96 * 1024 * 1024, /* unpacked, of a pack */
     CODEC_ROWS_BYTES_MAX = 32 * 1024 * 1024,
-    CODEC_PARTITIONS_MAX = BATCH_ROWS_MAX,
+    CODEC_PARTITIONS_MAX = BATCH_LIVE_ROWS_MAX,
 };
 
 struct codec;
+struct rowgroup_head;
 
 /* zstd level 1..19. NULL on ERR_NOMEM. */
 struct codec *codec_new(int zstd_level);
@@ -82,8 +83,11 @@ struct batch_head {
     uint32_t texts_total, rows_total; /* unpacked */
     uint32_t texts_at, texts_len;     /* this batch's piece of them */
     uint32_t rows_at, rows_len;
-    uint64_t pack_checksum; /* tells packs apart */
-    bool is_plain;          /* texts and rows are this batch's own, unpacked: codec_pieces() */
+    struct slice written;              /* the head itself, as it stands in its pack */
+    uint64_t pack_checksum;            /* tells packs apart */
+    const struct rowgroup_head *group; /* of a segment: see store/stored.h; else NULL */
+    uint32_t block;                    /* in it */
+    bool is_plain; /* texts and rows are this batch's own, unpacked: codec_pieces() */
 };
 
 /* A blob being read, batch by batch. */
@@ -99,6 +103,13 @@ int pack_open(struct pack_view *out, struct slice blob);
 int pack_next(struct pack_view *v, struct batch_head *out);
 /* The head of the first batch of a blob: the only one of most. */
 int codec_head(struct batch_head *out, struct slice blob);
+
+/*
+ * Append a stored batch as it is; `head` is one that pack_next() gave. Whether it fits is asked
+ * afterwards: a pack is sealed when pack_bytes() has come to CODEC_PACK_BYTES. 0; ERR_CORRUPT,
+ * ERR_NOMEM with the pack as before.
+ */
+int pack_copy(struct codec *c, struct pack *p, const struct batch_head *head);
 
 /* The i-th partition of a head; i < partitions.len / 4. */
 int32_t codec_head_partition(const struct batch_head *head, size_t i);

@@ -151,7 +151,7 @@ static int read_exceptions(struct batch *b, struct reader *in, struct text_walk 
     col->exception_count = count;
     uint64_t row = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t step = reader_varint(in, BATCH_ROWS_MAX);
+        uint64_t step = reader_varint(in, BATCH_LIVE_ROWS_MAX);
         row += step;
         if (row >= row_count || (i > 0 && step == 0))
             in->failed = true;
@@ -193,7 +193,7 @@ static int read_extras(struct batch *b, struct reader *in, struct text_walk *wal
     b->extra_count = count;
     uint64_t row = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t step = reader_varint(in, BATCH_ROWS_MAX);
+        uint64_t step = reader_varint(in, BATCH_LIVE_ROWS_MAX);
         row += step;
         uint8_t flags = reader_get8(in);
         if (row >= row_count || (i > 0 && step == 0) || flags > 3)
@@ -340,6 +340,29 @@ int codec_pieces(struct codec *c, const struct batch_head *head, struct buf *out
     struct part rows = rows_of(c, head);
     int status = unpack_piece(c, &texts, head->pack_checksum, out);
     return status == 0 ? unpack_piece(c, &rows, head->pack_checksum, out) : status;
+}
+
+int pack_copy(struct codec *c, struct pack *p, const struct batch_head *head)
+{
+    struct part texts = texts_of(c, head);
+    struct part rows = rows_of(c, head);
+    size_t heads_len = p->heads.len;
+    size_t texts_len = p->texts.len;
+    size_t rows_len = p->rows.len;
+    int status = unpack_piece(c, &texts, head->pack_checksum, &p->texts);
+    if (status == 0)
+        status = unpack_piece(c, &rows, head->pack_checksum, &p->rows);
+    buf_slice(&p->heads, head->written);
+    if (status == 0 && !buf_ok(&p->heads))
+        status = ERR_NOMEM;
+    if (status != 0) {
+        p->heads = (struct buf){.data = p->heads.data, .len = heads_len, .cap = p->heads.cap};
+        p->texts = (struct buf){.data = p->texts.data, .len = texts_len, .cap = p->texts.cap};
+        p->rows = (struct buf){.data = p->rows.data, .len = rows_len, .cap = p->rows.cap};
+        return status;
+    }
+    p->count++;
+    return 0;
 }
 
 struct batch_head codec_plain_head(const struct batch_head *head, const char *pieces)
@@ -503,32 +526,6 @@ static int read_addresses(struct codec *c, struct reader *in, struct column *col
     return 0;
 }
 
-/* Values of exceptions that are valid for the type, from their texts. */
-static void apply_exceptions(struct batch *b, struct column *col)
-{
-    for (uint32_t i = 0; i < col->exception_count; i++) {
-        struct slice text = batch_span(b, col->exceptions[i].text);
-        uint32_t row = col->exceptions[i].row;
-        struct ip ip;
-        int64_t number = VALUE_NONE;
-        enum epoch_form form = EPOCH_DIGITS;
-        if (col->type == FIELD_TYPE_IP && ip_parse(text, &ip) != VALUE_INVALID) {
-            if (col->storage == COLUMN_IP)
-                col->ips[row] = ip;
-            else if (ip_is_v4(&ip))
-                col->ip4[row] = ip_v4(&ip);
-            else
-                continue;
-            column_set_present(col, row);
-        } else if ((col->type == FIELD_TYPE_INT && value_int(text, &number) != VALUE_INVALID) ||
-                   (col->type == FIELD_TYPE_EPOCH &&
-                    value_epoch(text, &number, &form) != VALUE_INVALID &&
-                    form == col->epoch_form)) {
-            col->numbers[row] = number;
-        }
-    }
-}
-
 /* Keep the rows of c->rows[0, n) that are no exceptions. */
 static uint32_t keep_canonical(struct codec *c, const struct column *col, uint32_t n)
 {
@@ -614,7 +611,7 @@ static int read_column_rows(struct codec *c, struct reader *in, struct batch *b,
     if (status == 0 && col->value_count != n + col->exception_count && !col->derived)
         status = ERR_CORRUPT;
     if (status == 0)
-        apply_exceptions(b, col);
+        column_take_exceptions(b, col);
     return status;
 }
 

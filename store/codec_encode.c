@@ -210,7 +210,7 @@ static void put_runs(struct codec *c, const struct batch *b, const int32_t *part
 /* Number the distinct addresses; returns how many, codes in c->codes, firsts in c->packed. */
 static uint32_t number_addresses(struct codec *c, const struct column *col, uint32_t n)
 {
-    uint32_t mask = 4 * BATCH_ROWS_MAX - 1;
+    uint32_t mask = 4 * BATCH_LIVE_ROWS_MAX - 1;
     memset(c->table, 0, sizeof(c->table));
     uint32_t distinct = 0;
     bool v4 = col->storage == COLUMN_IP4;

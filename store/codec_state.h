@@ -48,10 +48,10 @@ struct codec {
     struct pack single;                 /* of codec_encode() */
     struct buf scratch;                 /* short-lived text */
     struct filter_keys keys;
-    int64_t numbers[BATCH_ROWS_MAX];
-    uint64_t packed[BATCH_ROWS_MAX];
-    uint16_t codes[BATCH_ROWS_MAX];
-    uint16_t rows[BATCH_ROWS_MAX];
-    uint16_t column_id[BATCH_COLUMNS_MAX]; /* column -> its place among those written */
-    uint16_t table[4 * BATCH_ROWS_MAX];    /* distinct addresses */
+    int64_t numbers[BATCH_LIVE_ROWS_MAX];
+    uint64_t packed[BATCH_LIVE_ROWS_MAX];
+    uint16_t codes[BATCH_LIVE_ROWS_MAX];
+    uint16_t rows[BATCH_LIVE_ROWS_MAX];
+    uint16_t column_id[BATCH_COLUMNS_MAX];   /* column -> its place among those written */
+    uint16_t table[4 * BATCH_LIVE_ROWS_MAX]; /* distinct addresses */
 };

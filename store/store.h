@@ -5,7 +5,7 @@
  *   DIR/log/            frames, one per commit, in files of bounded size    log_reader.h, frame.h
  *   DIR/env/<sha256>    rules, lists, databases, configuration that frames name
  *   DIR/state/          snapshots of detectors
- *   DIR/seg/            segments of the long-term level
+ *   DIR/seg/            segments of the long-term level, a folder each municipality  catalog.h
  *
  * To write: store_open(), store_env_put() what the next frame names, store_append(). Only after
  * store_append() may rows be shown, alerts be released and Kafka offsets be committed. To read, no
@@ -24,11 +24,14 @@
 #pragma once
 
 #include "base/diag.h"
+#include "store/catalog.h"
 #include "store/codec.h"
+#include "store/compacted.h"
 #include "store/frame.h"
 #include "store/ledger.h"
 #include "store/log_reader.h"
 #include "store/snapshot.h"
+#include "store/stored.h"
 #include "store/turns.h"
 #include "store/verify.h"
 

@@ -381,7 +381,7 @@ static void test_most_lines(void **state)
     const struct watch_options watching = {.config = config, .seed = 1};
     assert_int_equal(watch_new(&watch, &watching), 0);
     const struct intake_options options = {.environment = &NOTHING,
-                                           .batch_rows = BATCH_ROWS_MAX,
+                                           .batch_rows = BATCH_LIVE_ROWS_MAX,
                                            .batch_age_ns = INT64_MAX,
                                            .open_bytes_max = SIZE_MAX,
                                            .zstd_level = 1,
@@ -479,7 +479,7 @@ static void test_memory(void **state)
     (void)state;
     struct desk d;
     struct part *part = NULL;
-    desk_open(&d, BATCH_ROWS_MAX, INT64_MAX, 1);
+    desk_open(&d, BATCH_LIVE_ROWS_MAX, INT64_MAX, 1);
     assert_int_equal(intake_part(&part, d.stream, 0, 0), 0);
     for (int64_t i = 0; i < 10; i++)
         assert_int_equal(put(&d, part, 0, i, 1), 0);
@@ -501,7 +501,7 @@ static void test_spare_memory(void **state)
     memset(text, 'x', LONG_BYTES + SLICE_PADDING_BYTES);
     static const char START[] = {'0', '/', '0', '/', '0'};
     memcpy(text, START, sizeof(START));
-    desk_open(&d, BATCH_ROWS_MAX, 1000, 1 << 20);
+    desk_open(&d, BATCH_LIVE_ROWS_MAX, 1000, 1 << 20);
     assert_int_equal(intake_part(&part, d.stream, 0, 0), 0);
     const struct record record = {
         .arrival_ns = START_NS, .reference_ns = START_NS, .value = slice_of(text, LONG_BYTES)};

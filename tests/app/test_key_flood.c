@@ -304,7 +304,7 @@ static void run_open(struct scene *r, struct seen *seen, uint64_t flood_lines)
     const struct watch_options watching = {.config = r->config, .seed = 4711};
     assert_int_equal(watch_new(&r->watch, &watching), 0);
     const struct intake_options options = {.environment = &r->env,
-                                           .batch_rows = BATCH_ROWS_MAX,
+                                           .batch_rows = BATCH_LIVE_ROWS_MAX,
                                            .batch_age_ns = BATCH_AGE_NS,
                                            .open_bytes_max = 64 << 20,
                                            .zstd_level = 1,

@@ -54,8 +54,8 @@ static void test_damaged_batch(void **state)
     uint64_t missing = 0;
     sample_open(&s, 9, 30, 0);
     struct log_index *index = open_index(&s, &diag);
-    struct slice first = log_index_blob(index, 0);
-    struct slice damaged = log_index_blob(index, 7);
+    struct slice first = log_index_blob(index, 0).pack;
+    struct slice damaged = log_index_blob(index, 7).pack;
     struct buf whole = {0};
     (void)log_dir_file(path, &s.dir, 1);
     assert_int_equal(file_read_all(&whole, path, 64 << 20), 0);

@@ -86,7 +86,7 @@ static void open_devices(struct town *t, const struct gen_tenant *g)
                                  .topic = SLICE("file"),
                                  .source = slice_from(g->sources[i].name),
                                  .zone_minutes = ZONE_MINUTES,
-                                 .rows_max = BATCH_ROWS_MAX,
+                                 .rows_max = BATCH_LIVE_ROWS_MAX,
                                  .order = &t->order,
                                  .replay = true,
                                  .networks = t->networks,

@@ -193,12 +193,12 @@ static void test_too_many_values(void **state)
     assert_int_equal(append_row(b, SLICE("other\n"), NULL, 0), 0);
     assert_int_equal(append_row(b, line, &slots, 1), ERR_RANGE);
     assert_int_equal(b->row_count, 1);
-    assert_false(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     batch_reset(b);
     assert_int_equal(append_row(b, line, &slots, 1), 0);
     assert_int_equal(b->reason[0], REASON_TOO_MANY_VALUES);
     assert_line(b, 0, line);
-    assert_false(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     batch_reset(b);
     slots.count = 256;
     assert_int_equal(append_row(b, line, &slots, 1), 0);
@@ -239,10 +239,14 @@ static void test_text_switch(void **state)
         uint32_t rows, distinct, step;
         uint8_t storage;
     } CASES[] = {
-        {256, 256, 1, COLUMN_CODES},          {257, 257, 1, COLUMN_TEXT},
-        {257, 129, 1, COLUMN_TEXT},           {257, 128, 1, COLUMN_CODES},
-        {513, 513, 2, COLUMN_TEXT},           {BATCH_ROWS_MAX, BATCH_ROWS_MAX, 1, COLUMN_TEXT},
-        {BATCH_ROWS_MAX, 1, 1, COLUMN_CODES}, {BATCH_ROWS_MAX, 100, 3, COLUMN_CODES},
+        {256, 256, 1, COLUMN_CODES},
+        {257, 257, 1, COLUMN_TEXT},
+        {257, 129, 1, COLUMN_TEXT},
+        {257, 128, 1, COLUMN_CODES},
+        {513, 513, 2, COLUMN_TEXT},
+        {BATCH_LIVE_ROWS_MAX, BATCH_LIVE_ROWS_MAX, 1, COLUMN_TEXT},
+        {BATCH_LIVE_ROWS_MAX, 1, 1, COLUMN_CODES},
+        {BATCH_LIVE_ROWS_MAX, 100, 3, COLUMN_CODES},
     };
     struct batch *b = batch_new();
     for (size_t i = 0; i < COUNT(CASES); i++) {
@@ -351,7 +355,7 @@ static void test_shapes_full(void **state)
     struct batch *b = batch_new();
     for (uint32_t i = 0; i < BATCH_SHAPES_MAX - 1; i++)
         assert_int_equal(append_layout(b, i), 0);
-    assert_true(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_true(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     assert_int_equal(append_layout(b, 7), 0);
     size_t text_len = b->text.len;
     struct extra flags = {.has_key = true};
@@ -360,7 +364,7 @@ static void test_shapes_full(void **state)
     assert_int_equal(b->row_count, BATCH_SHAPES_MAX);
     assert_int_equal(b->extra_count, 0);
     assert_int_equal(b->text.len, text_len);
-    assert_false(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     for (uint32_t i = 0; i < b->row_count; i++) {
         char want[32];
         (void)snprintf(want, sizeof(want), "layout%u v\n", i == BATCH_SHAPES_MAX - 1 ? 7 : i);
@@ -441,11 +445,11 @@ static void test_places(void **state)
     (void)state;
     struct batch *b = batch_new();
     struct lines l = {.state = 11};
-    struct row rows[BATCH_ROWS_MAX];
+    struct row rows[BATCH_LIVE_ROWS_MAX];
     int64_t next[3] = {0, 1000, INT64_C(1) << 40};
     int32_t partition = 0;
     uint32_t sub = 0;
-    for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++) {
+    for (uint32_t i = 0; i < BATCH_LIVE_ROWS_MAX; i++) {
         rows[i] = (struct row){
             .bytes = SLICE("x\n"), .partition = partition, .offset = next[partition], .sub = sub};
         assert_int_equal(batch_append(b, &rows[i]), 0);
@@ -462,8 +466,8 @@ static void test_places(void **state)
         assert_int_equal(b->runs[i].first_row, row);
         row += b->runs[i].count;
     }
-    assert_int_equal(row, BATCH_ROWS_MAX);
-    for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++) {
+    assert_int_equal(row, BATCH_LIVE_ROWS_MAX);
+    for (uint32_t i = 0; i < BATCH_LIVE_ROWS_MAX; i++) {
         int32_t p = -1;
         int64_t offset = -1;
         batch_place(b, i, &p, &offset);
@@ -471,7 +475,7 @@ static void test_places(void **state)
         assert_int_equal(offset, rows[i].offset);
         assert_int_equal(b->sub[i], rows[i].sub);
     }
-    assert_false(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     batch_free(b);
 }
 
@@ -537,10 +541,10 @@ static void test_random_lines(void **state)
     struct batch *b = batch_new();
     struct lines l = {.state = 5};
     struct buf all = {0};
-    struct span places[BATCH_ROWS_MAX] = {{0}};
+    struct span places[BATCH_LIVE_ROWS_MAX] = {{0}};
     for (uint32_t round = 0; round < 60; round++) {
         uint32_t layouts = 1 + lines_below(&l, round % 5 == 0 ? 400 : 20);
-        uint32_t rows = 1 + lines_below(&l, round % 10 == 0 ? BATCH_ROWS_MAX : 300);
+        uint32_t rows = 1 + lines_below(&l, round % 10 == 0 ? BATCH_LIVE_ROWS_MAX : 300);
         batch_reset(b);
         buf_reset(&all);
         for (uint32_t i = 0; i < rows; i++) {
@@ -582,7 +586,7 @@ static void test_longest_line(void **state)
     assert_int_equal(b->reason[0], REASON_NONE);
     assert_line(b, 0, line);
     assert_composed(b, 0, line);
-    assert_false(batch_fits(b, 0, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 0, BATCH_LIVE_ROWS_MAX));
     free(text);
     batch_free(b);
 }

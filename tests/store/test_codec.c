@@ -196,7 +196,7 @@ static void test_round_trip(void **state)
     assert_non_null(codec);
     struct lines l = {.state = 42};
     for (uint32_t i = 0; i < ROUNDS; i++)
-        round_trip(&l, codec, 1 + lines_below(&l, i % 10 == 0 ? BATCH_ROWS_MAX : 100),
+        round_trip(&l, codec, 1 + lines_below(&l, i % 10 == 0 ? BATCH_LIVE_ROWS_MAX : 100),
                    1 + lines_below(&l, i % 7 == 0 ? 400 : 12));
     codec_free(codec);
 }
@@ -214,7 +214,7 @@ static void test_long_line(void **state)
     memset(line, 'x', BATCH_ROW_BYTES_MAX);
     struct row row = {.bytes = slice_of(line, BATCH_ROW_BYTES_MAX), .reason = REASON_TOO_LONG};
     assert_int_equal(batch_append(b, &row), 0);
-    assert_false(batch_fits(b, 1, BATCH_ROWS_MAX));
+    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
     b->topic = SLICE("t");
     assert_int_equal(codec_encode(codec, b, &blob), 0);
     struct batch_head head;

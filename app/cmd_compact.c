@@ -1,0 +1,127 @@
+/* app/cmd_compact.c - sekisho compact: rows of the log into the long-term level. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/compact.h"
+#include "app/options.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+static const char HELP[] =
+    "usage: sekisho compact --data DIR [options]\n"
+    "\n"
+    "Write the rows of the log into segments, one file per municipality and hour in a folder of its\n"
+    "own, smaller and quicker to search than the log. Each block is read back and compared with the\n"
+    "log's lines before it counts. A collector does this by itself; the command is for stores that no\n"
+    "collector has open: of a replay, or of one that was stopped.\n"
+    "\n"
+    "  --data DIR       the store\n"
+    "  --json           one object on standard output\n"
+    "\n"
+    "Exit codes: 0 ok, 2 usage, 3 no store, 5 damage, 6 the system refused or a collector is running.\n";
+
+enum {
+    OPT_DATA = 256,
+    OPT_JSON,
+    OPT_HELP,
+};
+
+static const struct option OPTIONS[] = {
+    {"data", required_argument, NULL, OPT_DATA},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+struct compact_command {
+    const char *data;
+    bool json;
+};
+
+static bool read_options(struct compact_command *c, int argc, char **argv, int *exit_code)
+{
+    int got = 0;
+    *exit_code = EXIT_CODE_USAGE;
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        switch (got) {
+        case OPT_HELP:
+            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
+            return false;
+        case OPT_DATA:
+            c->data = optarg;
+            break;
+        case OPT_JSON:
+            c->json = true;
+            break;
+        default:
+            *exit_code = option_refuse(argc, argv, got, OPTIONS);
+            return false;
+        }
+    }
+    if (optind != argc)
+        *exit_code = option_usage("compact", "it takes options only");
+    else if (c->data == NULL)
+        *exit_code = option_usage("compact", "--data DIR is missing");
+    else
+        return true;
+    return false;
+}
+
+static void print_report(const struct compact_command *c, const struct compact_report *r,
+                         int64_t cpu_ns)
+{
+    double rows = r->rows == 0 ? 1 : (double)r->rows;
+    if (c->json) {
+        (void)printf("{\"tenants\":%llu,\"rows\":%llu,\"rows_again\":%llu,\"raw_bytes\":%llu,"
+                     "\"segments\":%llu,\"segment_bytes\":%llu,\"spilled_bytes\":%llu,"
+                     "\"through_seq\":%llu,\"cpu_seconds\":%.3f}\n",
+                     (unsigned long long)r->tenants, (unsigned long long)r->rows,
+                     (unsigned long long)r->rows_again, (unsigned long long)r->raw_bytes,
+                     (unsigned long long)r->segments, (unsigned long long)r->segment_bytes,
+                     (unsigned long long)r->spilled_bytes, (unsigned long long)r->through_seq,
+                     (double)cpu_ns / 1e9);
+        return;
+    }
+    (void)printf(
+        "%llu rows of %llu municipalities in %llu segments: %.1f MB of lines in %.1f MB, "
+        "%.1f bytes an event, %.2f CPU s/M\n",
+        (unsigned long long)r->rows, (unsigned long long)r->tenants,
+        (unsigned long long)r->segments, (double)r->raw_bytes / 1e6, (double)r->segment_bytes / 1e6,
+        (double)r->segment_bytes / (rows + (double)r->rows_again), (double)cpu_ns / 1e3 / rows);
+}
+
+int cmd_compact(int argc, char **argv)
+{
+    struct compact_command c = {0};
+    struct diag diag = {0};
+    struct store *st = NULL;
+    struct compact_report report = {0};
+    int code = EXIT_CODE_OK;
+    if (!read_options(&c, argc, argv, &code))
+        return code;
+    const struct store_options look = {.dir = c.data, .read_only = true};
+    const struct store_options take = {.dir = c.data};
+    int err = store_open(&st, &look, &diag); /* none is made where there was none */
+    store_close(st);
+    st = NULL;
+    if (err == 0)
+        err = store_open(&st, &take, &diag);
+    if (err == 0) {
+        const struct compact_options options = {
+            .dir = c.data, .store_id = store_id(st), .through_seq = store_last_seq(st)};
+        err = compact_run(&options, &report, &diag);
+    }
+    int saved = errno;
+    store_close(st);
+    option_say(&diag);
+    if (err == 0)
+        print_report(&c, &report, clock_cpu_ns());
+    else if (diag.count == 0)
+        (void)fprintf(stderr, "sekisho compact: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
+                      err == ERR_IO ? strerrordesc_np(saved) : "");
+    diag_release(&diag);
+    return option_exit_code(err);
+}

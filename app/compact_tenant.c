@@ -1,0 +1,445 @@
+#include "app/compact_tenant.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/hash.h"
+
+/* A group being filled, and what its lines add up to. */
+struct open_group {
+    struct rowgroup *group;
+    uint64_t sum;
+};
+
+/* The segment of an hour being written. */
+struct open_hour {
+    int64_t hour;
+    struct segment_writer *writer;
+    struct open_group *groups;
+    size_t group_count;
+};
+
+struct tenant_compaction {
+    const struct compact_options *options;
+    struct compact_report *report;
+    struct diag *diag;
+    uint32_t tenant;
+    char folder[FILE_PATH_BYTES_MAX];
+    struct catalog catalog;
+    struct open_hour *hours; /* in the order in which they were begun */
+    size_t hour_count;
+    struct segment_info *done;
+    size_t done_count;
+    uint64_t leaf_count;
+    struct buf line;
+    uint64_t sum; /* of the group that is read back */
+    uint16_t rows[BATCH_ROWS_MAX];
+    int64_t offsets[BATCH_ROWS_MAX];
+    int32_t partitions[BATCH_ROWS_MAX];
+    uint64_t leaves[BATCH_ROWS_MAX]; /* of every row of the batch */
+    uint32_t raw[BATCH_ROWS_MAX];
+    uint64_t chosen_leaves[BATCH_ROWS_MAX];
+    uint32_t chosen_raw[BATCH_ROWS_MAX];
+    uint64_t hashes[BATCH_ROWS_MAX];
+};
+
+static int64_t hour_of(int64_t arrival_ns)
+{
+    return arrival_ns / SEGMENT_HOUR_NS - (arrival_ns % SEGMENT_HOUR_NS < 0 ? 1 : 0);
+}
+
+/* What a row adds to the sum of its group. */
+static uint64_t row_hash(uint64_t leaf, struct slice line)
+{
+    return hash_slice(leaf, line) | 1;
+}
+
+/* Remove files that no catalog names: of runs that were killed, and generations that were replaced. */
+static int sweep(struct tenant_compaction *t)
+{
+    struct arena arena = {0};
+    struct dir_names names = {0};
+    char path[FILE_PATH_BYTES_MAX];
+    int err = dir_list(&names, &arena, t->folder);
+    for (size_t i = 0; i < names.count && err == 0; i++) {
+        struct segment_name name;
+        bool begun = false;
+        if (!segment_parse(&name, &begun, names.names[i]))
+            continue;
+        const struct segment_info *live = catalog_find(&t->catalog, name.hour);
+        if (!begun && live != NULL && live->name.generation == name.generation)
+            continue;
+        int len = snprintf(path, sizeof(path), "%s/%s", t->folder, names.names[i]);
+        err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : file_unlink(path);
+    }
+    arena_release(&arena);
+    return err;
+}
+
+int tenant_compaction_new(struct tenant_compaction **out, const struct compact_options *options,
+                          uint32_t tenant, struct compact_report *report, struct diag *diag)
+{
+    struct tenant_compaction *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return ERR_NOMEM;
+    t->options = options;
+    t->report = report;
+    t->diag = diag;
+    t->tenant = tenant;
+    int err = catalog_folder(t->folder, sizeof(t->folder), options->dir, tenant);
+    if (err == 0)
+        err = dir_create(t->folder);
+    if (err == 0) {
+        err = catalog_read(&t->catalog, t->folder, diag);
+        if (err == ERR_NOTFOUND) {
+            t->catalog = (struct catalog){.tenant = tenant};
+            memcpy(t->catalog.store_id, options->store_id, sizeof(t->catalog.store_id));
+            err = 0;
+        }
+    }
+    if (err == 0 && memcmp(t->catalog.store_id, options->store_id, 16) != 0) {
+        diag_add(diag, t->folder, 0, 0, "the catalog is that of another store");
+        err = ERR_CORRUPT;
+    }
+    if (err == 0)
+        err = sweep(t);
+    t->leaf_count = t->catalog.leaf_count;
+    if (err != 0) {
+        tenant_compaction_free(t);
+        return err;
+    }
+    *out = t;
+    return 0;
+}
+
+static void hour_close(struct open_hour *h)
+{
+    segment_abandon(h->writer);
+    for (size_t i = 0; i < h->group_count; i++)
+        rowgroup_free(h->groups[i].group);
+    free(h->groups);
+    *h = (struct open_hour){0};
+}
+
+void tenant_compaction_free(struct tenant_compaction *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->hour_count; i++)
+        hour_close(&t->hours[i]);
+    free(t->hours);
+    free(t->done);
+    catalog_release(&t->catalog);
+    buf_release(&t->line);
+    free(t);
+}
+
+uint64_t tenant_compaction_through(const struct tenant_compaction *t)
+{
+    return t->catalog.through_seq;
+}
+
+/* Add up the lines of a block as it was read back. */
+static int add_block(void *self, const struct batch *b, const int64_t *leaves)
+{
+    struct tenant_compaction *t = self;
+    for (uint32_t row = 0; row < b->row_count; row++) {
+        buf_reset(&t->line);
+        if (batch_render(b, row, &t->line) != 0)
+            return ERR_NOMEM;
+        t->sum += row_hash((uint64_t)leaves[row], buf_content(&t->line));
+    }
+    return 0;
+}
+
+/* Seal a group into its segment, and compare what came back with what went in. */
+static int seal_group(struct tenant_compaction *t, struct open_hour *h, size_t at)
+{
+    struct open_group *g = &h->groups[at];
+    t->sum = 0;
+    int err = segment_add(h->writer, g->group, add_block, t);
+    if (err == 0 && t->sum != g->sum) {
+        diag_add(t->diag, t->folder, 0, 0,
+                 "hour %08" PRIx64 ": lines read back from the segment differ from the log's; "
+                 "nothing was changed",
+                 (uint64_t)h->hour);
+        err = ERR_CORRUPT;
+    }
+    rowgroup_free(g->group);
+    h->groups[at] = h->groups[--h->group_count];
+    return err;
+}
+
+/* Seal what is open of an hour, and give the segment its name. */
+static int finish_hour(struct tenant_compaction *t, struct open_hour *h)
+{
+    int err = 0;
+    while (h->group_count != 0 && err == 0)
+        err = seal_group(t, h, 0);
+    if (err == 0) {
+        struct segment_info *done = reallocarray(t->done, t->done_count + 1, sizeof(*done));
+        if (done == NULL)
+            return ERR_NOMEM;
+        t->done = done;
+        err = segment_finish(h->writer, &done[t->done_count]);
+        h->writer = NULL;
+    }
+    if (err == 0) {
+        t->report->segments++;
+        t->report->segment_bytes += t->done[t->done_count].bytes;
+        t->done_count++;
+    }
+    return err;
+}
+
+static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t hour,
+                     uint32_t count);
+
+/* The places, numbers and lines of a batch's rows. */
+static int look_at(struct tenant_compaction *t, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->run_count; i++) {
+        const struct run *run = &b->runs[i];
+        int64_t offset = run->first_offset;
+        for (uint32_t row = run->first_row; row < run->first_row + run->count; row++) {
+            if (row != run->first_row)
+                offset += !run->multi || b->sub[row] == 0;
+            t->offsets[row] = offset;
+            t->partitions[row] = run->partition;
+        }
+    }
+    for (uint32_t row = 0; row < b->row_count; row++) {
+        buf_reset(&t->line);
+        if (batch_render(b, row, &t->line) != 0)
+            return ERR_NOMEM;
+        t->raw[row] = (uint32_t)t->line.len;
+        t->hashes[row] = row_hash(t->leaves[row], buf_content(&t->line));
+    }
+    return 0;
+}
+
+/* Take all rows of the segment that an hour has already. */
+static int take_segment(struct tenant_compaction *t, const struct segment_info *old)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct segment *s = NULL;
+    struct batch *b = batch_new();
+    struct rowgroup_reader *r = rowgroup_reader_new();
+    int64_t *leaves = calloc(ROWGROUP_BLOCK_ROWS, sizeof(*leaves));
+    int err = b == NULL || r == NULL || leaves == NULL
+                  ? ERR_NOMEM
+                  : segment_path(path, sizeof(path), t->folder, &old->name);
+    if (err == 0)
+        err = segment_open(&s, path, t->diag);
+    for (size_t g = 0; err == 0 && g < segment_rowgroup_count(s); g++) {
+        const struct rowgroup_head *head = segment_rowgroup(s, g);
+        err = rowgroup_open(r, head, b);
+        for (uint32_t block = 0; err == 0 && block < head->block_count; block++) {
+            err = rowgroup_rows(r, block, NULL, b);
+            if (err == 0)
+                err = rowgroup_leaves(r, block, leaves);
+            for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
+                t->leaves[row] = (uint64_t)leaves[row];
+                t->rows[row] = (uint16_t)row;
+            }
+            if (err == 0)
+                err = look_at(t, b);
+            if (err == 0)
+                err = take_rows(t, b, old->name.hour, b->row_count);
+            t->report->rows_again += b->row_count;
+        }
+    }
+    if (err == ERR_CORRUPT) {
+        diag_add(t->diag, path, 0, 0,
+                 "the segment is damaged; restore it from a copy: until then its hour takes no "
+                 "late rows");
+    }
+    segment_close(s);
+    rowgroup_reader_free(r);
+    batch_free(b);
+    free(leaves);
+    return err;
+}
+
+static bool has_hour(const struct tenant_compaction *t, int64_t hour)
+{
+    for (size_t i = 0; i < t->hour_count; i++) {
+        if (t->hours[i].hour == hour)
+            return true;
+    }
+    return false;
+}
+
+/* Begin the segment of an hour; its rows so far are taken first. */
+static int begin_hour(struct tenant_compaction *t, int64_t hour)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    const struct segment_info *old = catalog_find(&t->catalog, hour);
+    for (size_t i = 0; i < t->done_count; i++) {
+        if (t->done[i].name.hour == hour)
+            old = &t->done[i];
+    }
+    const struct segment_info before = old == NULL ? (struct segment_info){0} : *old;
+    const struct segment_name name = {
+        .tenant = t->tenant, .hour = hour, .generation = before.name.generation + 1};
+    struct open_hour *hours = reallocarray(t->hours, t->hour_count + 1, sizeof(*hours));
+    if (hours == NULL)
+        return ERR_NOMEM;
+    t->hours = hours;
+    struct open_hour *h = &hours[t->hour_count];
+    *h = (struct open_hour){.hour = hour};
+    int err = segment_path(path, sizeof(path), t->folder, &name);
+    if (err == 0)
+        err = segment_create(&h->writer, path, &name, t->options->store_id);
+    if (err != 0)
+        return err;
+    t->hour_count++;
+    return old == NULL ? 0 : take_segment(t, &before);
+}
+
+static struct open_hour *find_hour(struct tenant_compaction *t, int64_t hour)
+{
+    for (size_t i = 0; i < t->hour_count; i++) {
+        if (t->hours[i].hour == hour)
+            return &t->hours[i];
+    }
+    return NULL;
+}
+
+/* The group that takes rows like the batch's, the one made last if there are several. */
+static int find_group(struct open_hour *h, const struct batch *b, size_t *out)
+{
+    for (size_t i = h->group_count; i > 0; i--) {
+        if (rowgroup_is_like(h->groups[i - 1].group, b)) {
+            *out = i - 1;
+            return 0;
+        }
+    }
+    struct open_group *groups = reallocarray(h->groups, h->group_count + 1, sizeof(*groups));
+    if (groups == NULL)
+        return ERR_NOMEM;
+    h->groups = groups;
+    groups[h->group_count] = (struct open_group){0};
+    int err = rowgroup_new(&groups[h->group_count].group, b);
+    if (err == 0)
+        *out = h->group_count++;
+    return err;
+}
+
+/* Give t->rows[0, count) of a batch to the group of their hour. */
+static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t hour,
+                     uint32_t count)
+{
+    struct open_hour *h = find_hour(t, hour);
+    size_t at = 0;
+    if (h == NULL)
+        return ERR_RANGE;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        t->chosen_leaves[i] = t->leaves[t->rows[i]];
+        t->chosen_raw[i] = t->raw[t->rows[i]];
+        sum += t->hashes[t->rows[i]];
+    }
+    const struct rowgroup_rows rows = {.batch = b,
+                                       .rows = t->rows,
+                                       .count = count,
+                                       .offsets = t->offsets,
+                                       .partitions = t->partitions,
+                                       .leaves = t->chosen_leaves,
+                                       .raw_bytes = t->chosen_raw};
+    int err = find_group(h, b, &at);
+    if (err == 0)
+        err = rowgroup_add(h->groups[at].group, &rows);
+    if (err == ERR_RANGE) {
+        err = seal_group(t, h, at);
+        if (err == 0)
+            err = find_group(h, b, &at);
+        if (err == 0)
+            err = rowgroup_add(h->groups[at].group, &rows);
+    }
+    if (err == 0)
+        h->groups[at].sum += sum;
+    return err;
+}
+
+static uint64_t held_bytes(const struct tenant_compaction *t)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < t->hour_count; i++) {
+        for (size_t g = 0; g < t->hours[i].group_count; g++)
+            bytes += rowgroup_held_bytes(t->hours[i].groups[g].group);
+    }
+    return bytes;
+}
+
+/* Over the budget the groups of the hour begun first are sealed; its segment goes on. */
+static int keep_budget(struct tenant_compaction *t)
+{
+    uint64_t budget =
+        t->options->memory_bytes != 0 ? t->options->memory_bytes : (uint64_t)COMPACT_MEMORY_BYTES;
+    int err = 0;
+    for (size_t i = 0; i < t->hour_count && err == 0 && held_bytes(t) > budget; i++) {
+        while (t->hours[i].group_count != 0 && err == 0)
+            err = seal_group(t, &t->hours[i], 0);
+    }
+    if (err == 0 && t->hour_count > COMPACT_HOURS_MAX) {
+        err = finish_hour(t, &t->hours[0]);
+        hour_close(&t->hours[0]);
+        memmove(t->hours, t->hours + 1, --t->hour_count * sizeof(*t->hours));
+    }
+    return err;
+}
+
+int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
+{
+    for (uint32_t row = 0; row < b->row_count; row++)
+        t->leaves[row] = t->leaf_count + row;
+    int err = look_at(t, b);
+    /* Rows of one hour after the other; nearly always there is one. */
+    for (uint32_t first = 0; first < b->row_count && err == 0;) {
+        int64_t hour = hour_of(b->arrival_ns[first]);
+        if (!has_hour(t, hour)) {
+            err = begin_hour(t, hour);
+            /* Taking the segment's rows has used the same memory. */
+            for (uint32_t row = 0; row < b->row_count; row++)
+                t->leaves[row] = t->leaf_count + row;
+            if (err == 0)
+                err = look_at(t, b);
+        }
+        uint32_t count = 0;
+        while (first < b->row_count && hour_of(b->arrival_ns[first]) == hour)
+            t->rows[count++] = (uint16_t)first++;
+        if (err == 0)
+            err = take_rows(t, b, hour, count);
+    }
+    if (err != 0)
+        return err;
+    t->leaf_count += b->row_count;
+    t->report->rows += b->row_count;
+    for (uint32_t row = 0; row < b->row_count; row++)
+        t->report->raw_bytes += t->raw[row];
+    return keep_budget(t);
+}
+
+int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
+{
+    int err = 0;
+    for (size_t i = 0; i < t->hour_count && err == 0; i++)
+        err = finish_hour(t, &t->hours[i]);
+    failpoint("compact.segments");
+    if (err == 0 && t->done_count != 0)
+        err = dir_sync(t->folder);
+    failpoint("compact.synced");
+    const struct catalog_change change = {.through_seq = through_seq,
+                                          .leaf_count = t->leaf_count,
+                                          .added = t->done,
+                                          .added_count = t->done_count};
+    if (err == 0)
+        err = catalog_append(&t->catalog, t->folder, &change);
+    failpoint("compact.counted");
+    return err;
+}

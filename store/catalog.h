@@ -1,0 +1,62 @@
+/*
+ * store/catalog.h - which segments a municipality has, and up to where in the log they hold its rows.
+ *
+ *   DIR/seg/<code6>/catalog    [header | record 1 | record 2 | ...]   appended to, each with a hash of all before
+ *   a record                   segments added, segments replaced, through_seq, rows of the history so far
+ *
+ * A record is the point from which a compaction counts, for this municipality: its segments were
+ * durable before. Whoever reads takes the catalog first, and of the log the frames behind
+ * through_seq. So rows are seen once, whatever a compaction does meanwhile.
+ *
+ * Ownership: a catalog owns its list until catalog_release(); a zeroed struct is empty.
+ * Threads:   one owner; one writer per municipality, any number of readers beside it.
+ * Failures:  ERR_NOTFOUND without a catalog; ERR_CORRUPT, ERR_FORMAT with the file named; ERR_AGAIN
+ *            for a full disk; ERR_IO, ERR_NOMEM, ERR_RANGE.
+ */
+#pragma once
+
+#include "base/diag.h"
+#include "store/segment.h"
+
+enum catalog_limits {
+    CATALOG_VERSION = 1,
+    CATALOG_BYTES_MAX = 1 << 30,
+    CATALOG_CHANGES_MAX = 1 << 20, /* of a record */
+};
+
+struct catalog {
+    uint8_t store_id[16];
+    uint32_t tenant;
+    uint64_t record_count;
+    uint64_t through_seq;          /* rows of the log's frames up to this one are in segments */
+    uint64_t leaf_count;           /* rows of the municipality's history that are */
+    struct segment_info *segments; /* ascending by hour; one of an hour */
+    size_t segment_count;
+    struct sha256 hash; /* of the last record */
+    uint64_t bytes;     /* of header and whole records */
+    bool torn;          /* something that is no record stands behind them */
+};
+
+/* What a compaction has done. */
+struct catalog_change {
+    uint64_t through_seq;
+    uint64_t leaf_count;
+    const struct segment_info *added; /* one that has the hour of another replaces it */
+    size_t added_count;
+};
+
+/* The folder of a municipality: DIR/seg/<code6>. ERR_RANGE when it is too long. */
+int catalog_folder(char *out, size_t cap, const char *dir, uint32_t tenant);
+
+/* Read the catalog in a folder. What a writer has begun behind the last record is left out. */
+int catalog_read(struct catalog *out, const char *folder, struct diag *diag);
+void catalog_release(struct catalog *c);
+
+/* The segment of an hour, or NULL. */
+const struct segment_info *catalog_find(const struct catalog *c, int64_t hour);
+
+/*
+ * Append a record, which is durable on return, and apply it to `c`, which may be empty: then the
+ * catalog is made. After a failure `c` is as before and the file may have a torn tail.
+ */
+int catalog_append(struct catalog *c, const char *folder, const struct catalog_change *change);

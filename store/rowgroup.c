@@ -1,0 +1,461 @@
+/* store/rowgroup.c - rows of batches into columns with one dictionary each. */
+#include "store/rowgroup.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "store/rowgroup_state.h"
+
+enum {
+    ROWS_FIRST = 1024,
+};
+
+/* Room for `need` items of `size` bytes; NULL without memory. */
+static void *room(void *items, uint32_t *cap, uint32_t need, size_t size)
+{
+    if (need <= *cap)
+        return items;
+    uint32_t bigger = *cap == 0 ? 16 : *cap;
+    while (bigger < need)
+        bigger *= 2;
+    void *grown = reallocarray(items, bigger, size);
+    if (grown != NULL)
+        *cap = bigger;
+    return grown;
+}
+
+static int internal_columns(struct rowgroup *g)
+{
+    g->columns = calloc(ROWGROUP_INTERNAL, sizeof(*g->columns));
+    if (g->columns == NULL)
+        return ERR_NOMEM;
+    g->column_cap = ROWGROUP_INTERNAL;
+    g->column_count = ROWGROUP_INTERNAL;
+    for (uint32_t i = 0; i < ROWGROUP_INTERNAL; i++) {
+        struct rowgroup_column *c = &g->columns[i];
+        c->id = (uint16_t)(ROWGROUP_SHAPE + i);
+        c->like.type = FIELD_TYPE_INT;
+        c->worded = c->id == ROWGROUP_LINE;
+        if (c->worded)
+            c->like.type = FIELD_TYPE_TEXT;
+    }
+    return 0;
+}
+
+int rowgroup_new(struct rowgroup **out, const struct batch *b)
+{
+    struct rowgroup *g = calloc(1, sizeof(*g));
+    if (g == NULL)
+        return ERR_NOMEM;
+    g->tenant = b->tenant;
+    g->format = b->format;
+    g->zone_minutes = b->zone_minutes;
+    g->generation = b->generation;
+    buf_slice(&g->topic, b->topic);
+    buf_slice(&g->source, b->source);
+    buf_slice(&g->format_name, b->format_name);
+    if (!buf_ok(&g->topic) || !buf_ok(&g->source) || !buf_ok(&g->format_name) ||
+        internal_columns(g) != 0) {
+        rowgroup_free(g);
+        return ERR_NOMEM;
+    }
+    *out = g;
+    return 0;
+}
+
+static void column_release(struct rowgroup_column *c)
+{
+    free(c->codes);
+    free(c->numbers);
+    free(c->exceptions);
+    words_release(&c->words);
+}
+
+void rowgroup_free(struct rowgroup *g)
+{
+    if (g == NULL)
+        return;
+    for (uint32_t i = 0; i < g->column_count; i++)
+        column_release(&g->columns[i]);
+    free(g->columns);
+    free(g->partitions);
+    free(g->offsets);
+    free(g->raw_bytes);
+    free(g->order);
+    free(g->extras);
+    words_release(&g->shapes);
+    words_release(&g->names);
+    words_release(&g->kinds);
+    buf_release(&g->topic);
+    buf_release(&g->source);
+    buf_release(&g->format_name);
+    buf_release(&g->exception_text);
+    buf_release(&g->scratch);
+    free(g);
+}
+
+bool rowgroup_is_like(const struct rowgroup *g, const struct batch *b)
+{
+    return g->tenant == b->tenant && g->format == b->format && g->zone_minutes == b->zone_minutes &&
+           g->generation == b->generation && slice_equal(buf_content(&g->topic), b->topic) &&
+           slice_equal(buf_content(&g->source), b->source) &&
+           slice_equal(buf_content(&g->format_name), b->format_name);
+}
+
+uint32_t rowgroup_row_count(const struct rowgroup *g)
+{
+    return g->row_count;
+}
+
+size_t rowgroup_held_bytes(const struct rowgroup *g)
+{
+    size_t bytes = (size_t)g->row_cap * 20 + g->exception_text.cap;
+    for (uint32_t i = 0; i < g->column_count; i++) {
+        const struct rowgroup_column *c = &g->columns[i];
+        bytes += (size_t)c->row_cap * (c->worded ? sizeof(*c->codes) : sizeof(*c->numbers));
+        bytes += c->words.text.cap + (size_t)c->words.cap * 20;
+    }
+    return bytes;
+}
+
+void rowgroup_kind_put(struct buf *out, const struct column *like)
+{
+    buf_put16(out, like->field);
+    buf_byte(out, (char)like->ordinal);
+    buf_byte(out, (char)like->kind);
+    buf_byte(out, (char)like->type);
+    buf_byte(out, (char)like->derived);
+    buf_byte(out, (char)like->epoch_form);
+}
+
+int rowgroup_column_room(struct rowgroup_column *c, uint32_t rows)
+{
+    if (c->row_cap >= rows)
+        return 0;
+    if (c->worded) {
+        uint32_t *codes = reallocarray(c->codes, rows, sizeof(*codes));
+        if (codes == NULL)
+            return ERR_NOMEM;
+        memset(codes + c->row_cap, 0xff, (rows - c->row_cap) * sizeof(*codes));
+        c->codes = codes;
+    } else {
+        int64_t *numbers = reallocarray(c->numbers, rows, sizeof(*numbers));
+        if (numbers == NULL)
+            return ERR_NOMEM;
+        for (uint32_t i = c->row_cap; i < rows; i++)
+            numbers[i] = VALUE_NONE;
+        c->numbers = numbers;
+    }
+    c->row_cap = rows;
+    return 0;
+}
+
+static_assert(WORD_NONE == 0xffffffff, "rows without a word are made by memset");
+
+/* The group's column for one of a batch; its number, or an error. */
+static int column_of(struct rowgroup *g, const struct batch *b, const struct column *from,
+                     uint32_t *out)
+{
+    struct column like = *from;
+    if (like.field >= FIELD_LOCAL_FIRST) {
+        uint32_t name =
+            words_put(&g->names, batch_span(b, b->names[like.field - FIELD_LOCAL_FIRST]));
+        if (name >= BATCH_NAMES_MAX)
+            return name == WORD_NONE ? ERR_NOMEM : ERR_RANGE;
+        like.field = (uint16_t)(FIELD_LOCAL_FIRST + name);
+    }
+    buf_reset(&g->scratch);
+    rowgroup_kind_put(&g->scratch, &like);
+    uint32_t number = words_put(&g->kinds, buf_content(&g->scratch));
+    if (number == WORD_NONE || !buf_ok(&g->scratch))
+        return ERR_NOMEM;
+    if (number >= BATCH_COLUMNS_MAX)
+        return ERR_RANGE;
+    *out = number + ROWGROUP_INTERNAL;
+    if (*out < g->column_count)
+        return 0;
+    struct rowgroup_column *columns =
+        room(g->columns, &g->column_cap, g->column_count + 1, sizeof(*columns));
+    if (columns == NULL)
+        return ERR_NOMEM;
+    g->columns = columns;
+    columns[g->column_count++] = (struct rowgroup_column){.like = {.field = like.field,
+                                                                   .ordinal = like.ordinal,
+                                                                   .kind = like.kind,
+                                                                   .type = like.type,
+                                                                   .derived = like.derived,
+                                                                   .epoch_form = like.epoch_form},
+                                                          .worded = like.type == FIELD_TYPE_TEXT ||
+                                                                    like.type == FIELD_TYPE_IP};
+    return 0;
+}
+
+/* A batch's columns and shapes in the terms of the group. */
+struct translation {
+    uint32_t columns[BATCH_COLUMNS_MAX];
+    uint8_t shapes[BATCH_SHAPES_MAX];
+};
+
+/* A shape as it is stored: for each value the bytes before it, field, kind, column; then the tail. */
+static void describe_shape(struct buf *out, const struct batch *b, const struct shape *shape,
+                           const struct translation *t)
+{
+    buf_varint(out, shape->slot_count);
+    for (uint32_t i = 0; i < shape->slot_count; i++) {
+        const struct shape_slot *slot = &shape->slots[i];
+        buf_varint(out, slot->piece_len);
+        buf_append(out, b->skeleton.data + slot->piece, slot->piece_len);
+        buf_put16(out, slot->field);
+        buf_byte(out, (char)slot->kind);
+        buf_varint(out, t->columns[slot->column] - ROWGROUP_INTERNAL);
+    }
+    buf_varint(out, shape->tail_len);
+    buf_append(out, b->skeleton.data + shape->tail, shape->tail_len);
+}
+
+static void column_binds(struct rowgroup_column *c, uint32_t shape)
+{
+    c->shapes[shape / 64] |= UINT64_C(1) << (shape % 64);
+}
+
+static int translate(struct rowgroup *g, const struct batch *b, struct translation *t)
+{
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        int err = column_of(g, b, &b->columns[i], &t->columns[i]);
+        if (err != 0)
+            return err;
+    }
+    t->shapes[0] = 0;
+    for (uint32_t s = 1; s < b->shape_count; s++) {
+        buf_reset(&g->scratch);
+        describe_shape(&g->scratch, b, &b->shapes[s], t);
+        if (!buf_ok(&g->scratch))
+            return ERR_NOMEM;
+        struct slice shape = buf_content(&g->scratch);
+        uint32_t number = words_find(&g->shapes, shape);
+        if (number == WORD_NONE && g->shapes.count == BATCH_SHAPES_MAX - 1)
+            return ERR_RANGE;
+        number = words_put(&g->shapes, shape);
+        if (number == WORD_NONE)
+            return ERR_NOMEM;
+        t->shapes[s] = (uint8_t)(number + 1);
+        for (uint32_t i = 0; i < b->shapes[s].slot_count; i++)
+            column_binds(&g->columns[t->columns[b->shapes[s].slots[i].column]], number + 1);
+    }
+    return 0;
+}
+
+static int keep_text(struct rowgroup *g, struct slice text, struct span *out)
+{
+    size_t at = g->exception_text.len;
+    buf_slice(&g->exception_text, text);
+    if (!buf_ok(&g->exception_text) || g->exception_text.len > UINT32_MAX)
+        return ERR_NOMEM;
+    *out = (struct span){.offset = (uint32_t)at, .len = (uint32_t)text.len};
+    return 0;
+}
+
+static int add_exception(struct rowgroup *g, struct rowgroup_column *c, uint32_t row,
+                         struct slice text)
+{
+    struct rowgroup_exception *items =
+        room(c->exceptions, &c->exception_cap, c->exception_count + 1, sizeof(*items));
+    if (items == NULL)
+        return ERR_NOMEM;
+    c->exceptions = items;
+    items[c->exception_count] = (struct rowgroup_exception){.row = row};
+    return keep_text(g, text, &items[c->exception_count++].text);
+}
+
+/* Codes of a dictionary: each entry is looked up once. */
+static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
+                     const struct column *c, struct arena *arena)
+{
+    uint32_t *known = arena_array(arena, c->entry_count + 1, sizeof(*known));
+    if (known == NULL)
+        return ERR_NOMEM;
+    memset(known, 0xff, c->entry_count * sizeof(*known));
+    for (uint32_t i = 0; i < from->count; i++) {
+        uint16_t code = c->codes[from->rows[i]];
+        if (code == CODE_NONE)
+            continue;
+        if (known[code] == WORD_NONE)
+            known[code] = words_put(&to->words, batch_span(from->batch, c->entries[code]));
+        if (known[code] == WORD_NONE)
+            return ERR_NOMEM;
+        to->codes[at + i] = known[code];
+    }
+    return 0;
+}
+
+static int add_address(struct rowgroup_column *to, uint32_t at, const struct column *c,
+                       uint32_t row)
+{
+    struct ip ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+    to->any_v6 |= !ip_is_v4(&ip);
+    to->codes[at] = words_put(&to->words, slice_of(ip.bytes, sizeof(ip.bytes)));
+    return to->codes[at] == WORD_NONE ? ERR_NOMEM : 0;
+}
+
+static int add_words(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
+                     const struct column *c)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < from->count && err == 0; i++) {
+        uint32_t row = from->rows[i];
+        if (c->storage != COLUMN_TEXT) {
+            if ((c->present[row / 64] >> (row % 64) & 1) != 0)
+                err = add_address(to, at + i, c, row);
+        } else if (c->spans[row].len != SPAN_NONE) {
+            to->codes[at + i] = words_put(&to->words, batch_span(from->batch, c->spans[row]));
+            err = to->codes[at + i] == WORD_NONE ? ERR_NOMEM : 0;
+        }
+    }
+    return err;
+}
+
+/* Exceptions of the rows, which hold no value beside: it follows from the text. */
+static int add_exceptions(struct rowgroup *g, struct rowgroup_column *to, uint32_t at,
+                          const struct rowgroup_rows *from, const struct column *c)
+{
+    uint32_t e = 0;
+    int err = 0;
+    for (uint32_t i = 0; i < from->count && err == 0; i++) {
+        while (e < c->exception_count && c->exceptions[e].row < from->rows[i])
+            e++;
+        if (e == c->exception_count || c->exceptions[e].row != from->rows[i])
+            continue;
+        if (to->worded)
+            to->codes[at + i] = WORD_NONE;
+        else
+            to->numbers[at + i] = VALUE_NONE;
+        err = add_exception(g, to, at + i, batch_span(from->batch, c->exceptions[e].text));
+    }
+    return err;
+}
+
+static int add_column(struct rowgroup *g, struct rowgroup_column *to,
+                      const struct rowgroup_rows *from, const struct column *c, struct arena *arena)
+{
+    int err = rowgroup_column_room(to, g->row_cap);
+    if (err != 0)
+        return err;
+    if (c->storage == COLUMN_CODES) {
+        err = add_codes(to, g->row_count, from, c, arena);
+    } else if (c->storage == COLUMN_INT) {
+        for (uint32_t i = 0; i < from->count; i++)
+            to->numbers[g->row_count + i] = c->numbers[from->rows[i]];
+    } else {
+        err = add_words(to, g->row_count, from, c);
+    }
+    return err == 0 && c->exception_count != 0 ? add_exceptions(g, to, g->row_count, from, c) : err;
+}
+
+static int add_internal(struct rowgroup *g, const struct rowgroup_rows *from,
+                        const struct translation *t)
+{
+    const struct batch *b = from->batch;
+    for (uint32_t i = 0; i < ROWGROUP_INTERNAL; i++) {
+        if (rowgroup_column_room(&g->columns[i], g->row_cap) != 0)
+            return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < from->count; i++) {
+        uint32_t row = from->rows[i];
+        uint32_t at = g->row_count + i;
+        rowgroup_internal(g, ROWGROUP_SHAPE)->numbers[at] = t->shapes[b->shape[row]];
+        rowgroup_internal(g, ROWGROUP_REASON)->numbers[at] = b->reason[row];
+        rowgroup_internal(g, ROWGROUP_TIME_SOURCE)->numbers[at] = b->time_source[row];
+        rowgroup_internal(g, ROWGROUP_VERDICT)->numbers[at] = b->verdict[row];
+        rowgroup_internal(g, ROWGROUP_TIME)->numbers[at] = b->time_ns[row];
+        rowgroup_internal(g, ROWGROUP_ARRIVAL)->numbers[at] = b->arrival_ns[row];
+        rowgroup_internal(g, ROWGROUP_SUB)->numbers[at] = b->sub[row];
+        rowgroup_internal(g, ROWGROUP_LEAF)->numbers[at] = (int64_t)from->leaves[i];
+        g->partitions[at] = from->partitions[row];
+        g->offsets[at] = from->offsets[row];
+        g->raw_bytes[at] = from->raw_bytes[i];
+        if (b->shape[row] != 0)
+            continue;
+        struct rowgroup_column *lines = rowgroup_internal(g, ROWGROUP_LINE);
+        lines->codes[at] = words_put(&lines->words, batch_span(b, b->line[row]));
+        if (lines->codes[at] == WORD_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+static int add_extras(struct rowgroup *g, const struct rowgroup_rows *from)
+{
+    const struct batch *b = from->batch;
+    uint32_t i = 0;
+    for (uint32_t e = 0; e < b->extra_count; e++) {
+        while (i < from->count && from->rows[i] < b->extras[e].row)
+            i++;
+        if (i == from->count || from->rows[i] != b->extras[e].row)
+            continue;
+        struct rowgroup_extra *items =
+            room(g->extras, &g->extra_cap, g->extra_count + 1, sizeof(*items));
+        if (items == NULL)
+            return ERR_NOMEM;
+        g->extras = items;
+        struct rowgroup_extra *x = &items[g->extra_count++];
+        *x = (struct rowgroup_extra){.row = g->row_count + i,
+                                     .null_value = b->extras[e].null_value,
+                                     .has_key = b->extras[e].has_key};
+        if (keep_text(g, batch_span(b, b->extras[e].key), &x->key) != 0 ||
+            keep_text(g, batch_span(b, b->extras[e].headers), &x->headers) != 0)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+/* Room for `rows` rows in the arrays of the group itself; those of columns follow when used. */
+static int group_room(struct rowgroup *g, uint32_t rows)
+{
+    if (rows <= g->row_cap)
+        return 0;
+    uint32_t cap = g->row_cap == 0 ? ROWS_FIRST : g->row_cap;
+    while (cap < rows)
+        cap *= 2;
+    int32_t *partitions = reallocarray(g->partitions, cap, sizeof(*partitions));
+    g->partitions = partitions == NULL ? g->partitions : partitions;
+    int64_t *offsets = reallocarray(g->offsets, cap, sizeof(*offsets));
+    g->offsets = offsets == NULL ? g->offsets : offsets;
+    uint32_t *raw = reallocarray(g->raw_bytes, cap, sizeof(*raw));
+    g->raw_bytes = raw == NULL ? g->raw_bytes : raw;
+    if (partitions == NULL || offsets == NULL || raw == NULL)
+        return ERR_NOMEM;
+    g->row_cap = cap;
+    return 0;
+}
+
+static bool texts_fit(const struct rowgroup *g)
+{
+    for (uint32_t i = 0; i < g->column_count; i++) {
+        if (g->columns[i].words.text.len > ROWGROUP_TEXT_BYTES_MAX)
+            return false;
+    }
+    return g->exception_text.len <= ROWGROUP_TEXT_BYTES_MAX;
+}
+
+int rowgroup_add(struct rowgroup *g, const struct rowgroup_rows *rows)
+{
+    struct arena arena = {0};
+    if (rows->count > ROWGROUP_ROWS_MAX - g->row_count || !texts_fit(g) ||
+        !rowgroup_is_like(g, rows->batch))
+        return ERR_RANGE;
+    struct translation *t = arena_alloc(&arena, sizeof(*t));
+    int err = t == NULL ? ERR_NOMEM : translate(g, rows->batch, t);
+    if (err == 0)
+        err = group_room(g, g->row_count + rows->count);
+    if (err == 0)
+        err = add_internal(g, rows, t);
+    for (uint32_t i = 0; i < rows->batch->column_count && err == 0; i++)
+        err = add_column(g, &g->columns[t->columns[i]], rows, &rows->batch->columns[i], &arena);
+    if (err == 0)
+        err = add_extras(g, rows);
+    if (err == 0)
+        g->row_count += rows->count;
+    arena_release(&arena);
+    return err;
+}
