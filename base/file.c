@@ -18,6 +18,8 @@ enum {
     FILE_MOVE_BYTES_MAX = 1 << 30, /* of one system call */
     FILE_READ_STEP_BYTES = 64 * 1024,
     FILE_MODE = 0640,
+    FILE_SECRET_MODE = 0600,
+    FILE_MODE_BITS = 07777,
     DIR_MODE = 0750,
     DIR_WALK_FDS = 16,
     DIR_NAMES_FIRST = 64,
@@ -57,11 +59,11 @@ bool file_no_space(void)
     return errno == ENOSPC || errno == EDQUOT;
 }
 
-static int open_fd(const char *path, int flags)
+static int open_fd(const char *path, int flags, mode_t mode)
 {
     int fd = -1;
     do {
-        fd = faulted(FAULT_OPEN, path, NULL) ? -1 : open(path, flags | O_CLOEXEC, FILE_MODE);
+        fd = faulted(FAULT_OPEN, path, NULL) ? -1 : open(path, flags | O_CLOEXEC, mode);
     } while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -79,6 +81,7 @@ int file_open(struct file **out, const char *path, enum file_mode mode)
         [FILE_READ] = O_RDONLY,
         [FILE_APPEND] = O_RDWR | O_CREAT,
         [FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [FILE_SECRET] = O_RDWR | O_CREAT | O_EXCL,
         [FILE_SHARED] = O_RDWR | O_CREAT | O_APPEND,
     };
     struct stat st;
@@ -87,9 +90,10 @@ int file_open(struct file **out, const char *path, enum file_mode mode)
     if (f == NULL)
         return ERR_NOMEM;
     memcpy(f->path, path, path_len + 1);
-    f->fd = open_fd(path, FLAGS[mode]);
+    bool fresh = mode == FILE_CREATE || mode == FILE_SECRET;
+    f->fd = open_fd(path, FLAGS[mode], mode == FILE_SECRET ? FILE_SECRET_MODE : FILE_MODE);
     if (f->fd < 0) {
-        int err = mode == FILE_CREATE && errno == EEXIST ? ERR_BUSY : errno_err();
+        int err = fresh && errno == EEXIST ? ERR_BUSY : errno_err();
         free(f);
         return err;
     }
@@ -403,6 +407,7 @@ int file_stat(struct file_info *out, const char *path)
     if (faulted(FAULT_STAT, path, NULL) || stat(path, &st) != 0)
         return errno_err();
     out->size_bytes = (uint64_t)st.st_size;
+    out->mode = (uint32_t)st.st_mode & FILE_MODE_BITS;
     out->modified_ns = (int64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_SECOND + st.st_mtim.tv_nsec;
     out->kind = S_ISREG(st.st_mode)   ? FILE_KIND_REGULAR
                 : S_ISDIR(st.st_mode) ? FILE_KIND_DIR
@@ -470,7 +475,7 @@ int dir_create_temp(char *out, size_t cap, const char *prefix)
 
 int dir_sync(const char *path)
 {
-    int fd = open_fd(path, O_RDONLY | O_DIRECTORY);
+    int fd = open_fd(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return errno_err();
     int err = 0;

@@ -25,6 +25,7 @@ enum file_mode {
     FILE_READ,   /* must exist */
     FILE_APPEND, /* made when missing; read, append, truncate */
     FILE_CREATE, /* must not exist (else ERR_BUSY); read, append, truncate */
+    FILE_SECRET, /* FILE_CREATE, but with mode 0600 */
     FILE_SHARED, /* FILE_APPEND, but appends go where the file ends then (O_APPEND), not to file_end() */
 };
 
@@ -45,6 +46,7 @@ struct file_info {
     uint64_t size_bytes;
     int64_t modified_ns;
     enum file_kind kind;
+    uint32_t mode; /* permission bits, such as 0640 */
 };
 
 /* Equal for two handles exactly when they are open on the same file. */
@@ -58,7 +60,7 @@ struct dir_names {
     size_t count;
 };
 
-/* New files have mode 0640, close-on-exec is set. Symbolic links are followed. */
+/* New files have mode 0640 (FILE_SECRET: 0600), close-on-exec is set. Symbolic links are followed. */
 int file_open(struct file **out, const char *path, enum file_mode mode);
 /* Release the handle and its lock; NULL is allowed. Syncs nothing. */
 void file_close(struct file *f);
