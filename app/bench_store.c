@@ -168,6 +168,43 @@ static int measure_codec(struct bench_report *r, const struct bench_options *o,
     return status;
 }
 
+/* The tree over the lines: leaves, nodes, and the root, as compaction computes them. */
+static int tree_once(struct sha256 *root, struct hasher *h, const struct bench_lines *lines)
+{
+    struct tree tree = {0};
+    struct buf nodes = {0};
+    int status = 0;
+    for (size_t i = 0; i < lines->count && status == 0; i++) {
+        struct tree_row row = {.topic = SLICE("seclog.raw.990001.fw1"),
+                               .offset = (int64_t)i,
+                               .raw = bench_line_text(lines, i)};
+        status = tree_append_row(h, &tree, &row, &nodes);
+    }
+    buf_release(&nodes);
+    return status == 0 ? tree_root(h, root, &tree) : status;
+}
+
+static int measure_tree(struct bench_report *r, const struct bench_options *o,
+                        const struct bench_lines *lines)
+{
+    struct bench_row *cpu = bench_row_add(r, BENCH_UNIT_CPU, "store.tree");
+    struct hasher *h = NULL;
+    struct sha256 first = {0};
+    int status = hasher_new(&h);
+    for (unsigned i = 0; i < o->repeat && status == 0; i++) {
+        struct sha256 root = {0};
+        int64_t before = clock_cpu_ns();
+        status = tree_once(&root, h, lines);
+        add_sample(cpu, (double)(clock_cpu_ns() - before) / 1e3 / (double)lines->count, lines);
+        if (i == 0)
+            first = root;
+        else if (status == 0 && !sha256_equal(&root, &first))
+            status = ERR_CORRUPT;
+    }
+    hasher_free(h);
+    return status;
+}
+
 /* What a general compressor makes of the same lines. */
 static void measure_zstd(struct bench_report *r, const struct bench_lines *lines, const char *what)
 {
@@ -257,6 +294,8 @@ int bench_store(struct bench_report *r, const struct bench_options *o)
         o->lines != NULL ? bench_lines_read(&lines, o) : bench_lines_generate(&lines, &mix, o);
     if (status == 0)
         status = measure_codec(r, o, &lines);
+    if (status == 0)
+        status = measure_tree(r, o, &lines);
     if (status == 0)
         measure_zstd(r, &lines, "store");
     bench_lines_release(&lines);

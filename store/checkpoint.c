@@ -334,9 +334,10 @@ int checkpoint_check_tree(struct hasher *h, const struct checkpoint *c, uint32_t
                  tenant, head->size, c->number);
         return ERR_CORRUPT;
     }
-    if (err == 0)
-        diag_add(diag, file, 0, 0,
-                 "tenant %06u: the first %" PRIu64 " rows are not those of checkpoint %" PRIu64,
-                 tenant, head->size, c->number);
-    return err == 0 ? ERR_CORRUPT : err;
+    if (err != 0)
+        return err;
+    diag_add(diag, file, 0, 0,
+             "tenant %06u: the first %" PRIu64 " rows are not those of checkpoint %" PRIu64, tenant,
+             head->size, c->number);
+    return ERR_CORRUPT;
 }

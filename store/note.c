@@ -305,12 +305,13 @@ static int keep_public(const struct note_key *key, const char *path, struct diag
     else if (err == ERR_RANGE ||
              (err == 0 && !slice_equal(buf_content(&want), buf_content(&found))))
         err = ERR_CONF;
-    if (err == ERR_CONF)
+    if (err == ERR_CONF) {
         diag_add(
             diag, path, 1, 1,
             "this is not the public key of the signing key beside it; put the right pair back");
-    else if (err != 0)
+    } else if (err != 0) {
         diag_add(diag, path, 0, 0, "the public key cannot be kept (%s)", err_name(err));
+    }
     buf_release(&want);
     buf_release(&found);
     return err;

@@ -238,10 +238,11 @@ int proof_row_verify(struct hasher *h, const struct proof_row *p, const struct n
     err = tree_leaf(h, &leaf, &p->row);
     if (err == 0)
         err = tree_check_leaf(h, &p->path, &leaf, p->index, head);
-    if (err == ERR_CORRUPT)
+    if (err == ERR_CORRUPT) {
         diag_add(diag, file, 0, 0,
                  "this is not row %" PRIu64 " of tenant %06u in checkpoint %" PRIu64, p->index,
                  p->tenant, c.number);
+    }
 out:
     arena_release(&arena);
     return err;
@@ -313,11 +314,12 @@ static int check_trees(struct hasher *h, const struct proof_growth *p,
         err = t->tenant == was->tenant && is != NULL
                   ? tree_check_growth(h, &t->path, &was->head, is)
                   : ERR_CORRUPT;
-        if (err == ERR_CORRUPT)
+        if (err == ERR_CORRUPT) {
             diag_add(diag, file, 0, 0,
                      "tenant %06u: the rows of checkpoint %" PRIu64
                      " are not the first ones of checkpoint %" PRIu64,
                      was->tenant, older->number, newer->number);
+        }
     }
     return err;
 }
@@ -334,10 +336,10 @@ int proof_growth_verify(struct hasher *h, const struct proof_growth *p, const st
         err = checkpoint_parse(&newer, &arena, p->newer, key, file, diag);
     if (err == 0)
         err = checkpoint_hash(&hash, p->older);
+    bool next = err == 0 && newer.number == older.number + 1;
     if (err == 0)
-        err = newer.number == older.number + 1
-                  ? checkpoint_check_next(&older, &hash, &newer, file, diag)
-                  : checkpoint_check_later(&older, &newer, file, diag);
+        err = next ? checkpoint_check_next(&older, &hash, &newer, file, diag)
+                   : checkpoint_check_later(&older, &newer, file, diag);
     if (err == 0)
         err = check_trees(h, p, &older, &newer, file, diag);
     arena_release(&arena);

@@ -25,13 +25,16 @@
 
 #include "base/diag.h"
 #include "store/catalog.h"
+#include "store/checkpoint_file.h"
 #include "store/codec.h"
 #include "store/compacted.h"
 #include "store/frame.h"
 #include "store/ledger.h"
 #include "store/log_reader.h"
+#include "store/proof.h"
 #include "store/snapshot.h"
 #include "store/stored.h"
+#include "store/tree_file.h"
 #include "store/turns.h"
 #include "store/verify.h"
 

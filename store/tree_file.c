@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define MAGIC "SEKITRE1"
+static const char MAGIC[8] = {'S', 'E', 'K', 'I', 'T', 'R', 'E', '1'};
 
 enum {
     HASHED_BYTES = TREE_FILE_HEADER_BYTES - SHA256_BYTES,
@@ -22,7 +22,7 @@ static int header_make(char out[TREE_FILE_HEADER_BYTES], const struct tree_file_
 {
     struct sha256 hash;
     memset(out, 0, TREE_FILE_HEADER_BYTES);
-    memcpy(out, MAGIC, 8);
+    memcpy(out, MAGIC, sizeof(MAGIC));
     bytes_put32(out + 8, TREE_FILE_HEADER_BYTES);
     bytes_put32(out + 12, TREE_FILE_VERSION);
     memcpy(out + 16, id->store_id, STORE_ID_BYTES);
@@ -46,7 +46,7 @@ static int header_check(struct slice head, const char *path, const struct tree_f
 {
     char want[TREE_FILE_HEADER_BYTES];
     struct sha256 hash;
-    if (head.len < TREE_FILE_HEADER_BYTES || !slice_starts(head, SLICE(MAGIC)))
+    if (head.len < TREE_FILE_HEADER_BYTES || !slice_starts(head, slice_of(MAGIC, sizeof(MAGIC))))
         return refuse(diag, path, ERR_CORRUPT, "this is no tree, or it lost its beginning");
     int err = sha256_of(&hash, slice_of(head.data, HASHED_BYTES));
     if (err != 0)
