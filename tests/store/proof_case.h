@@ -53,7 +53,7 @@ static inline uint64_t case_draw(struct proof_case *c, uint64_t below)
 
 static inline void case_row_make(struct case_row *r, uint32_t tenant, uint64_t salt, uint64_t i)
 {
-    uint64_t x = case_mix(salt * 1000003 + tenant * 7919 + i);
+    uint64_t x = case_mix(salt * 1000003 + UINT64_C(7919) * tenant + i);
     size_t len = x % 5 == 0 ? 0 : x / 5 % CASE_RAW_BYTES_MAX;
     for (size_t k = 0; k < len; k++)
         r->raw[k] = (char)(x % 3 == 0 ? case_mix(x + k) : 'a' + (x + k) % 26);

@@ -234,7 +234,8 @@ static void refuse_leaf(struct forest *f, const struct tree_proof *proof, uint64
     bad.hashes[draw(f, proof->count + 1)].bytes[draw(f, 32)] ^= (uint8_t)(1U << draw(f, 8));
     bad.count += proof->count == 0;
     assert_int_equal(tree_check_leaf(f->hasher, &bad, &leaf, index, head),
-                     memcmp(&bad, proof, sizeof(bad.count) + proof->count * SHA256_BYTES) == 0
+                     memcmp(&bad, proof, sizeof(bad.count) + (size_t)proof->count * SHA256_BYTES) ==
+                             0
                          ? 0
                          : ERR_CORRUPT);
     bad = *proof;

@@ -92,7 +92,7 @@ static void test_torn(void **state)
     struct bench b;
     struct file *raw = NULL;
     bench_init(&b);
-    for (size_t torn = 0; torn < 3 * SHA256_BYTES; torn += 11) {
+    for (size_t torn = 0; torn < (size_t)3 * SHA256_BYTES; torn += 11) {
         struct tree_file *f = NULL;
         assert_int_equal(open_at(&f, &b, 0), 0);
         append(f, &b, 0, 2);
@@ -175,7 +175,7 @@ static void test_faults(void **state)
         assert_int_equal(tree_file_count(f), 0);
         append(f, &b, 0, NODES);
         tree_file_close(f);
-        assert_nodes(&b, NODES * 256);
+        assert_nodes(&b, UINT64_C(256) * NODES);
         log_dir_remove(&b.d);
     }
 }
