@@ -30,8 +30,9 @@ struct alert_store {
     size_t control_count;
     size_t control_cap;
     uint64_t control_base; /* number of controls[0] */
-    struct file *file;     /* that lines were read from last */
-    uint64_t file_seq;
+    struct file *file;     /* that lines were read from last; or */
+    struct remains *remains;
+    uint64_t file_seq; /* of either */
     struct buf line;
     struct slice expected; /* a control */
     bool saw_expected;
@@ -132,38 +133,71 @@ static int entry_of(struct alert_entry **out, struct alert_store *s, const struc
     return 0;
 }
 
+/* The log file, or what is left of it. */
 static int open_file(struct alert_store *s, uint64_t file_seq)
 {
     char dir[FILE_PATH_BYTES_MAX];
     char path[FILE_PATH_BYTES_MAX];
-    if (s->file != NULL && s->file_seq == file_seq)
+    const char *why = NULL;
+    if ((s->file != NULL || s->remains != NULL) && s->file_seq == file_seq)
         return 0;
     file_close(s->file);
     s->file = NULL;
+    remains_close(s->remains);
+    s->remains = NULL;
     int len = snprintf(dir, sizeof(dir), "%s/log", s->o.dir);
     if (len < 0 || (size_t)len >= sizeof(dir))
         return ERR_RANGE;
     int err = log_file_path(path, sizeof(path), dir, file_seq);
     if (err == 0)
         err = file_open(&s->file, path, FILE_READ);
+    if (err == ERR_NOTFOUND)
+        err = remains_open(&s->remains, dir, file_seq, false, &why);
     s->file_seq = file_seq;
     return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
 }
 
-int alert_store_line(struct alert_store *s, const struct alert_entry *e, struct buf *out)
+static int line_of_remains(struct alert_store *s, const struct alert_entry *e, struct buf *out)
+{
+    struct frame_view frame;
+    struct slice blob;
+    const char *why = NULL;
+    int err = remains_seek(s->remains, e->frame_seq, &why);
+    if (err == 0)
+        err = remains_next(&frame, s->remains, &why);
+    if (err != 0 || frame.link.seq != e->frame_seq)
+        return err == 0 || err == ERR_AGAIN || err == ERR_FORMAT ? ERR_CORRUPT : err;
+    while (frame_next_blob(&blob, &frame.alerts)) {
+        struct alert_record record;
+        if (alert_record_take(&record, blob) != 0 || !alert_id_equal(&record.id, &e->id) ||
+            record.revision != e->revision || record.line.len != e->len)
+            continue;
+        buf_slice(out, record.line);
+        return buf_ok(out) ? 0 : ERR_NOMEM;
+    }
+    return ERR_CORRUPT;
+}
+
+static int line_of_file(struct alert_store *s, const struct alert_entry *e, struct buf *out)
 {
     size_t got = 0;
-    int err = open_file(s, e->file_seq);
-    char *to = err == 0 ? buf_reserve(out, e->len) : NULL;
-    if (err == 0 && to == NULL)
-        err = ERR_NOMEM;
-    if (err == 0)
-        err = file_read_at(&got, s->file, e->at, to, e->len);
+    char *to = buf_reserve(out, e->len);
+    if (to == NULL)
+        return ERR_NOMEM;
+    int err = file_read_at(&got, s->file, e->at, to, e->len);
     if (err == 0 && got != e->len)
         err = ERR_CORRUPT;
     if (err == 0)
         out->len += got;
     return err;
+}
+
+int alert_store_line(struct alert_store *s, const struct alert_entry *e, struct buf *out)
+{
+    int err = open_file(s, e->file_seq);
+    if (err != 0)
+        return err;
+    return s->remains != NULL ? line_of_remains(s, e, out) : line_of_file(s, e, out);
 }
 
 /* What the entry's line says. A line that says nothing of use is no reason to hide the alert. */
@@ -322,6 +356,7 @@ static int take_alert(struct alert_store *s, const struct frame_view *frame, str
     e->revision = record.revision;
     e->file_seq = end.file_seq;
     e->at = end.offset - frame->bytes.len + (uint64_t)(record.line.data - frame->bytes.data);
+    e->frame_seq = frame->link.seq;
     e->len = (uint32_t)record.line.len;
     e->known = false;
     if (s->visit == NULL)
@@ -363,7 +398,7 @@ int alert_store_open(struct alert_store **out, const struct alert_store_options 
     if (s == NULL)
         return ERR_NOMEM;
     s->o = *options;
-    int err = log_walk_open(&s->walk, options->dir, false, diag);
+    int err = log_walk_open_whole(&s->walk, options->dir, diag);
     while (err == 0) {
         err = log_walk_next(&frame, &s->walk);
         if (err == 0)
@@ -386,6 +421,7 @@ void alert_store_close(struct alert_store *s)
         return;
     log_walk_close(&s->walk);
     file_close(s->file);
+    remains_close(s->remains);
     buf_release(&s->line);
     free(s->entries);
     free(s->slots);

@@ -2,10 +2,11 @@
  * app/alert_store.h - the alerts of a store's log for people: each as its highest revision says,
  * together with what people did to it.
  *
- *   frames --> ALERTS    id -> revision, place of its line     96 bytes an alert, no texts
+ *   frames --> ALERTS    id -> revision, place of its line     104 bytes an alert, no texts
  *          --> CONTROLS  suppressions, acknowledgements, closings, in their order
  *
- * The lines stay in the log and are read from there when they are asked for.
+ * The lines stay in the log, or in what is left of its oldest files, and are read from there when they
+ * are asked for.
  *
  * Ownership: the store owns its memory; directory and diagnosis are borrowed for its life.
  * Threads:   one owner.
@@ -42,9 +43,10 @@ struct alert_entry {
     uint8_t handling;          /* enum alert_handling */
     uint32_t handled_revision; /* the newest that whoever did it could know */
     uint64_t control;          /* number of the control that says so; see alert_store_control() */
-    /* Where the line stands: a file of the log, the offset in it. */
+    /* Where the line stands: a file of the log, the offset in it; in remains the frame alone tells. */
     uint64_t file_seq;
     uint64_t at;
+    uint64_t frame_seq;
     uint32_t len;
     bool known; /* what stands in the line was read */
 };

@@ -292,7 +292,8 @@ static int look(struct top *t)
 /* Alerts are an addition: a log that cannot be read leaves the numbers. */
 static void look_at_alerts(struct top *t)
 {
-    const struct log_reader_options options = {.dir = t->data, .from_newest = true};
+    const struct log_reader_options options = {
+        .dir = t->data, .from_newest = true, .remains = true};
     if (t->data == NULL || (t->reader == NULL && log_reader_open(&t->reader, &options, NULL) != 0))
         return;
     if (top_view_alerts(t->view, t->reader) == 0)

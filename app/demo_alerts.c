@@ -30,7 +30,7 @@ struct demo_alerts {
 
 int demo_alerts_open(struct demo_alerts **out, const char *store_dir, struct diag *diag)
 {
-    struct log_reader_options options = {.dir = store_dir};
+    struct log_reader_options options = {.dir = store_dir, .remains = true};
     struct demo_alerts *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return ERR_NOMEM;

@@ -11,19 +11,50 @@ enum {
 
 #define TAIL_WAIT_NS INT64_C(10000000)
 
+/* Whether what stands before the first file is accounted for. */
+static int check_beginning(struct log_walk *w)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    const struct log_file_header *first = log_reader_header(w->reader);
+    bool explained = first->first_seq == 1;
+    int len = snprintf(path, sizeof(path), "%s/log", w->dir);
+    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : 0;
+    if (err == 0 && !explained && !w->remains)
+        err = remains_explain(&explained, path, first);
+    if (err == 0 && !explained) {
+        diag_add(w->diag, log_reader_path(w->reader), 0, 0,
+                 "the files before this one are missing");
+        w->damage++;
+    }
+    return err;
+}
+
+static int open_walk(struct log_walk *w, const struct log_reader_options *options,
+                     struct diag *diag)
+{
+    struct log_reader *reader = NULL;
+    int err = log_reader_open(&reader, options, diag);
+    if (err != 0)
+        return err;
+    *w = (struct log_walk){
+        .reader = reader, .dir = options->dir, .diag = diag, .remains = options->remains};
+    if (!options->from_newest)
+        err = check_beginning(w);
+    if (err != 0)
+        log_walk_close(w);
+    return err;
+}
+
 int log_walk_open(struct log_walk *w, const char *dir, bool from_newest, struct diag *diag)
 {
     const struct log_reader_options options = {.dir = dir, .from_newest = from_newest};
-    struct log_reader *reader = NULL;
-    int err = log_reader_open(&reader, &options, diag);
-    if (err != 0)
-        return err;
-    *w = (struct log_walk){.reader = reader, .dir = dir, .diag = diag};
-    if (!from_newest && log_reader_header(reader)->first_seq != 1) {
-        diag_add(diag, log_reader_path(reader), 0, 0, "the files before this one are missing");
-        w->damage++;
-    }
-    return 0;
+    return open_walk(w, &options, diag);
+}
+
+int log_walk_open_whole(struct log_walk *w, const char *dir, struct diag *diag)
+{
+    const struct log_reader_options options = {.dir = dir, .remains = true};
+    return open_walk(w, &options, diag);
 }
 
 void log_walk_close(struct log_walk *w)
@@ -32,19 +63,26 @@ void log_walk_close(struct log_walk *w)
     w->reader = NULL;
 }
 
-/* The log's next file after `seq`; 0 when there is none. */
-static int file_after(uint64_t *out, const char *dir, uint64_t seq)
+/* The log's next file after `seq`, or what is left of it; 0 when there is none. */
+static int file_after(uint64_t *out, const struct log_walk *w, uint64_t seq)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct arena arena = {0};
-    struct log_file_list list = {0};
-    int len = snprintf(path, sizeof(path), "%s/log", dir);
+    struct log_file_list lists[2] = {0};
+    uint64_t next = UINT64_MAX;
+    int len = snprintf(path, sizeof(path), "%s/log", w->dir);
     if (len < 0 || (size_t)len >= sizeof(path))
         return ERR_RANGE;
-    int err = log_file_list(&list, &arena, path);
-    *out = 0;
-    for (size_t i = 0; i < list.count && err == 0 && *out == 0; i++)
-        *out = list.first_seqs[i] > seq ? list.first_seqs[i] : 0;
+    int err = log_file_list(&lists[0], &arena, path);
+    if (err == 0 && w->remains)
+        err = remains_list(&lists[1], &arena, path);
+    for (size_t which = 0; which < 2 && err == 0; which++) {
+        for (size_t i = 0; i < lists[which].count; i++) {
+            uint64_t first = lists[which].first_seqs[i];
+            next = first > seq && first < next ? first : next;
+        }
+    }
+    *out = next == UINT64_MAX ? 0 : next;
     arena_release(&arena);
     return err;
 }
@@ -58,7 +96,7 @@ static int skip_damage(struct log_walk *w)
     uint64_t seq = log_reader_position(w->reader).file_seq;
     w->damage++;
     for (;;) {
-        int err = file_after(&seq, w->dir, seq);
+        int err = file_after(&seq, w, seq);
         if (err != 0 || seq == 0)
             return err != 0 ? err : ERR_AGAIN;
         const struct log_position start = {.file_seq = seq, .next_seq = seq};

@@ -17,15 +17,21 @@ struct log_walk {
     struct log_reader *reader;
     const char *dir;
     struct diag *diag;
+    bool remains;    /* what is left of retired files is read, too */
     uint64_t damage; /* places where the log is damaged or missing */
 };
 
 /*
  * Begin at the oldest file of the store in `dir`, or at its newest. Returns 0, also when files before
- * the oldest are missing (which is damage); ERR_NOTFOUND without a log; ERR_CORRUPT, ERR_FORMAT when not even its
+ * the oldest are missing (which is damage, unless they are retired: then their remains are there); ERR_NOTFOUND without a log; ERR_CORRUPT, ERR_FORMAT when not even its
  * beginning can be read; ERR_IO, ERR_NOMEM, ERR_RANGE.
  */
 int log_walk_open(struct log_walk *w, const char *dir, bool from_newest, struct diag *diag);
+/*
+ * The same from frame 1 on, with what is left of retired files: kept frames, without rows, whose
+ * numbers jump.
+ */
+int log_walk_open_whole(struct log_walk *w, const char *dir, struct diag *diag);
 void log_walk_close(struct log_walk *w);
 
 /*

@@ -49,38 +49,10 @@ void output_batch_reset(struct output_batch_store *b, struct output_place place)
     buf_reset(&b->bytes);
 }
 
-/* Stand at the beginning of the file that holds frame `seq`, or of the oldest. */
-static int enter_file(struct output_log *l, const char *dir, uint64_t seq, struct diag *diag)
+/* Go to the frame at the place, or as far as the log reaches. */
+static int enter_place(struct output_log *l, struct diag *diag)
 {
-    char path[FILE_PATH_BYTES_MAX];
-    struct arena arena = {0};
-    struct log_file_list list = {0};
-    int len = snprintf(path, sizeof(path), "%s/log", dir);
-    int err =
-        len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_file_list(&list, &arena, path);
-    size_t i = list.count;
-    while (err == 0 && i > 1 && list.first_seqs[i - 1] > seq)
-        i--;
-    if (err == 0 && i > 1) {
-        /* A bookmark outside of the file: the reader then stands at its beginning. */
-        struct log_position at = {.file_seq = list.first_seqs[i - 1],
-                                  .next_seq = list.first_seqs[i - 1]};
-        err = log_reader_seek(l->reader, &at, NULL);
-        err = err == ERR_CORRUPT ? 0 : err;
-    }
-    if (err != 0)
-        diag_add(diag, path, 0, 0, "the log's files cannot be opened: %s", err_name(err));
-    arena_release(&arena);
-    return err;
-}
-
-/* Go on to the frame at the place, or as far as the log reaches. */
-static int skip_frames(struct output_log *l, struct diag *diag)
-{
-    struct frame_view view;
-    int err = 0;
-    while (err == 0 && log_reader_position(l->reader).next_seq < l->place.seq)
-        err = ledger_read(&view, l->reader, diag);
+    int err = log_reader_find(l->reader, l->place.seq, diag);
     uint64_t at = log_reader_position(l->reader).next_seq;
     if (err == ERR_AGAIN)
         err = 0;
@@ -92,16 +64,14 @@ static int skip_frames(struct output_log *l, struct diag *diag)
 int output_log_open(struct output_log **out, const char *dir, struct output_place *place,
                     struct diag *diag)
 {
-    const struct log_reader_options options = {.dir = dir};
+    const struct log_reader_options options = {.dir = dir, .remains = true};
     struct output_log *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return ERR_NOMEM;
     l->place = *place;
     int err = log_reader_open(&l->reader, &options, diag);
     if (err == 0)
-        err = enter_file(l, dir, place->seq, diag);
-    if (err == 0)
-        err = skip_frames(l, diag);
+        err = enter_place(l, diag);
     if (err != 0) {
         output_log_close(l);
         return err;
@@ -125,7 +95,10 @@ const uint8_t *output_log_store_id(const struct output_log *l)
     return l->store_id;
 }
 
-/* Read the frame at the place; its first place.skip alerts are passed over. */
+/*
+ * Read the frame at the place, or the next one that is left where files are retired: those between
+ * had no alerts. Its first place.skip alerts are passed over.
+ */
 static int enter_frame(struct output_log *l, struct diag *diag)
 {
     struct frame_view view;
@@ -133,6 +106,8 @@ static int enter_frame(struct output_log *l, struct diag *diag)
     int err = ledger_read(&view, l->reader, diag);
     if (err != 0)
         return err;
+    if (view.link.seq != l->place.seq)
+        l->place = (struct output_place){.seq = view.link.seq};
     l->items = view.alerts;
     l->inside = true;
     for (uint64_t i = 0; i < l->place.skip; i++) {

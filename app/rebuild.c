@@ -594,6 +594,26 @@ static int list_snapshots(struct rebuild *r)
     return status == 0 && r->bad == NULL ? ERR_NOMEM : status;
 }
 
+/* Rows that are to be judged from the first one on have to be in the log. */
+static int check_beginning(const struct rebuild *r)
+{
+    uint64_t first = log_reader_header(r->reader)->first_seq;
+    if (first == 1)
+        return 0;
+    diag_add(
+        r->diag, log_reader_path(r->reader), 0, 0,
+        r->o->from_start
+            ? "rows before frame %" PRIu64
+              " are in segments and cannot be judged again: the log begins here; judge a copy of "
+              "the store from before they were retired"
+            : "rows before frame %" PRIu64
+              " are in segments and cannot be judged again, and the snapshots in state/ do not "
+              "reach back from here for every municipality: restore state/ from the newest copy "
+              "that this version of the program wrote",
+        first);
+    return ERR_NOTFOUND;
+}
+
 /* With snapshots, as long as there are some that may be of use; else from the first frame. */
 static int run(struct rebuild *r)
 {
@@ -604,6 +624,8 @@ static int run(struct rebuild *r)
         if (status == ERR_NOTFOUND) {
             r->file_count = 0;
             status = open_again(r);
+            if (status == 0)
+                status = check_beginning(r);
         }
         if (status == 0)
             status = judge_frames(r);

@@ -10,7 +10,8 @@
  *
  * Ownership: the watch, which must be fresh, receives the states.
  * Threads:   one.
- * Failures:  as ledger_read(); ERR_CORRUPT for batches that do not decode, or turns that do not fit
+ * Failures:  as ledger_read(); ERR_NOTFOUND when rows would have to be judged that are no longer in the
+ *            log (see rebuild_needs.h); ERR_CORRUPT for batches that do not decode, or turns that do not fit
  *            them; said in the diagnosis.
  */
 #pragma once

@@ -273,9 +273,9 @@ void file_unmap(struct slice map)
         (void)munmap(address.taken, map.len);
 }
 
-int file_lock(struct file *f)
+static int lock_as(struct file *f, short type)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
     for (;;) {
         if (!faulted(FAULT_LOCK, f->path, NULL) && fcntl(f->fd, F_OFD_SETLK, &lock) == 0)
             return 0;
@@ -284,6 +284,16 @@ int file_lock(struct file *f)
         if (errno != EINTR)
             return errno_err();
     }
+}
+
+int file_lock(struct file *f)
+{
+    return lock_as(f, F_WRLCK);
+}
+
+int file_lock_shared(struct file *f)
+{
+    return lock_as(f, F_RDLCK);
 }
 
 int file_is_locked(bool *out, struct file *f)

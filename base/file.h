@@ -98,6 +98,8 @@ void file_unmap(struct slice map);
  * handles of this one. Needs a handle that may write. Never waits: ERR_BUSY when it is held.
  */
 int file_lock(struct file *f);
+/* The same for many at once, against one exclusive; a handle for reading is enough. */
+int file_lock_shared(struct file *f);
 /* Whether another handle, of any process, holds that lock; a handle for reading is enough. */
 int file_is_locked(bool *out, struct file *f);
 

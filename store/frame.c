@@ -235,7 +235,7 @@ static int decode_section(struct frame_view *out, uint32_t type, struct slice co
     }
 }
 
-static int decode_sections(struct frame_view *out, struct slice body, const char **why)
+int frame_decode_sections(struct frame_view *out, struct slice body, const char **why)
 {
     struct cursor c = {.rest = body};
     uint32_t last = 0;
@@ -288,7 +288,7 @@ static int decode_checked(struct frame_view *view, bool verify, const char **why
         return ERR_FORMAT;
     }
     struct slice body = slice_of(bytes.data + FRAME_HEADER_BYTES, bytes.len - FRAME_BYTES_MIN);
-    int err = decode_sections(view, body, why);
+    int err = frame_decode_sections(view, body, why);
     /* Bytes that pass the hash are what was written, so the fault is not the disk's. */
     return err == ERR_CORRUPT && verify ? ERR_FORMAT : err;
 }

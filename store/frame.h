@@ -161,6 +161,9 @@ struct frame_view {
     uint32_t flags;
     struct sha256 hash; /* as written in the trailer */
     uint32_t skipped;   /* optional sections that this program does not know */
+    /* What is left of a frame (store/remains.h): its batches and entries are elsewhere. `bytes` is no
+       frame then, and numbers of frames jump. */
+    bool remains;
     struct frame_items entries;
     struct frame_items envs;
     struct frame_items watermarks;

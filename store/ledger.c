@@ -19,7 +19,7 @@ struct ledger {
     struct file *file;     /* the newest; NULL when read only */
     uint64_t file_seq;     /* of its first frame */
     uint64_t newest_bytes; /* of it */
-    uint64_t older_bytes;  /* of the files before it */
+    uint64_t older_bytes;  /* of the files and remains before it */
     struct buf frame;      /* being encoded */
     bool failed;           /* nothing is appended any more */
 };
@@ -242,6 +242,21 @@ int ledger_append(struct ledger *l, const struct frame_parts *parts)
     }
     if (l->frame.cap > LEDGER_BUFFER_BYTES_KEPT)
         buf_release(&l->frame);
+    return err;
+}
+
+int ledger_retire(struct ledger *l, uint64_t through_seq, struct retire_report *out,
+                  struct diag *diag)
+{
+    *out = (struct retire_report){0};
+    if (l->failed) {
+        diag_add(diag, l->log_dir, 0, 0, "the store takes nothing more: no file is retired");
+        errno = EIO;
+        return ERR_IO;
+    }
+    int err = retire_files(out, l->log_dir, through_seq, diag);
+    l->older_bytes += out->remains_bytes;
+    l->older_bytes -= out->log_bytes;
     return err;
 }
 

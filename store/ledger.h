@@ -18,6 +18,7 @@
 #include "store/frame.h"
 #include "store/log_file.h"
 #include "store/log_reader.h"
+#include "store/retire.h"
 
 struct ledger;
 
@@ -39,6 +40,7 @@ struct ledger_options {
 /* What opening found and did; docs/format.md, "Recovery". */
 struct ledger_recovery {
     uint64_t files;
+    uint64_t remains;     /* of files that are retired */
     uint64_t frames_read; /* of the newest file, all verified */
     uint64_t cut_offset;  /* where the newest file was cut (or would be, when read only) */
     uint64_t cut_bytes;   /* 0: nothing torn */
@@ -69,11 +71,15 @@ void ledger_close(struct ledger *l);
  */
 int ledger_append(struct ledger *l, const struct frame_parts *parts);
 
+/* As retire_files(); ERR_IO when read only, or after a final failure. */
+int ledger_retire(struct ledger *l, uint64_t through_seq, struct retire_report *out,
+                  struct diag *diag);
+
 /* The log up to its last durable frame; valid until the next append. */
 const struct log_state *ledger_state(const struct ledger *l);
 const struct ledger_recovery *ledger_recovery(const struct ledger *l);
 const uint8_t *ledger_store_id(const struct ledger *l);
 /* Where the next frame will stand. */
 struct log_position ledger_position(const struct ledger *l);
-/* Bytes of all files of the log. */
+/* Bytes of all files of the log and of the remains that took the place of some. */
 uint64_t ledger_bytes(const struct ledger *l);

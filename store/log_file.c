@@ -173,10 +173,10 @@ int log_file_path(char *out, size_t cap, const char *log_dir, uint64_t first_seq
 }
 
 /* The number in a name of the log's files; 0 for other names. */
-static uint64_t name_seq(const char *name)
+static uint64_t name_seq(const char *name, const char *suffix)
 {
     uint64_t seq = 0;
-    if (strlen(name) != LOG_FILE_NAME_BYTES || strcmp(name + LOG_FILE_DIGITS, ".log") != 0)
+    if (strlen(name) != LOG_FILE_NAME_BYTES || strcmp(name + LOG_FILE_DIGITS, suffix) != 0)
         return 0;
     for (size_t i = 0; i < LOG_FILE_DIGITS; i++) {
         char c = name[i];
@@ -190,7 +190,8 @@ static uint64_t name_seq(const char *name)
     return seq;
 }
 
-int log_file_list(struct log_file_list *out, struct arena *arena, const char *log_dir)
+int log_file_list_named(struct log_file_list *out, struct arena *arena, const char *log_dir,
+                        const char *suffix)
 {
     struct dir_names names = {0};
     struct log_file_list list = {0};
@@ -201,7 +202,7 @@ int log_file_list(struct log_file_list *out, struct arena *arena, const char *lo
     if (list.first_seqs == NULL)
         return ERR_NOMEM;
     for (size_t i = 0; i < names.count; i++) {
-        uint64_t seq = name_seq(names.names[i]);
+        uint64_t seq = name_seq(names.names[i], suffix);
         if (seq != 0)
             list.first_seqs[list.count++] = seq;
     }
@@ -209,6 +210,11 @@ int log_file_list(struct log_file_list *out, struct arena *arena, const char *lo
         return ERR_RANGE;
     *out = list;
     return 0;
+}
+
+int log_file_list(struct log_file_list *out, struct arena *arena, const char *log_dir)
+{
+    return log_file_list_named(out, arena, log_dir, ".log");
 }
 
 /* ERR_AGAIN for a full disk that left no file behind, else `err`. */

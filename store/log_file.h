@@ -71,6 +71,9 @@ int log_file_state(struct log_state *out, const struct log_file_header *header, 
 int log_file_path(char *out, size_t cap, const char *log_dir, uint64_t first_seq);
 /* The log's files; other names are not counted. ERR_NOTFOUND without the directory. */
 int log_file_list(struct log_file_list *out, struct arena *arena, const char *log_dir);
+/* The files that are called %016x and these four bytes, such as ".log". */
+int log_file_list_named(struct log_file_list *out, struct arena *arena, const char *log_dir,
+                        const char *suffix);
 /*
  * Make the file that follows `state`, durable with its name, and open it for appending. ERR_BUSY
  * when it exists. ERR_AGAIN when the disk is full and nothing was made. After another error the

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "store/log_hold.h"
 #include "store/log_reader.h"
+#include "store/remains.h"
 
 enum {
     /* Work to tell a torn tail from damage; past it we refuse rather than cut. */
@@ -23,6 +25,7 @@ struct recovery {
     struct recovered result;
     struct log_file_header before; /* of the file before; only values, no slices, are used */
     struct sha256 tail_hash;       /* the last 32 bytes of the file before */
+    struct remains_head remains;   /* the last before the first file */
 };
 
 static int refuse(struct recovery *r, uint64_t first_seq, const char *why, int err)
@@ -39,7 +42,9 @@ static const char *header_misplaced(const struct recovery *r, const struct log_f
     struct sha256 start = r->tail_hash;
     if (header->first_seq != first_seq)
         return "the file has the name of another";
-    if (r->result.report.files == 0) {
+    if (r->result.report.files == 0 && r->result.report.remains != 0) {
+        return remains_misjoined(&r->remains, header);
+    } else if (r->result.report.files == 0) {
         if (first_seq != 1)
             return "the files before this one are missing";
         if (log_file_chain_start(&start, header->store_id) != 0)
@@ -78,11 +83,81 @@ static int check_file(struct recovery *r, struct file *f, uint64_t first_seq)
     }
     r->before = header;
     memcpy(r->result.store_id, header.store_id, STORE_ID_BYTES);
-    r->result.older_bytes += r->result.newest_bytes;
+    if (r->result.report.files != 0)
+        r->result.older_bytes += r->result.newest_bytes;
     r->result.newest_bytes = size;
     r->result.newest_seq = first_seq;
     r->result.report.files++;
     return 0;
+}
+
+static int refuse_remains(const struct recovery *r, uint64_t first_seq, const char *why, int err)
+{
+    diag_add(r->diag, r->log_dir, 0, 0, "%016" PRIx64 ".rem: %s; %s", first_seq, why,
+             err == ERR_FORMAT ? "nothing was changed; use the newer program" : RECOVER_REMEDY);
+    return err;
+}
+
+/* Why the remains do not follow the ones before, or begin the log. */
+static const char *remains_misplaced(const struct recovery *r, const struct remains_head *head,
+                                     uint64_t first_seq)
+{
+    struct sha256 start = r->remains.last_hash;
+    bool first = r->result.report.remains == 0;
+    if (head->first_seq != first_seq)
+        return "the file has the name of another";
+    if (first && log_file_chain_start(&start, head->store_id) != 0)
+        return "the start of the chain cannot be computed";
+    if (!first && memcmp(head->store_id, r->remains.store_id, STORE_ID_BYTES) != 0)
+        return "the file belongs to another store";
+    if (first_seq != (first ? 1 : r->remains.last_seq + 1))
+        return "the files before this one are missing";
+    if (!sha256_equal(&start, &head->prev_hash))
+        return "the chain of hashes is broken before this file";
+    if (!first &&
+        (head->prev_epoch != r->remains.epoch || head->prev_tick_ns != r->remains.tick_ns))
+        return "epoch or tick of the file are not those of the file before";
+    return NULL;
+}
+
+/* The header of one file of remains; its inside is for a full verification. */
+static int check_remains(struct recovery *r, uint64_t first_seq)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file *f = NULL;
+    struct remains_head head;
+    const char *why = "the file cannot be opened";
+    int err = remains_path(path, sizeof(path), r->log_dir, first_seq);
+    if (err == 0)
+        err = file_open(&f, path, FILE_READ);
+    if (err == 0)
+        err = remains_head_read(&head, f, &why);
+    file_close(f);
+    if (err != 0)
+        return refuse_remains(r, first_seq, why, err);
+    why = remains_misplaced(r, &head, first_seq);
+    if (why != NULL)
+        return refuse_remains(r, first_seq, why, ERR_CORRUPT);
+    r->remains = head;
+    r->result.older_bytes += head.body_bytes + REMAINS_BYTES_MIN;
+    r->result.report.remains++;
+    return 0;
+}
+
+/* The remains before the first log file; those beside their file do not count yet. */
+static int check_all_remains(struct recovery *r, struct arena *arena,
+                             const struct log_file_list *logs)
+{
+    struct log_file_list list = {0};
+    int err = remains_list(&list, arena, r->log_dir);
+    for (size_t i = 0; err == 0 && i < list.count; i++) {
+        if (logs->count == 0)
+            return refuse_remains(r, list.first_seqs[i], "the log files behind it are missing",
+                                  ERR_CORRUPT);
+        if (list.first_seqs[i] < logs->first_seqs[0])
+            err = check_remains(r, list.first_seqs[i]);
+    }
+    return err;
 }
 
 static int check_files(struct recovery *r)
@@ -90,6 +165,8 @@ static int check_files(struct recovery *r)
     struct arena arena = {0};
     struct log_file_list list = {0};
     int err = log_file_list(&list, &arena, r->log_dir);
+    if (err == 0)
+        err = check_all_remains(r, &arena, &list);
     if (err == 0 && list.count == 0)
         err = ERR_NOTFOUND;
     for (size_t i = 0; i < list.count && err == 0; i++) {
@@ -246,10 +323,15 @@ static int recover_newest(struct recovery *r)
 int recover_log(struct recovered *out, const char *dir, bool read_only, struct diag *diag)
 {
     struct recovery r = {.dir = dir, .read_only = read_only, .diag = diag};
+    struct log_hold hold = {0};
     int len = snprintf(r.log_dir, sizeof(r.log_dir), "%s/log", dir);
     if (len < 0 || (size_t)len >= sizeof(r.log_dir))
         return ERR_RANGE;
-    int err = check_files(&r);
+    /* A writer is the only one who removes files. */
+    int err = read_only ? log_hold_take(&hold, r.log_dir) : 0;
+    if (err == 0)
+        err = check_files(&r);
+    log_hold_drop(&hold);
     if (err == 0)
         err = recover_newest(&r);
     if (err != 0) {

@@ -6,6 +6,8 @@
  *   the last hash of each   every byte read            cut here
  *   stands in the next
  *
+ * The first file may follow remains of others, whose headers are checked the same way.
+ *
  * Layer:     base < event < store; private to ledger.c
  * Ownership: the result owns its state; log_state_release().
  * Threads:   none but the caller may write the log meanwhile.
@@ -22,7 +24,7 @@ struct recovered {
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t newest_seq;   /* names the file to append to */
     uint64_t newest_bytes; /* of it, after the cut */
-    uint64_t older_bytes;  /* of the files before it */
+    uint64_t older_bytes;  /* of the files and remains before it */
 };
 
 /* `dir` is the store's, not that of the log. With read_only a torn tail is reported, not cut. */

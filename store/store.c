@@ -88,12 +88,12 @@ static int remove_leftovers(const struct store *st, const char *folder)
 static int check_not_emptied(const struct store *st, struct diag *diag)
 {
     struct arena arena = {0};
-    struct dir_names log = {0};
+    struct log_file_list log = {0};
     struct dir_names env = {0};
     char path[FILE_PATH_BYTES_MAX];
     int err = join(path, sizeof(path), st->dir, "log");
     if (err == 0)
-        err = dir_list(&log, &arena, path);
+        err = log_file_list(&log, &arena, path);
     if (err == 0)
         err = join(path, sizeof(path), st->dir, "env");
     if (err == 0)
@@ -106,6 +106,16 @@ static int check_not_emptied(const struct store *st, struct diag *diag)
     }
     arena_release(&arena);
     return err;
+}
+
+/* What readers lock, and what a retirement that was interrupted left undone. */
+static int prepare_log(const struct store *st, struct diag *diag)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    int err = join(path, sizeof(path), st->dir, "log");
+    if (err == 0)
+        err = log_hold_prepare(path);
+    return err == 0 ? retire_finish(path, diag) : err;
 }
 
 static int prepare_to_write(struct store *st, struct diag *diag)
@@ -122,6 +132,8 @@ static int prepare_to_write(struct store *st, struct diag *diag)
         err = remove_leftovers(st, "state");
     if (err == 0)
         err = check_not_emptied(st, diag);
+    if (err == 0)
+        err = prepare_log(st, diag);
     return err;
 }
 
@@ -273,6 +285,12 @@ int store_append(struct store *st, const struct frame_parts *parts)
 {
     int err = check_blobs(st, parts);
     return err == 0 ? ledger_append(st->ledger, parts) : err;
+}
+
+int store_retire(struct store *st, uint64_t through_seq, struct retire_report *out,
+                 struct diag *diag)
+{
+    return ledger_retire(st->ledger, through_seq, out, diag);
 }
 
 int store_end_offset(const struct store *st, struct slice topic, int32_t partition, int64_t *out)

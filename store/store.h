@@ -3,6 +3,7 @@
  *
  *   DIR/lock            held by the one writer
  *   DIR/log/            frames, one per commit, in files of bounded size    log_reader.h, frame.h
+ *                       what is left of the oldest of them                  remains.h
  *   DIR/env/<sha256>    rules, lists, databases, configuration that frames name
  *   DIR/state/          snapshots of detectors
  *   DIR/seg/            segments of the long-term level, a folder each municipality  catalog.h
@@ -30,8 +31,10 @@
 #include "store/compacted.h"
 #include "store/frame.h"
 #include "store/ledger.h"
+#include "store/log_hold.h"
 #include "store/log_reader.h"
 #include "store/proof.h"
+#include "store/remains.h"
 #include "store/snapshot.h"
 #include "store/stored.h"
 #include "store/tree_file.h"
@@ -93,12 +96,24 @@ int store_end_offset(const struct store *st, struct slice topic, int32_t partiti
  */
 bool store_next_end(const struct store *st, size_t *cursor, struct partition_end *out);
 
+/*
+ * Let the log lose its closed files whose last frame is not behind `through_seq`, the oldest first:
+ * their rows must be elsewhere, durable, and nobody may need them to be judged again
+ * (app/rebuild_needs.h). What they hold beside rows stays in their remains (remains.h). Never the
+ * newest file. Reads each file whole, but for those whose remains_make() was called before, which may
+ * be done in another thread. Returns 0, also when there was none; ERR_AGAIN while a reader is at
+ * closed files or the disk is full: try later; ERR_CORRUPT, ERR_FORMAT for a file that is damaged,
+ * which stays; ERR_IO, ERR_NOMEM, ERR_RANGE. *out says what happened, also then; `diag` why not.
+ */
+int store_retire(struct store *st, uint64_t through_seq, struct retire_report *out,
+                 struct diag *diag);
+
 /* Number and tick of the last frame; 0 and INT64_MIN before the first. */
 uint64_t store_last_seq(const struct store *st);
 int64_t store_last_tick_ns(const struct store *st);
 /* Where the next frame will stand: a bookmark for readers. */
 struct log_position store_position(const struct store *st);
-/* Bytes of all files of the log, for log_bytes_max. */
+/* Bytes of all files of the log and of what is left of retired ones, for log_bytes_max. */
 uint64_t store_log_bytes(const struct store *st);
 /* What opening found: say it when cut_bytes is not 0. Valid as long as the store. */
 const struct ledger_recovery *store_recovery(const struct store *st);

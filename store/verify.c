@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "store/log_hold.h"
 #include "store/log_reader.h"
 #include "store/log_state.h"
+#include "store/remains.h"
 #include "store/store.h"
 
 enum {
@@ -15,6 +17,7 @@ enum {
 
 struct verification {
     const struct store_verify_options *opts;
+    char log_dir[FILE_PATH_BYTES_MAX];
     struct log_reader *reader;
     struct diag *diag;
     struct log_state state; /* of all frames so far, computed here */
@@ -184,6 +187,82 @@ static int verify_next(struct verification *v)
     return err == 0 ? 0 : differs(v, &at, why, err);
 }
 
+static int remains_differ(const struct verification *v, uint64_t first_seq, const char *why,
+                          int err)
+{
+    diag_add(v->diag, v->log_dir, 0, 0, "%016" PRIx64 ".rem: %s", first_seq, why);
+    return err;
+}
+
+/* The first of all begin the chain. */
+static int begin_chain(struct verification *v, const struct remains *r)
+{
+    struct sha256 start;
+    int err = log_file_chain_start(&start, remains_head(r)->store_id);
+    if (err == 0)
+        err = log_state_init(&v->state, &start);
+    v->has_state = err == 0;
+    return err;
+}
+
+/* Every kept frame; what they put in force. */
+static int check_kept(struct verification *v, struct remains *r, const char **why)
+{
+    struct frame_view frame;
+    struct frame_env env;
+    int err = 0;
+    while ((err = remains_next(&frame, r, why)) == 0) {
+        struct frame_items envs = frame.envs;
+        while (err == 0 && frame_next_env(&env, &envs)) {
+            *why = "a blob of the environment cannot be read";
+            err = log_state_env_set(&v->state, &env);
+            if (err == 0)
+                err = check_blob(v, &env, why);
+        }
+        if (err != 0)
+            return err;
+    }
+    return err == ERR_AGAIN ? 0 : err;
+}
+
+static int check_remains(struct verification *v, uint64_t first_seq)
+{
+    struct remains *r = NULL;
+    const char *why = "";
+    int err = remains_open(&r, v->log_dir, first_seq, true, &why);
+    if (err == 0 && !v->has_state)
+        err = begin_chain(v, r);
+    if (err == 0)
+        err = remains_apply(&v->state, r, &why);
+    if (err == 0)
+        err = check_kept(v, r, &why);
+    if (err == 0) {
+        const struct remains_head *head = remains_head(r);
+        v->report.remains++;
+        v->report.retired_frames += head->last_seq - head->first_seq + 1;
+        v->report.bytes += head->body_bytes + REMAINS_BYTES_MIN;
+    }
+    remains_close(r);
+    return err == 0 ? 0 : remains_differ(v, first_seq, why, err);
+}
+
+/* What comes before the first log file. */
+static int check_all_remains(struct verification *v)
+{
+    struct arena arena = {0};
+    struct log_file_list logs = {0};
+    struct log_file_list list = {0};
+    int err = log_file_list(&logs, &arena, v->log_dir);
+    if (err == 0)
+        err = remains_list(&list, &arena, v->log_dir);
+    for (size_t i = 0; err == 0 && i < list.count && logs.count != 0; i++) {
+        if (list.first_seqs[i] < logs.first_seqs[0])
+            err = check_remains(v, list.first_seqs[i]);
+    }
+    arena_release(&arena);
+    return err;
+}
+
 /* Frame by frame to the end of the log, which must be clean; waits for a frame being written. */
 static int verify_all(struct verification *v)
 {
@@ -213,11 +292,20 @@ int store_verify(struct store_verify_report *out, const struct store_verify_opti
 {
     struct verification v = {.opts = opts, .diag = diag};
     const struct log_reader_options reader = {.dir = opts->dir, .verify_hashes = true};
-    int err = log_reader_open(&v.reader, &reader, diag);
-    if (err != 0)
-        return err;
-    err = verify_all(&v);
+    struct log_hold hold = {0};
+    int len = snprintf(v.log_dir, sizeof(v.log_dir), "%s/log", opts->dir);
+    int err = len < 0 || (size_t)len >= sizeof(v.log_dir) ? ERR_RANGE : 0;
+    /* Remains and files are looked at one after the other: none must turn into the other meanwhile. */
+    if (err == 0)
+        err = log_hold_take(&hold, v.log_dir);
+    if (err == 0)
+        err = log_reader_open(&v.reader, &reader, diag);
+    if (err == 0)
+        err = check_all_remains(&v);
+    if (err == 0)
+        err = verify_all(&v);
     log_reader_close(v.reader);
+    log_hold_drop(&hold);
     log_state_release(&v.state);
     buf_release(&v.blobs);
     *out = v.report;

@@ -4,6 +4,8 @@
  *   per file    name, header checksum, store id, the checkpoint equals the state of the frames so far
  *   per frame   checksum, chain, numbers, ticks; per partition the ranges join without gap or overlap
  *   per batch   the caller's check (decode, count rows, ...)
+ *   remains     of retired files: checksum, chain, that ranges and kept frames join; with them the
+ *               checkpoint of the file behind them is computed
  *   at the end  no bytes behind the last frame; every blob that a frame named is there, unchanged
  *
  * Layer:     base < event < store
@@ -35,9 +37,11 @@ struct store_verify_options {
 struct store_verify_report {
     uint64_t files;
     uint64_t frames;
+    uint64_t remains;        /* files of what is left of retired ones */
+    uint64_t retired_frames; /* that they stand for, in addition to frames */
     uint64_t batches;
     uint64_t blobs;
-    uint64_t bytes; /* of the log and the blobs */
+    uint64_t bytes; /* of the log, the remains and the blobs */
 };
 
 /*
