@@ -135,7 +135,7 @@ static int read_names(struct rebuild *r, const struct log_position *at)
         return 0;
     const struct log_file_header *header = log_reader_header(r->reader);
     int status = past_begin(r->o->past, header);
-    const struct log_position first = {.file_seq = at->file_seq,
+    const struct log_position first = {.file_seq = header->first_seq,
                                        .offset = header->bytes,
                                        .next_seq = header->first_seq,
                                        .prev_hash = header->last_hash};

@@ -550,13 +550,26 @@ static int seek_in_file(struct log_reader *r, const struct log_position *at, con
     return err;
 }
 
+/* The file is gone; if the bookmark was its end, the beginning of the next is the same place. */
+static int seek_behind(struct log_reader *r, const struct log_position *at, const char **why)
+{
+    struct sha256 prev = at->prev_hash;
+    const char *other = "";
+    int err =
+        at->next_seq == at->file_seq ? ERR_NOTFOUND : enter_file(r, at->next_seq, &prev, &other);
+    *why = err == ERR_NOTFOUND ? *why : other;
+    return err;
+}
+
 int log_reader_seek(struct log_reader *r, const struct log_position *at, struct diag *diag)
 {
     const char *why = "";
     int err = hold_files(r);
     if (err == 0)
         err = enter(r, at->file_seq, NULL, &why);
-    if (err == 0)
+    if (err == ERR_NOTFOUND)
+        err = seek_behind(r, at, &why);
+    else if (err == 0)
         err = r->remains != NULL ? seek_in_remains(r, at, &why) : seek_in_file(r, at, &why);
     int held = settle_hold(r);
     return complain(r, diag, err != 0 ? err : held, why);
