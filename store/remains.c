@@ -100,7 +100,7 @@ static int head_decode(struct remains_head *out, struct slice bytes, const char 
     *why = "the remains are of another version of the format";
     if (version != REMAINS_VERSION)
         return ERR_FORMAT;
-    memcpy(head.store_id, cursor_take(&c, STORE_ID_BYTES).data, STORE_ID_BYTES);
+    struct slice store_id = cursor_take(&c, STORE_ID_BYTES);
     head.first_seq = cursor_take64(&c);
     head.last_seq = cursor_take64(&c);
     head.prev_epoch = cursor_take64(&c);
@@ -115,6 +115,7 @@ static int head_decode(struct remains_head *out, struct slice bytes, const char 
         head.last_seq == UINT64_MAX || head.epoch < head.prev_epoch ||
         head.tick_ns < head.prev_tick_ns || head.body_bytes > SIZE_MAX - REMAINS_BYTES_MIN)
         return ERR_FORMAT;
+    memcpy(head.store_id, store_id.data, STORE_ID_BYTES);
     *out = head;
     return 0;
 }
@@ -229,10 +230,10 @@ static int take_section(struct remains *r, uint32_t type, struct slice content, 
     return 0;
 }
 
-static int take_sections(struct remains *r, const char **why)
+static int take_sections(struct remains *r, struct slice bytes, const char **why)
 {
-    struct cursor c = {
-        .rest = slice_of(r->map.data + REMAINS_HEADER_BYTES, (size_t)r->head.body_bytes)};
+    struct cursor c = {.rest =
+                           slice_of(bytes.data + REMAINS_HEADER_BYTES, (size_t)r->head.body_bytes)};
     uint32_t last = 0;
     for (uint32_t count = 0; c.rest.len != 0; count++) {
         uint32_t type = cursor_take32(&c);
@@ -272,31 +273,41 @@ static int rewind_frames(struct remains *r, const char **why)
     return r->blocks.failed ? ERR_CORRUPT : 0;
 }
 
+/* Everything but the inside of ranges and blocks. */
+static int take_bytes(struct remains *r, struct slice bytes, bool verify, const char **why)
+{
+    *why = "the remains end within their header";
+    if (bytes.len < REMAINS_HEADER_BYTES)
+        return ERR_CORRUPT;
+    int err = head_decode(&r->head, slice_of(bytes.data, REMAINS_HEADER_BYTES), why);
+    if (err == 0 && bytes.len != r->head.body_bytes + REMAINS_BYTES_MIN) {
+        *why = "the remains have another length than they say";
+        err = ERR_CORRUPT;
+    }
+    if (err == 0 && verify)
+        err = check_hash(bytes, why);
+    if (err == 0)
+        err = take_sections(r, bytes, why);
+    return err == 0 ? rewind_frames(r, why) : err;
+}
+
 static int open_file(struct remains *r, uint64_t first_seq, bool verify, const char **why)
 {
     struct file *f = NULL;
     *why = "the file is missing or cannot be opened";
     int err = file_open(&f, r->path, FILE_READ);
-    if (err == 0)
-        err = remains_head_read(&r->head, f, why);
-    if (err == 0 && r->head.first_seq != first_seq) {
-        *why = "the file has the name of another";
-        err = ERR_CORRUPT;
-    }
     if (err == 0) {
         *why = "the file cannot be mapped";
         err = file_map(&r->map, f);
     }
     file_close(f);
-    if (err == 0 && r->map.len != r->head.body_bytes + REMAINS_BYTES_MIN) {
-        *why = "the file changes its length";
+    if (err == 0)
+        err = take_bytes(r, r->map, verify, why);
+    if (err == 0 && r->head.first_seq != first_seq) {
+        *why = "the file has the name of another";
         err = ERR_CORRUPT;
     }
-    if (err == 0 && verify)
-        err = check_hash(r->map, why);
-    if (err == 0)
-        err = take_sections(r, why);
-    return err == 0 ? rewind_frames(r, why) : err;
+    return err;
 }
 
 int remains_open(struct remains **out, const char *log_dir, uint64_t first_seq, bool verify,
@@ -309,6 +320,21 @@ int remains_open(struct remains **out, const char *log_dir, uint64_t first_seq, 
     int err = remains_path(r->path, sizeof(r->path), log_dir, first_seq);
     if (err == 0)
         err = open_file(r, first_seq, verify, why);
+    if (err != 0) {
+        remains_close(r);
+        return err;
+    }
+    *out = r;
+    return 0;
+}
+
+int remains_of(struct remains **out, struct slice bytes, bool verify, const char **why)
+{
+    struct remains *r = calloc(1, sizeof(*r));
+    *why = "out of memory";
+    if (r == NULL)
+        return ERR_NOMEM;
+    int err = take_bytes(r, bytes, verify, why);
     if (err != 0) {
         remains_close(r);
         return err;

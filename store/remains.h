@@ -93,6 +93,8 @@ int remains_explain(bool *out, const char *log_dir, const struct log_file_header
  */
 int remains_open(struct remains **out, const char *log_dir, uint64_t first_seq, bool verify,
                  const char **why);
+/* The same of bytes that the caller keeps as long as the handle. */
+int remains_of(struct remains **out, struct slice bytes, bool verify, const char **why);
 /* NULL is allowed. */
 void remains_close(struct remains *r);
 const char *remains_name(const struct remains *r); /* its path; as long as the handle */

@@ -13,7 +13,7 @@
 
 enum {
     FRAMES = 60,
-    EACH = 12,/* alerts of a frame that has some */
+    EACH = 12, /* alerts of a frame that has some */
     TENANT = 990001,
     ROWS_FRAMES = 40,
 };

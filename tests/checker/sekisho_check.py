@@ -4,7 +4,8 @@
     sekisho_check.py DIR [--journal FILE ...] [--expect-end TOPIC/PARTITION=OFFSET ...]
 
 What is checked:
-  chain  file headers, checksums, the chain of hashes, numbers, ticks, checkpoints, blobs
+  chain  file headers, checksums, the chain of hashes, numbers, ticks, checkpoints, blobs; the remains of
+         retired files, and that the file behind them follows what they add up to
   I1     per partition the ranges are contiguous from its start offset; ends as expected
   I2     no offset is consumed twice; a record's rows are in one frame, each once
   I3     every record's bytes have the length and SHA-256 that its sender wrote in the journal
@@ -20,9 +21,12 @@ import re
 import struct
 import sys
 
+import sekisho_batch
+
 FINDINGS_SHOWN = 20
 FILE_FIXED = struct.Struct("<8sII16sQQq32s")
 FRAME_FIXED = struct.Struct("<8sIIQQqQ32s")
+REMAINS_FIXED = struct.Struct("<8sII16sQQQqQqQ32s32s")
 FRAME_MAX = 256 << 20
 REQUIRED = 0x80000000
 KINDS = ("DATA", "GAP", "QUARANTINE", "LOST")
@@ -178,6 +182,124 @@ class Frame:
                 need(not kind & REQUIRED, f"required section {kind & ~REQUIRED} is not in the format")
 
 
+class KeptFrame:
+    """What remains hold of one frame."""
+
+    def __init__(self, source):
+        self.seq, self.epoch = source.number("Q"), source.number("Q")
+        self.tick, flags = source.number("q"), source.number("I")
+        need(flags >> 16 == 0, "a required flag that is not in the format")
+        for name, _ in SECTIONS.values():
+            setattr(self, name, [])
+        body = source.take(source.number("Q"))
+        for kind, content in read_sections(body, "kept frame"):
+            if kind in SECTIONS:
+                name, read = SECTIONS[kind]
+                setattr(self, name, read(content))
+            else:
+                need(not kind & REQUIRED, f"required section {kind & ~REQUIRED} is not in the format")
+        need(len(body) > 0, f"kept frame {self.seq} has nothing to be kept")
+        need(not self.batches and not self.partitions, f"kept frame {self.seq} has rows")
+
+
+class Remains:
+    """What is left of a log file, checked by itself."""
+
+    def __init__(self, data):
+        need(len(data) >= 216, "the remains end within their header")
+        (magic, header_len, version, self.store_id, self.first_seq, self.last_seq, self.prev_epoch,
+         self.prev_tick, self.epoch, self.tick, body_len, self.prev_hash,
+         self.last_hash) = REMAINS_FIXED.unpack(data[:152])
+        need(magic == b"SEKIREM1" and header_len == 184, "no remains of a log file")
+        need(hashlib.sha256(data[:152]).digest() == bytes(data[152:184]),
+             "the checksum of the remains' header differs")
+        need(version == 1, f"version {version} is not that of this checker")
+        need(len(data) == 216 + body_len, "the remains have another length than they say")
+        need(hashlib.sha256(data[:-32]).digest() == bytes(data[-32:]),
+             "the checksum of the remains differs")
+        need(1 <= self.first_seq <= self.last_seq, "the remains have no frame")
+        found = {}
+        for kind, content in read_sections(data[184:-32], "remains"):
+            if kind not in (REQUIRED | 1, REQUIRED | 2, REQUIRED | 3):
+                need(not kind & REQUIRED, f"required section {kind & ~REQUIRED} is not in the format")
+            found[kind & ~REQUIRED] = content
+        need({1, 2, 3} <= set(found), "a section of the remains is missing")
+        self.check_hashes(found[1])
+        self.partitions = self.read_ranges(found[2])
+        self.frames = self.read_frames(found[3])
+
+    def check_hashes(self, data):
+        count = self.last_seq - self.first_seq + 1
+        need(len(data) == 32 * count, "the remains have not the hash of every frame")
+        need(bytes(data[-32:]) == self.last_hash, "the last hash is not that of the last frame")
+
+    @staticmethod
+    def unpack(packed, size):
+        try:
+            return sekisho_batch.unpack_zstd(packed, size)
+        except sekisho_batch.BadBatch as bad:
+            raise Damage(str(bad)) from bad
+
+    def read_ranges(self, data):
+        """[(topic, partition, start, end, [(kind, start, end, reason)])]"""
+        source = Bytes(data, "RANGES")
+        size = source.number("Q")
+        need(size <= 256 << 20, "RANGES: too long")
+        source = Bytes(self.unpack(data[8:], size), "RANGES")
+        entries, last = [], None
+        for _ in range(source.number("I")):
+            topic, partition = source.counted("H"), source.number("i")
+            start, ranges = source.number("q"), []
+            at = start
+            for _ in range(source.number("I")):
+                length, kind = varint(source), source.number("B")
+                reason = source.counted("H") if kind != 0 else b""
+                need(not ranges or kind != 0 or ranges[-1][0] != 0, "RANGES: DATA is not joined")
+                ranges.append((kind, at, at + length, reason))
+                at += length
+            need(1 <= len(topic) <= 249 and partition >= 0 and start >= 0, "RANGES: bad partition")
+            need(last is None or last < (topic, partition), "RANGES: not in order")
+            last = (topic, partition)
+            entries.append((topic, partition, start, at, ranges))
+        source.done()
+        return entries
+
+    def read_frames(self, data):
+        source, frames = Bytes(data, "FRAMES"), []
+        last = (self.first_seq - 1, self.prev_epoch, self.prev_tick)
+        for _ in range(source.number("I")):
+            first, count = source.number("Q"), source.number("I")
+            size, packed, checksum = source.number("I"), source.number("I"), source.number("Q")
+            packed = bytes(source.take(packed))
+            need(sekisho_batch.xxhash is None or
+                 sekisho_batch.xxhash.xxh3_64_intdigest(packed, first) == checksum,
+                 "FRAMES: the checksum of a block differs")
+            block = Bytes(self.unpack(packed, size), "FRAMES")
+            for number in range(count):
+                frame = KeptFrame(block)
+                need(number != 0 or frame.seq == first, "FRAMES: a block begins with another frame")
+                need(frame.seq > last[0] and frame.epoch >= last[1] and frame.tick >= last[2],
+                     "FRAMES: a kept frame does not follow")
+                last = (frame.seq, frame.epoch, frame.tick)
+                frames.append(frame)
+            need(count > 0, "FRAMES: an empty block")
+            block.done()
+        source.done()
+        need(last[0] <= self.last_seq and last[1] <= self.epoch and last[2] <= self.tick,
+             "FRAMES: a kept frame is behind the last")
+        return frames
+
+
+def varint(source):
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = source.number("B")
+        value |= (byte & 0x7f) << shift
+        if not byte & 0x80:
+            return value
+    raise Damage(f"{source.what}: a number is too long")
+
+
 class FileHeader:
     def __init__(self, data):
         need(len(data) >= 120, "the file ends within its header")
@@ -207,13 +329,15 @@ class Log:
         self.store_id = None
         self.ends, self.environment = {}, {}      # (topic, partition) -> (start, end)
         self.blobs = set()
-        self.frames = self.files = self.batches = 0
+        self.frames = self.files = self.batches = self.retired = 0
 
     def walk(self):
         names = sorted(p.name for p in (self.folder / "log").iterdir()
                        if re.fullmatch(r"[0-9a-f]{16}\.log", p.name))
         if not names:
             self.findings.add(f"{self.folder}/log: there is no log")
+        if not self.walk_remains(names):
+            return
         for name in names:
             data = memoryview((self.folder / "log" / name).read_bytes())
             at = 0
@@ -226,11 +350,46 @@ class Log:
                 return
             self.files += 1
 
+    def walk_remains(self, logs):
+        """What stands before the first log file; remains beside their file mean nothing."""
+        names = sorted(p.name for p in (self.folder / "log").iterdir()
+                       if re.fullmatch(r"[0-9a-f]{16}\.rem", p.name))
+        for name in names:
+            if logs and name[:16] >= logs[0][:16]:
+                break
+            try:
+                self.remains(name, Remains(memoryview((self.folder / "log" / name).read_bytes())))
+            except Damage as damage:
+                self.findings.add(f"log/{name}: {damage}")
+                return False
+        return True
+
+    def begin(self, store_id):
+        if self.store_id is None:
+            self.store_id = store_id
+            self.hash = hashlib.sha256(store_id).digest()
+
+    def remains(self, name, remains):
+        self.begin(remains.store_id)
+        need(remains.store_id == self.store_id, "the file belongs to another store")
+        need(remains.first_seq == int(name[:16], 16), "the file has the name of another")
+        need(remains.first_seq == self.seq + 1, f"frame {self.seq + 1} should be the first here")
+        need(remains.prev_hash == self.hash, "the chain is broken between two files")
+        need((remains.prev_epoch, remains.prev_tick) == (self.epoch, self.tick),
+             "epoch or tick differ from the frame before")
+        for entry in remains.partitions:
+            self.entry(remains.last_seq, *entry)
+        for frame in remains.frames:
+            for env, digest, size in frame.environment:
+                self.environment[env] = [digest, size]
+                self.blob(frame.seq, env, digest, size)
+        self.seq, self.epoch, self.tick = remains.last_seq, remains.epoch, remains.tick
+        self.hash = remains.last_hash
+        self.retired += 1
+
     def header(self, name, data):
         header = FileHeader(data)
-        if self.store_id is None:
-            self.store_id = header.store_id
-            self.hash = hashlib.sha256(header.store_id).digest()
+        self.begin(header.store_id)
         need(header.store_id == self.store_id, "the file belongs to another store")
         need(header.first_seq == int(name[:16], 16), "the file has the name of another")
         need(header.first_seq == self.seq + 1, f"frame {self.seq + 1} should be the first here")
@@ -300,7 +459,6 @@ class Records:
     """The records that frames hold: rows put together again, each record in one frame."""
 
     def __init__(self, findings, keep):
-        import sekisho_batch
         self.codec, self.findings, self.keep = sekisho_batch, findings, keep
         self.count = 0
         self.seen = {}                            # (topic, partition) -> {offset: (bytes, sha256)}
@@ -397,7 +555,7 @@ def main():
         print(text)
     if findings.count > len(findings.texts):
         print(f"and {findings.count - len(findings.texts)} more")
-    print(f"{log.files} files, {log.frames} frames, {log.batches} batches, "
+    print(f"{log.retired} retired files, {log.files} files, {log.frames} frames, {log.batches} batches, "
           f"{records.count if records else 'unread'} records, "
           f"{lines} journal lines: {findings.count} findings", file=sys.stderr)
     return 1 if findings.count else 0

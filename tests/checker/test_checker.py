@@ -13,7 +13,8 @@ import unittest
 import sekisho_check
 
 HERE = pathlib.Path(__file__).resolve().parent
-GOLDEN = pathlib.Path(os.environ.get("SEKISHO_GOLDEN", HERE.parent / "golden")) / "log-v1"
+GOLDENS = pathlib.Path(os.environ.get("SEKISHO_GOLDEN", HERE.parent / "golden"))
+GOLDEN = GOLDENS / "log-v1"
 
 
 def check(folder, *options):
@@ -114,6 +115,112 @@ class Checker(unittest.TestCase):
         self.finds("is damaged")
         blob.unlink()
         self.finds("is missing")
+
+
+class Retired(unittest.TestCase):
+    """A log whose oldest file is gone but for its remains."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name) / "store"
+        shutil.copytree(GOLDENS / "log-v1-retired", self.folder)
+        for path in self.folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self.remains = self.folder / "log" / "0000000000000001.rem"
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def finds(self, text):
+        code, said = check(self.folder, "--opaque-batches")
+        self.assertEqual(code, 1, said)
+        self.assertIn(text, said)
+
+    def sign(self, data):
+        """Both hashes made right again."""
+        data[152:184] = hashlib.sha256(data[:152]).digest()
+        data[-32:] = hashlib.sha256(data[:-32]).digest()
+        self.remains.write_bytes(data)
+
+    def content(self, number):
+        """Where a section's content begins, and its length."""
+        data, at = self.remains.read_bytes(), 184
+        while True:
+            kind, size = struct.unpack_from("<IQ", data, at)
+            at += 12
+            if kind & 0x7fffffff == number:
+                return at, size
+            at += size
+
+    def test_golden(self):
+        code, said = check(self.folder, "--opaque-batches")
+        self.assertEqual((code, said), (0, ""))
+        read = sekisho_check.Remains(memoryview(self.remains.read_bytes()))
+        self.assertEqual((read.first_seq, read.last_seq), (1, 10))
+        self.assertEqual([f.seq for f in read.frames if f.alerts], [2, 5, 8])
+        self.assertEqual([f.seq for f in read.frames if f.controls], [3, 7])
+        self.assertEqual([f.seq for f in read.frames if f.environment], [1, 5, 9])
+        self.assertEqual([bytes(a) for a in read.frames[1].alerts], [b'{"item":"one"}', b'{"item":"two"}'])
+        reasons = [(start, reason) for topic, _, _, _, ranges in read.partitions
+                   for kind, start, _, reason in ranges if kind == 2]
+        self.assertEqual(reasons, [(29, b"QUARANTINE"), (69, b"QUARANTINE")])
+
+    def test_every_flip_and_cut(self):
+        data = bytearray(self.remains.read_bytes())
+        for at in range(0, len(data), 37):
+            data[at] ^= 1 << at % 8
+            self.remains.write_bytes(data)
+            self.finds(self.remains.name)
+            data[at] ^= 1 << at % 8
+        for length in (0, 100, 200, len(data) // 2, len(data) - 1):
+            self.remains.write_bytes(data[:length])
+            self.finds(self.remains.name)
+
+    def test_missing(self):
+        self.remains.unlink()
+        self.finds("frame 1 should be the first")
+
+    def test_other_name(self):
+        self.remains.rename(self.remains.with_name("0000000000000002.rem"))
+        self.finds("the file has the name of another")
+
+    def test_beside_its_file(self):
+        """They mean nothing then, whatever they hold."""
+        next((self.folder / "log").glob("*.log")).unlink()
+        for path in (GOLDEN / "log").iterdir():
+            shutil.copy(path, self.folder / "log")
+        self.remains.write_bytes(b"nothing")
+        self.assertEqual(check(self.folder, "--opaque-batches")[0], 0)
+
+    def test_other_history(self):
+        """What is signed right but does not lead to the file behind it."""
+        original = self.remains.read_bytes()
+        hashes, size = self.content(1)
+        for at, text in ((hashes + size - 1, "is not that of the last frame"), (120, "not that of"),
+                         (88, "broken between"), (72, "epoch or tick"), (16, "another store")):
+            data = bytearray(original)
+            data[at] ^= 1
+            self.sign(data)
+            code, said = check(self.folder, "--opaque-batches")
+            self.assertEqual(code, 1)
+            self.assertTrue(text in said or "chain" in said, said)
+
+    def test_other_ranges(self):
+        """One partition fewer, packed and signed right: the checkpoint behind it says otherwise."""
+        data = bytearray(self.remains.read_bytes())
+        at, size = self.content(2)
+        raw_size = struct.unpack_from("<Q", data, at)[0]
+        raw = bytearray(sekisho_check.sekisho_batch.unpack_zstd(data[at + 8:at + size], raw_size))
+        topic = 2 + struct.unpack_from("<H", raw, 4)[0]
+        struct.pack_into("<q", raw, 4 + topic + 4, 1)
+        # One raw block: magic, single segment with an 8-byte size, last block of type raw.
+        packed = (struct.pack("<IBQ", 0xFD2FB528, 0xE0, len(raw))
+                  + struct.pack("<I", len(raw) << 3 | 1)[:3] + raw)
+        content = struct.pack("<Q", len(raw)) + packed
+        data[at - 8:at + size] = struct.pack("<Q", len(content)) + content
+        struct.pack_into("<Q", data, 80, len(data) - 216)
+        self.sign(data)
+        self.finds("the checkpoint's ends differ")
 
 
 class FakeCodec:

@@ -1,5 +1,5 @@
 /*
- * Frames and file headers on any bytes: no crash, and what is accepted can be walked to its end
+ * Frames, file headers and remains of files on any bytes: no crash, and what is accepted can be walked to its end
  * and stays within its bytes. The first byte chooses; hashes are made right for half of the inputs,
  * so that the sections behind them are reached.
  */
@@ -7,9 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <zstd.h>
 
+#include "base/bytes.h"
+#include "base/hash.h"
 #include "store/frame.h"
 #include "store/log_file.h"
+#include "store/remains.h"
+
+enum {
+    REMAINS_FRAMES = 200, /* that a made-up file claims */
+    BODY_LEN_AT = 80,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -94,6 +103,109 @@ static void try_header(char *bytes, size_t len, bool signed_right)
     log_state_release(&state);
 }
 
+static void walk_remains(struct slice bytes)
+{
+    struct remains *r = NULL;
+    struct remains_partition p;
+    struct frame_range range;
+    struct frame_view view;
+    const char *why = NULL;
+    uint32_t count = 0;
+    uint64_t last = 0;
+    if (remains_of(&r, bytes, true, &why) != 0)
+        return;
+    if (remains_ranges(&count, r, &why) == 0) {
+        for (; remains_next_partition(&p, r); count--) {
+            int64_t at = p.start;
+            for (; remains_next_range(&range, &p); at = range.end)
+                assert(range.start == at && range.end > at);
+            assert(at == p.end);
+        }
+        assert(count == 0);
+    }
+    while (remains_next(&view, r, &why) == 0) {
+        assert(view.link.seq > last && view.link.seq <= remains_head(r)->last_seq);
+        last = view.link.seq;
+        walk_frame(&view);
+    }
+    if (remains_seek(r, last, &why) == 0 && last != 0)
+        assert(remains_next(&view, r, &why) == 0 && view.link.seq == last);
+    remains_close(r);
+}
+
+static void put_section(struct buf *out, uint32_t type, const struct buf *content)
+{
+    buf_put32(out, type);
+    buf_put64(out, content->len);
+    buf_slice(out, buf_content(content));
+}
+
+static void put_packed(struct buf *out, struct slice raw)
+{
+    size_t bound = ZSTD_compressBound(raw.len);
+    char *to = buf_reserve(out, bound);
+    size_t len = to == NULL ? 0 : ZSTD_compress(to, bound, raw.data, raw.len, 1);
+    out->len += ZSTD_isError(len) ? 0 : len;
+}
+
+/* A file that is right but for its ranges, the first bytes, and its kept frames, the others. */
+static void try_made_remains(struct slice raw_ranges, struct slice raw_frames, uint32_t frames)
+{
+    static const char NOTHING[REMAINS_FRAMES * SHA256_BYTES];
+    struct buf file = {0};
+    struct buf content = {0};
+    struct buf packed = {0};
+    buf_append(&file, REMAINS_MAGIC, sizeof(REMAINS_MAGIC) - 1);
+    buf_put32(&file, REMAINS_HEADER_BYTES);
+    buf_put32(&file, REMAINS_VERSION);
+    buf_append(&file, NOTHING, STORE_ID_BYTES);
+    const uint64_t numbers[] = {1, REMAINS_FRAMES, 1, 0, UINT64_MAX, INT64_MAX, 0};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        buf_put64(&file, numbers[i]);
+    buf_append(&file, NOTHING, REMAINS_HEADER_BYTES - file.len);
+    buf_append(&content, NOTHING, sizeof(NOTHING));
+    put_section(&file, REMAINS_SECTION_HASHES, &content);
+    buf_reset(&content);
+    buf_put64(&content, raw_ranges.len);
+    put_packed(&content, raw_ranges);
+    put_section(&file, REMAINS_SECTION_RANGES, &content);
+    put_packed(&packed, raw_frames);
+    buf_reset(&content);
+    buf_put32(&content, 1);
+    buf_put64(&content, 1);
+    buf_put32(&content, frames);
+    buf_put32(&content, (uint32_t)raw_frames.len);
+    buf_put32(&content, (uint32_t)packed.len);
+    buf_put64(&content, hash_slice(1, buf_content(&packed)));
+    buf_slice(&content, buf_content(&packed));
+    put_section(&file, REMAINS_SECTION_FRAMES, &content);
+    buf_append(&file, NOTHING, SHA256_BYTES);
+    if (buf_ok(&file) && buf_ok(&content) && buf_ok(&packed)) {
+        bytes_put64(file.data + BODY_LEN_AT, file.len - REMAINS_BYTES_MIN);
+        sign(file.data, REMAINS_HEADER_BYTES);
+        sign(file.data, file.len);
+        walk_remains(buf_content(&file));
+    }
+    buf_release(&file);
+    buf_release(&content);
+    buf_release(&packed);
+}
+
+static void try_remains(char *bytes, size_t len, bool made)
+{
+    if (made && len >= 2) {
+        size_t ranges = (size_t)(uint8_t)bytes[0] < len - 2 ? (size_t)(uint8_t)bytes[0] : len - 2;
+        try_made_remains(slice_of(bytes + 2, ranges),
+                         slice_of(bytes + 2 + ranges, len - 2 - ranges), (uint8_t)bytes[1]);
+        return;
+    }
+    if (len >= REMAINS_BYTES_MIN) {
+        sign(bytes, REMAINS_HEADER_BYTES);
+        sign(bytes, len);
+    }
+    walk_remains(slice_of(bytes, len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1)
@@ -102,7 +214,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (bytes == NULL)
         return 0;
     memcpy(bytes, data + 1, size - 1);
-    if ((data[0] & 1) != 0)
+    if ((data[0] & 4) != 0)
+        try_remains(bytes, size - 1, (data[0] & 2) != 0);
+    else if ((data[0] & 1) != 0)
         try_frame(bytes, size - 1, (data[0] & 2) != 0);
     else
         try_header(bytes, size - 1, (data[0] & 2) != 0);

@@ -1,4 +1,7 @@
-/* Write the golden log of this version: make_golden DIR. What it writes depends on nothing else. */
+/*
+ * Write a golden log of this version: make_golden DIR [retired]. What it writes depends on nothing else,
+ * but for what zstd makes of it. `retired` adds alerts and controls, and retires all files that it can.
+ */
 #include <stdio.h>
 
 #include "store/store.h"
@@ -12,8 +15,9 @@ enum {
 static const uint8_t GOLDEN_ID[STORE_ID_BYTES] = {'s', 'e', 'k', 'i', 's', 'h', 'o', ' ',
                                                   'g', 'o', 'l', 'd', 'e', 'n', ' ', '1'};
 
-static int append(struct store *st, int64_t i)
+static int append(struct store *st, int64_t i, bool retired)
 {
+    const struct slice items[] = {SLICE("{\"item\":\"one\"}"), SLICE("{\"item\":\"two\"}")};
     char bytes[BATCH_BYTES];
     struct frame_env env;
     const int64_t start = 10 * i;
@@ -43,6 +47,8 @@ static int append(struct store *st, int64_t i)
         .watermark_count = i == 7 ? 1 : 0,
         .batches = batches,
         .batch_count = i % 5 == 4 ? 0 : 2,
+        .alerts = {items, retired && i % 3 == 1 ? 2 : 0},
+        .controls = {items, retired && i % 4 == 2 ? 1 : 0},
     };
     if (parts.env_count != 0) {
         int err = store_env_put(st, &env, SLICE("rules"), slice_of(bytes, 40 + (size_t)i));
@@ -56,13 +62,17 @@ int main(int argc, char **argv)
 {
     struct store *st = NULL;
     struct diag diag = {0};
-    if (argc != 2)
+    struct retire_report report;
+    bool retired = argc == 3 && strcmp(argv[2], "retired") == 0;
+    if (argc != 2 && !retired)
         return 2;
     const struct store_options opts = {
         .dir = argv[1], .log_file_bytes_max = FILE_BYTES_MAX, .store_id = GOLDEN_ID};
     int err = store_open(&st, &opts, &diag);
     for (int64_t i = 0; i < FRAMES && err == 0; i++)
-        err = append(st, i);
+        err = append(st, i, retired);
+    if (err == 0 && retired)
+        err = store_retire(st, UINT64_MAX, &report, &diag);
     (void)fputs(diag_text(&diag), stderr);
     store_close(st);
     diag_release(&diag);

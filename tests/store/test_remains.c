@@ -305,6 +305,27 @@ static void remains_are_small(void **state)
     log_dir_remove(&d);
 }
 
+/* Remains of this version, kept in the repository: readable for ever. */
+static void golden_remains(void **state)
+{
+    (void)state;
+    struct log_dir d;
+    struct history found;
+    const char *golden = getenv("SEKISHO_GOLDEN");
+    size_t alerts = 0;
+    if (golden == NULL)
+        skip();
+    assert_in_range(snprintf(d.path, sizeof(d.path), "%s/log-v1-retired", golden), 1,
+                    sizeof(d.path) - 1);
+    assert_whole(&d, 1);
+    history_of(&found, &d);
+    assert_int_equal(found.frames, 16);
+    for (size_t i = 1; i <= found.frames; i++)
+        alerts += memmem(found.kept[i].data, found.kept[i].len, "item", 4) != NULL;
+    assert_int_equal(alerts, 8);
+    history_release(&found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +336,7 @@ int main(void)
         cmocka_unit_test(every_flip_and_cut_is_found),
         cmocka_unit_test(missing_and_foreign_remains),
         cmocka_unit_test(remains_are_small),
+        cmocka_unit_test(golden_remains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
