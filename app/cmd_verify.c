@@ -119,11 +119,12 @@ static void print_text(const struct verify *v, int err)
                  (double)v->counts.raw_bytes / 1e6, (double)v->wall_ns / 1e9,
                  per_second(v->report.bytes, v->wall_ns),
                  per_second(v->counts.raw_bytes, v->wall_ns));
-    if (v->report.remains != 0)
+    if (v->report.remains != 0) {
         (void)printf(
             "%llu older files are retired: the remains of their %llu frames are whole, their "
             "rows are in segments\n",
             (unsigned long long)v->report.remains, (unsigned long long)v->report.retired_frames);
+    }
     (void)printf("%s\n", err == 0 ? "nothing differs" : "A DIFFERENCE, named on standard error");
 }
 

@@ -42,9 +42,9 @@ static const char *header_misplaced(const struct recovery *r, const struct log_f
     struct sha256 start = r->tail_hash;
     if (header->first_seq != first_seq)
         return "the file has the name of another";
-    if (r->result.report.files == 0 && r->result.report.remains != 0) {
+    if (r->result.report.files == 0 && r->result.report.remains != 0)
         return remains_misjoined(&r->remains, header);
-    } else if (r->result.report.files == 0) {
+    if (r->result.report.files == 0) {
         if (first_seq != 1)
             return "the files before this one are missing";
         if (log_file_chain_start(&start, header->store_id) != 0)

@@ -61,7 +61,8 @@ static int refuse(const struct making *m, int err, const char *why)
 static void put_range(struct joined *j, int64_t from, int64_t to, const struct frame_range *named)
 {
     buf_varint(&j->ranges, (uint64_t)(to - from));
-    buf_byte(&j->ranges, named == NULL ? (char)FRAME_RANGE_DATA : (char)named->kind);
+    enum frame_range_kind kind = named == NULL ? FRAME_RANGE_DATA : named->kind;
+    buf_byte(&j->ranges, (char)kind);
     if (named != NULL) {
         buf_put16(&j->ranges, (uint16_t)named->reason.len);
         buf_slice(&j->ranges, named->reason);

@@ -132,13 +132,13 @@ static void outputs_hold_nobody_up(void **state)
         if (next < all)
             continue;
         /* All are taken: the rest goes too, and more comes. */
-        if (all == 20 * EACH) {
+        if (all == UINT64_C(20) * EACH) {
             assert_true(retire(st, UINT64_MAX) > 1);
             alerts_append(st, all, EACH);
             all += EACH;
         }
     }
-    assert_int_equal(next, 21 * EACH);
+    assert_int_equal(next, UINT64_C(21) * EACH);
     output_batch_release(&b);
     output_log_close(log);
     diag_release(&diag);
@@ -187,12 +187,12 @@ static void alerts_are_all_there(void **state)
     struct alert_store *each[] = {early, late};
     for (size_t i = 0; i < COUNT(each); i++) {
         assert_int_equal(alert_store_follow(each[i], NULL, NULL), 0);
-        assert_int_equal(alert_store_count(each[i]), all + 2 * EACH);
+        assert_int_equal(alert_store_count(each[i]), all + UINT64_C(2) * EACH);
     }
     alert_store_close(early);
     alert_store_close(late);
     assert_int_equal(alert_store_open(&late, &options, &diag), 0);
-    assert_lines(late, all + 2 * EACH);
+    assert_lines(late, all + UINT64_C(2) * EACH);
     alert_store_close(late);
     assert_int_equal(diag.count, 0);
     diag_release(&diag);

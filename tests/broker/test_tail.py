@@ -145,7 +145,7 @@ def damaged(folder, collector, step):
     """Of a log that nobody writes: what stands behind its last whole frame is named, not passed over."""
     copy = folder / "copy"
     shutil.copytree(collector.data, copy, ignore=shutil.ignore_patterns("*.sock"))
-    path = max((copy / "log").iterdir())
+    path = max((copy / "log").glob("*.log"))
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(data)

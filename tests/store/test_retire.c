@@ -183,6 +183,29 @@ static void killed_at_every_step(void **state)
     }
 }
 
+/* The remains have their name, and the file is gone, for good before anything is built on that. */
+static void names_are_synced(void **state)
+{
+    (void)state;
+    struct log_dir d;
+    struct retire_report report;
+    log_dir_make(&d);
+    fill(&d, 24);
+    struct store *st = open_store(&d);
+    uint64_t through = last_of(&d, 0);
+    assert_int_equal(fault_set("EIO@dirsync=/log:1"), 0);
+    assert_int_equal(retire_said(&d, st, through, &report), ERR_IO);
+    assert_int_equal(report.files, 0);
+    assert_int_equal(fault_set("EIO@dirsync=/log:1"), 0);
+    assert_int_equal(retire_said(&d, st, through, &report), ERR_IO);
+    assert_int_equal(report.files, 1);
+    assert_int_equal(fault_set(NULL), 0);
+    assert_int_equal(store_log_bytes(st), bytes_on_disk(&d));
+    store_close(st);
+    assert_whole(&d, 1);
+    log_dir_remove(&d);
+}
+
 /* Every file call fails once: nothing is lost, the error says where, and the next try succeeds. */
 static void faults_at_every_call(void **state)
 {
@@ -300,6 +323,7 @@ int main(void)
         cmocka_unit_test(followers_of_alerts_miss_nothing),
         cmocka_unit_test(damage_is_not_retired),
         cmocka_unit_test(killed_at_every_step),
+        cmocka_unit_test(names_are_synced),
         cmocka_unit_test(faults_at_every_call),
         cmocka_unit_test(remains_beside_their_file),
         cmocka_unit_test(a_copy_can_be_read),
