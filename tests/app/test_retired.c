@@ -273,6 +273,7 @@ static void append_rows(struct store *st, struct codec *codec, int64_t at)
 }
 
 struct judged {
+    struct past *past;
     struct config *config;
     struct watch *watch;
     struct rebuild_stats stats;
@@ -286,8 +287,11 @@ static void judge(struct judged *j, const struct log_dir *d, bool from_start)
     assert_int_equal(config_load(&j->config, NULL, &j->diag), 0);
     const struct watch_options watching = {.config = j->config, .seed = 1};
     assert_int_equal(watch_new(&j->watch, &watching), 0);
+    const struct past_options named = {.dir = d->path};
+    const struct watch_sets now = {.config = j->config};
+    assert_int_equal(past_new(&j->past, &named), 0);
     const struct rebuild_options options = {
-        .dir = d->path, .watch = j->watch, .from_start = from_start};
+        .dir = d->path, .watch = j->watch, .past = j->past, .now = &now, .from_start = from_start};
     j->status = rebuild_run(&options, &j->stats, &j->diag);
     assert_true((j->status != 0) == (j->diag.count != 0));
 }
@@ -295,6 +299,7 @@ static void judge(struct judged *j, const struct log_dir *d, bool from_start)
 static void judged_release(struct judged *j)
 {
     watch_free(j->watch);
+    past_free(j->past);
     config_free(j->config);
     diag_release(&j->diag);
 }
