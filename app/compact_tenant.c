@@ -34,7 +34,9 @@ struct tenant_compaction {
     size_t hour_count;
     struct segment_info *done;
     size_t done_count;
-    uint64_t leaf_count;
+    struct tree tree; /* of the history so far */
+    struct buf nodes; /* of it, not yet in its file */
+    struct hasher *hasher;
     struct buf line;
     uint64_t sum; /* of the group that is read back */
     uint16_t rows[BATCH_ROWS_MAX];
@@ -107,7 +109,9 @@ int tenant_compaction_new(struct tenant_compaction **out, const struct compact_o
     }
     if (err == 0)
         err = sweep(t);
-    t->leaf_count = t->catalog.leaf_count;
+    t->tree = t->catalog.tree;
+    if (err == 0)
+        err = hasher_new(&t->hasher);
     if (err != 0) {
         tenant_compaction_free(t);
         return err;
@@ -135,6 +139,8 @@ void tenant_compaction_free(struct tenant_compaction *t)
     free(t->done);
     catalog_release(&t->catalog);
     buf_release(&t->line);
+    buf_release(&t->nodes);
+    hasher_free(t->hasher);
     free(t);
 }
 
@@ -199,9 +205,21 @@ static int finish_hour(struct tenant_compaction *t, struct open_hour *h)
 static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t hour,
                      uint32_t count);
 
-/* The places, numbers and lines of a batch's rows. */
-static int look_at(struct tenant_compaction *t, const struct batch *b)
+/* A row is the next of the history. */
+static int grow_tree(struct tenant_compaction *t, const struct batch *b, uint32_t row)
 {
+    const struct tree_row leaf = {.topic = b->topic,
+                                  .partition = t->partitions[row],
+                                  .offset = t->offsets[row],
+                                  .sub = b->sub[row],
+                                  .raw = buf_content(&t->line)};
+    return tree_append_row(t->hasher, &t->tree, &leaf, &t->nodes);
+}
+
+/* The places, numbers and lines of a batch's rows, which are new to the history or not. */
+static int look_at(struct tenant_compaction *t, const struct batch *b, bool is_new)
+{
+    int err = 0;
     for (uint32_t i = 0; i < b->run_count; i++) {
         const struct run *run = &b->runs[i];
         int64_t offset = run->first_offset;
@@ -212,14 +230,15 @@ static int look_at(struct tenant_compaction *t, const struct batch *b)
             t->partitions[row] = run->partition;
         }
     }
-    for (uint32_t row = 0; row < b->row_count; row++) {
+    for (uint32_t row = 0; row < b->row_count && err == 0; row++) {
         buf_reset(&t->line);
         if (batch_render(b, row, &t->line) != 0)
             return ERR_NOMEM;
         t->raw[row] = (uint32_t)t->line.len;
         t->hashes[row] = row_hash(t->leaves[row], buf_content(&t->line));
+        err = is_new ? grow_tree(t, b, row) : 0;
     }
-    return 0;
+    return err;
 }
 
 /* Take all rows of the segment that an hour has already. */
@@ -247,7 +266,7 @@ static int take_segment(struct tenant_compaction *t, const struct segment_info *
                 t->rows[row] = (uint16_t)row;
             }
             if (err == 0)
-                err = look_at(t, b);
+                err = look_at(t, b, false);
             if (err == 0)
                 err = take_rows(t, b, old->name.hour, b->row_count);
             t->report->rows_again += b->row_count;
@@ -396,9 +415,10 @@ static int keep_budget(struct tenant_compaction *t)
 
 int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
 {
+    const uint64_t first_leaf = t->tree.size;
     for (uint32_t row = 0; row < b->row_count; row++)
-        t->leaves[row] = t->leaf_count + row;
-    int err = look_at(t, b);
+        t->leaves[row] = first_leaf + row;
+    int err = look_at(t, b, true);
     /* Rows of one hour after the other; nearly always there is one. */
     for (uint32_t first = 0; first < b->row_count && err == 0;) {
         int64_t hour = hour_of(b->arrival_ns[first]);
@@ -406,9 +426,9 @@ int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
             err = begin_hour(t, hour);
             /* Taking the segment's rows has used the same memory. */
             for (uint32_t row = 0; row < b->row_count; row++)
-                t->leaves[row] = t->leaf_count + row;
+                t->leaves[row] = first_leaf + row;
             if (err == 0)
-                err = look_at(t, b);
+                err = look_at(t, b, false);
         }
         uint32_t count = 0;
         while (first < b->row_count && hour_of(b->arrival_ns[first]) == hour)
@@ -418,16 +438,38 @@ int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
     }
     if (err != 0)
         return err;
-    t->leaf_count += b->row_count;
     t->report->rows += b->row_count;
     for (uint32_t row = 0; row < b->row_count; row++)
         t->report->raw_bytes += t->raw[row];
     return keep_budget(t);
 }
 
+/* Make the tree's new nodes durable; those that a killed run left behind are cut off first. */
+static int write_nodes(struct tenant_compaction *t)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct tree_file *f = NULL;
+    struct tree_file_id id = {.tenant = t->tenant, .size = t->catalog.tree.size};
+    memcpy(id.store_id, t->options->store_id, sizeof(id.store_id));
+    int len = snprintf(path, sizeof(path), "%s/tree", t->folder);
+    if (t->nodes.len == 0)
+        return 0;
+    int err = !buf_ok(&t->nodes)                       ? ERR_NOMEM
+              : len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE
+                                                       : tree_file_open(&f, path, &id, t->diag);
+    if (err == 0)
+        err = tree_file_append(f, buf_content(&t->nodes));
+    if (err == 0)
+        err = tree_file_sync(f);
+    if (err == ERR_IO && file_no_space())
+        err = ERR_AGAIN;
+    tree_file_close(f);
+    return err;
+}
+
 int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
 {
-    int err = 0;
+    int err = write_nodes(t);
     for (size_t i = 0; i < t->hour_count && err == 0; i++)
         err = finish_hour(t, &t->hours[i]);
     failpoint("compact.segments");
@@ -435,7 +477,7 @@ int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
         err = dir_sync(t->folder);
     failpoint("compact.synced");
     const struct catalog_change change = {.through_seq = through_seq,
-                                          .leaf_count = t->leaf_count,
+                                          .tree = &t->tree,
                                           .added = t->done,
                                           .added_count = t->done_count};
     if (err == 0)

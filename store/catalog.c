@@ -168,12 +168,13 @@ static int read_record(struct catalog *c, struct slice content, const char *path
     struct reader in = reader_of(content);
     uint64_t number = reader_get64(&in);
     uint64_t through_seq = reader_get64(&in);
-    uint64_t leaf_count = reader_get64(&in);
+    struct tree tree = {0};
+    int err = tree_read(&tree, reader_bytes(&in, reader_get32(&in)));
     uint32_t count = reader_get32(&in);
-    if (in.failed || number != c->record_count + 1 || through_seq < c->through_seq ||
-        leaf_count < c->leaf_count || count > CATALOG_CHANGES_MAX)
+    if (in.failed || err != 0 || number != c->record_count + 1 || through_seq < c->through_seq ||
+        tree.size < c->tree.size || count > CATALOG_CHANGES_MAX)
         return damaged(path, "a record does not follow the one before it", diag);
-    int err = room(c, count);
+    err = room(c, count);
     for (uint32_t i = 0; i < count && err == 0; i++) {
         struct segment_info info = read_info(&in, c->tenant);
         if (in.failed)
@@ -186,7 +187,7 @@ static int read_record(struct catalog *c, struct slice content, const char *path
         return damaged(path, "bytes behind a record's segments", diag);
     c->record_count = number;
     c->through_seq = through_seq;
-    c->leaf_count = leaf_count;
+    c->tree = tree;
     return 0;
 }
 
@@ -259,9 +260,14 @@ static int make_record(const struct catalog *c, const struct catalog_change *cha
                        struct buf *out, struct sha256 *hash)
 {
     struct buf content = {0};
+    struct buf tree = {0};
+    tree_write(&tree, change->tree);
     buf_put64(&content, c->record_count + 1);
     buf_put64(&content, change->through_seq);
-    buf_put64(&content, change->leaf_count);
+    buf_put32(&content, (uint32_t)tree.len);
+    buf_slice(&content, buf_content(&tree));
+    content.failed |= tree.failed;
+    buf_release(&tree);
     buf_put32(&content, (uint32_t)change->added_count);
     for (size_t i = 0; i < change->added_count; i++)
         put_info(&content, &change->added[i]);
@@ -297,7 +303,7 @@ int catalog_append(struct catalog *c, const char *folder, const struct catalog_c
     struct catalog next = *c;
     struct sha256 hash = {0};
     int err = change->added_count > CATALOG_CHANGES_MAX || change->through_seq < c->through_seq ||
-                      change->leaf_count < c->leaf_count
+                      change->tree->size < c->tree.size
                   ? ERR_RANGE
                   : catalog_path(path, sizeof(path), folder);
     if (err == 0)
@@ -315,7 +321,7 @@ int catalog_append(struct catalog *c, const char *folder, const struct catalog_c
         c->hash = hash;
         c->record_count++;
         c->through_seq = change->through_seq;
-        c->leaf_count = change->leaf_count;
+        c->tree = *change->tree;
         c->torn = false;
         for (size_t i = 0; i < change->added_count; i++)
             take(c, &change->added[i]);

@@ -2,7 +2,7 @@
  * store/catalog.h - which segments a municipality has, and up to where in the log they hold its rows.
  *
  *   DIR/seg/<code6>/catalog    [header | record 1 | record 2 | ...]   appended to, each with a hash of all before
- *   a record                   segments added, segments replaced, through_seq, rows of the history so far
+ *   a record                   segments added, segments replaced, through_seq, the tree of the rows so far
  *
  * A record is the point from which a compaction counts, for this municipality: its segments were
  * durable before. Whoever reads takes the catalog first, and of the log the frames behind
@@ -17,6 +17,7 @@
 
 #include "base/diag.h"
 #include "store/segment.h"
+#include "store/tree.h"
 
 enum catalog_limits {
     CATALOG_VERSION = 1,
@@ -29,7 +30,7 @@ struct catalog {
     uint32_t tenant;
     uint64_t record_count;
     uint64_t through_seq;          /* rows of the log's frames up to this one are in segments */
-    uint64_t leaf_count;           /* rows of the municipality's history that are */
+    struct tree tree;              /* of the rows of the municipality's history that are */
     struct segment_info *segments; /* ascending by hour; one of an hour */
     size_t segment_count;
     struct sha256 hash; /* of the last record */
@@ -40,7 +41,7 @@ struct catalog {
 /* What a compaction has done. */
 struct catalog_change {
     uint64_t through_seq;
-    uint64_t leaf_count;
+    const struct tree *tree;          /* its nodes are durable in the tree's file */
     const struct segment_info *added; /* one that has the hour of another replaces it */
     size_t added_count;
 };
