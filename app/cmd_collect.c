@@ -5,6 +5,7 @@
 
 #include "app/collector.h"
 #include "app/commands.h"
+#include "app/compactor.h"
 #include "app/control_server.h"
 #include "app/hunter.h"
 #include "app/options.h"
@@ -95,6 +96,7 @@ struct session {
     struct metric_server *server;
     struct control_server *controls;
     struct hunter *hunter; /* or NULL: no list changed */
+    struct compactor *compactor;
 };
 
 static int serve_metrics(struct session *s, struct diag *diag)
@@ -222,11 +224,22 @@ static void session_observe(struct session *s, const struct reloads *reloads)
     collector_observe(s->collector);
     reloads_observe(reloads, s->environment, collector_metrics(s->collector));
     hunter_observe(s->hunter, collector_metrics(s->collector));
+    compactor_observe(s->compactor, collector_metrics(s->collector));
     const struct outputs_look look = {.tally = collector_tally(s->collector),
                                       .metrics = collector_metrics(s->collector),
                                       .last_seq =
                                           s->first_seq + collector_committed(s->collector).frames};
     outputs_observe(s->outputs, &look);
+}
+
+static int session_compact(struct session *s, const struct store *store)
+{
+    const struct compactor_options options = {.config = s->config,
+                                              .dir = config_path(s->config, "data"),
+                                              .store_id = store_id(store),
+                                              .collector = s->collector,
+                                              .first_seq = s->first_seq};
+    return compactor_start(&s->compactor, &options);
 }
 
 static int session_start(struct session *s, struct store *store, const struct session *before,
@@ -251,12 +264,14 @@ static int session_start(struct session *s, struct store *store, const struct se
         serve_controls(s);
     if (status == 0)
         status = hunter_start(s->hunter);
-    return status;
+    return status == 0 ? session_compact(s, store) : status;
 }
 
 /* Commit what was read and end; 0, or why it could not all be committed. */
 static int session_stop(struct session *s)
 {
+    compactor_stop(s->compactor);
+    s->compactor = NULL;
     hunter_stop(s->hunter);
     s->hunter = NULL;
     control_server_close(s->controls);

@@ -5,6 +5,7 @@
 #include "app/commands.h"
 #include "app/frame_check.h"
 #include "app/options.h"
+#include "app/segment_check.h"
 #include "base/clock.h"
 #include "event/ndjson.h"
 
@@ -26,6 +27,7 @@ struct verify {
     bool json;
     struct store_verify_report report;
     struct frame_check_counts counts;
+    struct segment_check_report segments;
     int64_t wall_ns;
     int64_t cpu_ns;
     struct diag diag;
@@ -125,6 +127,14 @@ static void print_text(const struct verify *v, int err)
             "rows are in segments\n",
             (unsigned long long)v->report.remains, (unsigned long long)v->report.retired_frames);
     }
+    if (v->segments.segments != 0) {
+        (void)printf(
+            "%llu segments of %llu municipalities: %llu rows, %.1f MB, %.1f MB of lines; the "
+            "rows' hashes make their trees\n",
+            (unsigned long long)v->segments.segments, (unsigned long long)v->segments.tenants,
+            (unsigned long long)v->segments.rows, (double)v->segments.bytes / 1e6,
+            (double)v->segments.raw_bytes / 1e6);
+    }
     (void)printf("%s\n", err == 0 ? "nothing differs" : "A DIFFERENCE, named on standard error");
 }
 
@@ -134,7 +144,8 @@ static void print_json(struct verify *v, int err)
     buf_printf(&out,
                "{\"ok\":%s,\"files\":%llu,\"frames\":%llu,\"blobs\":%llu,\"batches\":%llu,"
                "\"records\":%llu,\"rows\":%llu,\"unparsed\":%llu,\"bytes\":%llu,\"raw_bytes\":%llu,"
-               "\"remains\":%llu,\"retired_frames\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
+               "\"remains\":%llu,\"retired_frames\":%llu,\"segments\":%llu,"
+               "\"segment_rows\":%llu,\"segment_bytes\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
                "\"difference\":",
                err == 0 ? "true" : "false", (unsigned long long)v->report.files,
                (unsigned long long)v->report.frames, (unsigned long long)v->report.blobs,
@@ -142,7 +153,9 @@ static void print_json(struct verify *v, int err)
                (unsigned long long)v->counts.rows, (unsigned long long)v->counts.unparsed,
                (unsigned long long)v->report.bytes, (unsigned long long)v->counts.raw_bytes,
                (unsigned long long)v->report.remains, (unsigned long long)v->report.retired_frames,
-               (double)v->wall_ns / 1e9, (double)v->cpu_ns / 1e9);
+               (unsigned long long)v->segments.segments, (unsigned long long)v->segments.rows,
+               (unsigned long long)v->segments.bytes, (double)v->wall_ns / 1e9,
+               (double)v->cpu_ns / 1e9);
     if (err == 0) {
         buf_text(&out, "null");
     } else {
@@ -169,6 +182,8 @@ static int verify_store(struct verify *v)
     if (err == 0)
         err = verify_batches(v);
     log_hold_drop(&hold);
+    if (err == 0)
+        err = segment_check_run(&v->segments, v->data, &v->diag);
     return err;
 }
 

@@ -421,6 +421,11 @@ struct tally *collector_tally(struct collector *c)
     return c->tally;
 }
 
+void collector_retire(struct collector *c, uint64_t through_seq)
+{
+    committer_retire(c->committer, through_seq);
+}
+
 struct committer_stats collector_committed(struct collector *c)
 {
     return committer_stats(c->committer);

@@ -44,6 +44,9 @@ struct committer_stats collector_committed(struct collector *c);
 /* Hand over what a person does to alerts; a JSON object of docs/alerts.md. ERR_FORMAT, ERR_AGAIN. */
 int collector_control(struct collector *c, struct slice json);
 
+/* As committer_retire(). */
+void collector_retire(struct collector *c, uint64_t through_seq);
+
 /* Commit what was read and end, within a few seconds. Returns collector_error(). */
 int collector_stop(struct collector *c);
 void collector_free(struct collector *c);

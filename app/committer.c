@@ -48,6 +48,7 @@ struct committer {
     _Atomic uint64_t log_bytes;
     _Atomic int64_t cpu_ns;
     _Atomic bool waiting;
+    _Atomic uint64_t retire_seq; /* the log may lose its files up to here; 0: nothing to do */
     struct frame_maker *maker;
     struct announcement announced;
     pthread_mutex_t mark_lock; /* of `announced` and `asked` */
@@ -112,6 +113,31 @@ static void sleep_ms(long ms)
     (void)nanosleep(&wait, NULL);
 }
 
+static void retire(struct committer *c)
+{
+    uint64_t seq = atomic_load(&c->retire_seq);
+    struct retire_report report = {0};
+    struct diag diag = {0};
+    if (seq == 0)
+        return;
+    if (c->o.store_lock != NULL)
+        (void)pthread_mutex_lock(c->o.store_lock);
+    int status = store_retire(c->o.store, seq, &report, &diag);
+    if (c->o.store_lock != NULL)
+        (void)pthread_mutex_unlock(c->o.store_lock);
+    if (status != ERR_AGAIN)
+        (void)atomic_compare_exchange_strong(&c->retire_seq, &seq, 0);
+    if (report.files != 0)
+        log_info("commit", "files of the log whose rows are in segments were removed",
+                 "files=%llu bytes=%llu through=%llu", (unsigned long long)report.files,
+                 (unsigned long long)report.log_bytes, (unsigned long long)report.through_seq);
+    if (status != 0 && status != ERR_AGAIN)
+        log_error("commit", "the log keeps files whose rows are in segments", "why=%s",
+                  diag.count != 0 ? diag_text(&diag) : err_name(status));
+    c->log_bytes = store_log_bytes(c->o.store);
+    diag_release(&diag);
+}
+
 static int append_once(struct committer *c, const struct frame_parts *parts)
 {
     if (c->o.store_lock != NULL)
@@ -135,6 +161,7 @@ static int append(struct committer *c, const struct frame_parts *parts)
                  "free disk space or raise limits.log_bytes");
         if (should_give_up(c))
             return status;
+        retire(c);
         sleep_ms(RETRY_MS);
     }
 }
@@ -197,6 +224,7 @@ static int commit(struct committer *c)
         if (store_env_current(c->o.store, &env, SLICE("prevalence")) == 0)
             place.prevalence = env.sha256;
         write_snapshots(c, &place);
+        retire(c);
         end_mark(c);
     }
     return status;
@@ -413,6 +441,11 @@ int committer_submit(struct committer *c, unsigned worker, struct parcel *parcel
     }
     parcel_free(parcel);
     return committer_error(c);
+}
+
+void committer_retire(struct committer *c, uint64_t through_seq)
+{
+    atomic_store(&c->retire_seq, through_seq);
 }
 
 struct committer_stats committer_stats(struct committer *c)

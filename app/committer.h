@@ -76,6 +76,12 @@ void committer_quiet(struct committer *c);
 /* Hand over a control; it is part of the next mark. Any thread. ERR_FORMAT, ERR_NOMEM, ERR_AGAIN. */
 int committer_control(struct committer *c, struct slice json);
 
+/*
+ * Let the log lose its closed files up to a frame, when nobody reads them; store_retire() says what has to hold. Tried
+ * at each mark, and while there is no room. Any thread.
+ */
+void committer_retire(struct committer *c, uint64_t through_seq);
+
 /* 0, or the error that ended it; any thread. */
 int committer_error(struct committer *c);
 struct committer_stats committer_stats(struct committer *c);

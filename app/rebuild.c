@@ -594,24 +594,29 @@ static int list_snapshots(struct rebuild *r)
     return status == 0 && r->bad == NULL ? ERR_NOMEM : status;
 }
 
-/* Rows that are to be judged from the first one on have to be in the log. */
+/*
+ * Rows that are to be judged from the first one on have to be in the log. A collector whose snapshots
+ * cannot be used (lost, or of another version of the program) begins anew where the log begins: lines
+ * must be kept whatever became of the states.
+ */
 static int check_beginning(const struct rebuild *r)
 {
     uint64_t first = log_reader_header(r->reader)->first_seq;
     if (first == 1)
         return 0;
-    diag_add(
-        r->diag, log_reader_path(r->reader), 0, 0,
-        r->o->from_start
-            ? "rows before frame %" PRIu64
-              " are in segments and cannot be judged again: the log begins here; judge a copy of "
-              "the store from before they were retired"
-            : "rows before frame %" PRIu64
-              " are in segments and cannot be judged again, and the snapshots in state/ do not "
-              "reach back from here for every municipality: restore state/ from the newest copy "
-              "that this version of the program wrote",
-        first);
-    return ERR_NOTFOUND;
+    if (r->o->from_start) {
+        diag_add(r->diag, log_reader_path(r->reader), 0, 0,
+                 "rows before frame %" PRIu64
+                 " are in segments and cannot be judged again: the log begins here; judge a copy "
+                 "of the store from before they were retired",
+                 first);
+        return ERR_NOTFOUND;
+    }
+    log_warn("collect",
+             "no snapshot in state/ can be used, and the log begins later: detection begins anew, "
+             "episodes that are open alert again",
+             "frame=%" PRIu64, first);
+    return 0;
 }
 
 /* With snapshots, as long as there are some that may be of use; else from the first frame. */

@@ -170,9 +170,12 @@ static int scan_batches(struct scan_worker *w, size_t at)
 {
     const struct scan *scan = w->work->scan;
     const struct scan_feed *feed = &scan->options.feed;
+    const struct stored_blob blob = log_index_blob(scan->index, at);
+    bool damaged = false;
     w->blob = at;
-    int err = sieve_open(w->sieve, log_index_blob(scan->index, at));
-    while (err == 0) {
+    int err = sieve_open(w->sieve, blob);
+    while (err == 0 || (err == ERR_CORRUPT && blob.group != NULL)) {
+        damaged |= err != 0;
         if (scan->options.keep == SCAN_COUNT || feed->count != NULL) {
             err = count_next(w);
             continue;
@@ -185,7 +188,7 @@ static int scan_batches(struct scan_worker *w, size_t at)
         else
             err = keep_rows(w, (uint32_t)at);
     }
-    return err;
+    return damaged && err == ERR_NOTFOUND ? ERR_CORRUPT : err;
 }
 
 static int scan_blob(struct scan_worker *w, size_t at)

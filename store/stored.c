@@ -57,9 +57,10 @@ int stored_next(struct stored_reader *r, struct batch_head *out)
         return pack_next(&r->view, out);
     if (r->block == g->block_count)
         return ERR_NOTFOUND;
-    const struct rowgroup_block *b = &g->blocks[r->block];
+    uint32_t block = r->block++; /* a damaged one is passed over */
+    const struct rowgroup_block *b = &g->blocks[block];
     struct slice filter = {0};
-    int err = rowgroup_filter(g, r->block, &filter);
+    int err = rowgroup_filter(g, block, &filter);
     if (err != 0)
         return err;
     *out = (struct batch_head){.tenant = g->tenant,
@@ -79,7 +80,7 @@ int stored_next(struct stored_reader *r, struct batch_head *out)
                                .partitions = g->partitions,
                                .filter = filter,
                                .group = g,
-                               .block = r->block++};
+                               .block = block};
     return 0;
 }
 

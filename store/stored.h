@@ -10,7 +10,8 @@
  * Ownership: a reader borrows the blob; heads borrow it too. The batch owns what is in it, but for
  *            topic, source and format name.
  * Threads:   one owner, who fills one batch.
- * Failures:  ERR_CORRUPT, ERR_NOMEM. After either the reader wants another blob.
+ * Failures:  ERR_CORRUPT, ERR_NOMEM. After either the reader wants another blob, but for ERR_CORRUPT
+ *            within a group: stored_next() gives the block behind the damaged one.
  */
 #pragma once
 
