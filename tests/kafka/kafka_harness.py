@@ -475,6 +475,8 @@ class Broker:
         """Send lines (bytes without newline and not empty) with kcat, acks=all. `sekisho send` is the tool for
         records with newlines, NUL or nothing in them."""
         command = ["kcat", "-P", "-b", self.bootstrap, "-t", topic, "-X", "acks=all"]
+        # Each once and in order also where a new leader refuses the first request.
+        command += ["-X", "enable.idempotence=true"]
         command += ["-p", str(partition)] if partition is not None else []
         command += ["-k", key] if key is not None else []
         for option in options:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The unit tests that the thread sanitizer looks at are those that can start a thread: check_threads.py NAME,NAME... PROGRAM...
+"""The unit tests that the thread sanitizer looks at are those that can start a thread: thread_list.py NAME,NAME... PROGRAM...
 
 A program that never asks for pthread_create has nothing to race with. NAME is a test's name, as app/output; PROGRAM is
 test_app_output with its path.
