@@ -67,6 +67,11 @@ static int take_log(struct ledger *l, const struct recovered *found, bool read_o
     int err = log_file_path(path, sizeof(path), l->log_dir, l->file_seq);
     if (err == 0)
         err = file_open(&l->file, path, FILE_APPEND);
+    /* What a process wrote that died before its sync may be read back and yet be lost with the power. */
+    if (err == 0)
+        err = file_sync(l->file);
+    if (err == 0)
+        err = dir_sync(l->log_dir);
     return err;
 }
 

@@ -49,13 +49,13 @@ struct ledger_recovery {
 
 /*
  * Open the log, or make it when there is none: check every file's header and the chain between the
- * files, read the newest file whole, cut a torn tail. Returns 0; ERR_CORRUPT for damage that is no
+ * files, read the newest file whole, cut a torn tail, sync it. Returns 0; ERR_CORRUPT for damage that is no
  * torn tail (nothing is changed); ERR_FORMAT for files of a newer program; ERR_NOTFOUND for no log
  * when read only; ERR_AGAIN when the disk is too full to make one; ERR_IO, ERR_NOMEM, ERR_RANGE.
  * Says why in `diag`, with file, offset and remedy.
  */
 int ledger_open(struct ledger **out, const struct ledger_options *opts, struct diag *diag);
-/* NULL is allowed. Syncs nothing: what was appended is durable already. */
+/* NULL is allowed. Syncs nothing: what was found or appended is durable already. */
 void ledger_close(struct ledger *l);
 
 /*

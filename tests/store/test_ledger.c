@@ -181,6 +181,28 @@ static void disk_failure_is_final(void **state)
     }
 }
 
+/* What a dead process wrote without a sync is read back; nobody builds on it before it is durable. */
+static void what_was_found_is_synced(void **state)
+{
+    (void)state;
+    static const char *const FAULTS[] = {"EIO@sync=log/:1", "EIO@dirsync=/log:1"};
+    struct log_dir d;
+    struct store *st = NULL;
+    log_dir_make(&d);
+    assert_int_equal(log_dir_open(&st, &d), 0);
+    assert_int_equal(log_dir_append(st, 0, 3, BATCH_BYTES), 0);
+    store_close(st);
+    for (size_t i = 0; i < COUNT(FAULTS); i++) {
+        assert_int_equal(fault_set(FAULTS[i]), 0);
+        assert_int_equal(log_dir_open(&st, &d), ERR_IO);
+        assert_int_equal(fault_set(NULL), 0);
+    }
+    assert_int_equal(log_dir_open(&st, &d), 0);
+    assert_int_equal(log_dir_end(st), 3);
+    store_close(st);
+    log_dir_remove(&d);
+}
+
 static void short_and_interrupted_writes(void **state)
 {
     (void)state;
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(many_partitions_survive_rolling),
         cmocka_unit_test(second_writer_is_refused),
         cmocka_unit_test(disk_failure_is_final),
+        cmocka_unit_test(what_was_found_is_synced),
         cmocka_unit_test(short_and_interrupted_writes),
         cmocka_unit_test(full_disk_can_be_tried_again),
         cmocka_unit_test(full_disk_while_rolling),
