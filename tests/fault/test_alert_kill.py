@@ -141,10 +141,7 @@ def main():
         power = PowerCut(folder, folder / "c" / "data")
         outputs = f"outputs:\n  kafka: {{}}\n  file: {{path: alerts.ndjson, tenant_directory: each}}\n" \
                   f"  redis: {{address: \"unix:{redis.path}\"}}\n"
-        write_rules(folder / "rules")
-        for name, (_, body) in CORRELATIONS.items():     # few enough to stay below CAP
-            body = body.replace("[source.ip]", "[sekisho.source]").replace("timespan: 5s", "timespan: 20m")
-            (folder / "rules" / f"{name}.yml").write_text(correlation(name, body))
+        write_correlations(folder / "rules")
         keys = without(cases.config) + LIMITS + f"\nrules: {folder / 'rules'}\n"
         collector = Collector(folder / "c", kafka, keys + outputs, env=power.env)
         calm = Collector(folder / "calm", kafka, keys + "outputs: {file: {path: alerts.ndjson}}\n", group="calm")
@@ -170,6 +167,14 @@ def main():
                 c.stop()
         step(f"all collected: {flow.sent} records; " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())))
         check(collector, calm, kafka, redis, journal, step)
+
+
+def write_correlations(folder):
+    """Rules and correlations, few enough to stay below CAP."""
+    write_rules(folder)
+    for name, (_, body) in CORRELATIONS.items():
+        body = body.replace("[source.ip]", "[sekisho.source]").replace("timespan: 5s", "timespan: 20m")
+        (folder / f"{name}.yml").write_text(correlation(name, body))
 
 
 def without(config):
