@@ -1,4 +1,5 @@
 /* A leaf on the rows of one column, and on everything that its target stands for. */
+#include "base/bytes.h"
 #include "base/err.h"
 #include "event/pred_form.h"
 #include "event/pred_group.h"
@@ -73,10 +74,33 @@ static void present_rows(const struct pred_scratch *s, const struct column *c,
     }
 }
 
+/* A span of numbers: without a call a row, and without a branch. */
+static void span_number_rows(const struct pred_scratch *s, struct leaf_span span,
+                             const struct column *c, const struct rows *mask, struct rows *out)
+{
+    const int64_t *numbers = c->numbers + s->first_row;
+    uint64_t low = (uint64_t)(span.low == VALUE_NONE ? span.low + 1 : span.low);
+    uint64_t width = (uint64_t)span.high - low;
+    if (span.low > span.high || span.high == VALUE_NONE)
+        return;
+    for (uint32_t from = 0; from < s->row_count; from += 64) {
+        uint32_t count = s->row_count - from < 64 ? s->row_count - from : 64;
+        uint64_t found = 0;
+        for (uint32_t i = 0; mask->words[from / 64] != 0 && i < count; i++)
+            found |= (uint64_t)((uint64_t)numbers[from + i] - low <= width) << i;
+        out->words[from / 64] |= found & mask->words[from / 64];
+    }
+}
+
 static void number_rows(const struct pred_scratch *s, const struct leaf *leaf,
                         const struct column *c, const struct rows *mask, struct rows *out)
 {
     const int64_t *numbers = c->numbers + s->first_row;
+    struct leaf_span span;
+    if (leaf_number_span(leaf, c->type, c->epoch_form, &span)) {
+        span_number_rows(s, span, c, mask, out);
+        return;
+    }
     for (uint32_t i = 0; rows_next(mask, &i); i++) {
         if (numbers[i] != VALUE_NONE && leaf_number(leaf, c->type, c->epoch_form, numbers[i]))
             rows_set(out, i);
@@ -102,6 +126,24 @@ static void ip4_rows(const struct pred_scratch *s, uint32_t net, uint32_t bits,
     }
 }
 
+/* The same of addresses of both kinds: as two words, without a call a row. */
+static void ip16_rows(const struct pred_scratch *s, const struct ip *net, unsigned prefix,
+                      const struct column *c, const struct rows *mask, struct rows *out)
+{
+    struct ip ones = {{0}};
+    for (unsigned i = 0; i < prefix; i++)
+        ones.bytes[i / 8] |= (uint8_t)(0x80U >> (i % 8));
+    uint64_t want[2] = {bytes_get64(net->bytes), bytes_get64(net->bytes + 8)};
+    uint64_t bits[2] = {bytes_get64(ones.bytes), bytes_get64(ones.bytes + 8)};
+    for (uint32_t i = 0; rows_next(mask, &i); i++) {
+        const struct ip *ip = &c->ips[s->first_row + i];
+        uint64_t differs = ((bytes_get64(ip->bytes) ^ want[0]) & bits[0]) |
+                           ((bytes_get64(ip->bytes + 8) ^ want[1]) & bits[1]);
+        if (differs == 0 && column_has(c, s->first_row + i) && (prefix >= 96 || !ip_is_v4(ip)))
+            rows_set(out, i);
+    }
+}
+
 static void ip_rows(const struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
                     const struct rows *mask, struct rows *out)
 {
@@ -113,14 +155,9 @@ static void ip_rows(const struct pred_scratch *s, const struct leaf *leaf, const
             ip4_rows(s, ip_v4(net) & bits, bits, c, mask, out);
         return;
     }
-    for (uint32_t i = 0; rows_next(mask, &i); i++) {
-        uint32_t row = s->first_row + i;
-        if (!column_has(c, row))
-            continue;
-        struct ip ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
-        if (leaf_ip(leaf, &ip))
-            rows_set(out, i);
-    }
+    if (c->storage == COLUMN_IP4) /* no network of IPv6 holds one */
+        return;
+    ip16_rows(s, net, prefix, c, mask, out);
 }
 
 /* Ask the forms of one value that decoding may change. 1, 0 or an error. */

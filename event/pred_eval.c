@@ -17,10 +17,8 @@ int pred_scratch_new(struct pred_scratch **out, const struct pred *p)
     s->leaf_rows = calloc(p->leaf_count + 1, sizeof(struct rows *));
     s->held = calloc(p->leaf_count + 1, sizeof(*s->held));
     s->candidates = calloc(p->expression_count + 1, sizeof(struct rows *));
-    s->node_can = calloc(p->node_count + 1, sizeof(*s->node_can));
     int err = s->target_column == NULL || s->target_scanned == NULL || s->leaf_known == NULL ||
-                      s->leaf_rows == NULL || s->held == NULL || s->candidates == NULL ||
-                      s->node_can == NULL
+                      s->leaf_rows == NULL || s->held == NULL || s->candidates == NULL
                   ? ERR_NOMEM
                   : regex_scratch_new(&s->regex);
     for (uint32_t i = 0; err == 0 && i < p->leaf_count; i++) {
@@ -54,7 +52,6 @@ void pred_scratch_free(struct pred_scratch *s)
     free(s->leaf_rows);
     free(s->held);
     free(s->candidates);
-    free(s->node_can);
     free(s);
 }
 

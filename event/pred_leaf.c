@@ -383,6 +383,50 @@ bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, in
     return leaf_order(leaf, &n);
 }
 
+/* The whole numbers that an order with a whole bound lets through; false when there are none. */
+static bool order_span(unsigned op, int64_t bound, struct leaf_span *span)
+{
+    switch (op) {
+    case LEAF_OP_LESS:
+        span->high = bound - (bound != INT64_MIN);
+        return bound != INT64_MIN;
+    case LEAF_OP_LESS_EQUAL:
+        span->high = bound;
+        return true;
+    case LEAF_OP_GREATER:
+        span->low = bound + (bound != INT64_MAX);
+        return bound != INT64_MAX;
+    default: /* LEAF_OP_GREATER_EQUAL */
+        span->low = bound;
+        return true;
+    }
+}
+
+bool leaf_number_span(const struct leaf *leaf, unsigned type, unsigned epoch_form,
+                      struct leaf_span *out)
+{
+    struct leaf_span span = {.low = INT64_MIN, .high = INT64_MAX};
+    bool some = true;
+    if (leaf->part != AST_PART_NONE)
+        return false;
+    if (leaf->op == LEAF_OP_EQUAL) {
+        some = type != FIELD_TYPE_EPOCH || epoch_form == leaf->epoch_form;
+        span.low = type == FIELD_TYPE_INT     ? leaf->equal_int
+                   : type == FIELD_TYPE_EPOCH ? leaf->equal_epoch
+                                              : leaf->equal_time_ns;
+        span.high = span.low;
+    } else if (leaf->bound.is_real || (leaf->op == LEAF_OP_RANGE && leaf->high.is_real) ||
+               (type == FIELD_TYPE_EPOCH && epoch_form == EPOCH_MILLIS_POINT)) {
+        return false;
+    } else if (leaf->op == LEAF_OP_RANGE) {
+        span = (struct leaf_span){.low = leaf->bound.integer, .high = leaf->high.integer};
+    } else {
+        some = order_span(leaf->op, leaf->bound.integer, &span);
+    }
+    *out = some ? span : (struct leaf_span){.low = 1, .high = 0};
+    return true;
+}
+
 bool leaf_ip(const struct leaf *leaf, const struct ip *ip)
 {
     if (leaf->op == LEAF_OP_NETWORK)

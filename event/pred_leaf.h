@@ -102,6 +102,14 @@ enum leaf_way leaf_way(const struct leaf *leaf, unsigned type);
  * parts of a time in a text those that it is written with.
  */
 bool leaf_number(const struct leaf *leaf, unsigned type, unsigned epoch_form, int64_t value);
+/* low <= value <= high; nothing where low > high. */
+struct leaf_span {
+    int64_t low;
+    int64_t high;
+};
+/* The same for many values: those for which leaf_number() holds, where that is one span of them. */
+bool leaf_number_span(const struct leaf *leaf, unsigned type, unsigned epoch_form,
+                      struct leaf_span *out);
 /* Where leaf_way() says LEAF_IP. */
 bool leaf_ip(const struct leaf *leaf, const struct ip *ip);
 /* Where leaf_way() says LEAF_TEXT: 1, 0, or ERR_RANGE, ERR_NOMEM of a regex. Needs padding. */

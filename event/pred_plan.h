@@ -147,7 +147,6 @@ struct pred_scratch {
     struct rows **candidates; /* by expression: what its witnesses have; NULL = nothing */
     uint64_t entry_bits[(CODE_NONE + 1) / 64];
     struct frame frames[PLAN_DEPTH_MAX];
-    uint8_t *node_can; /* pred_possible() */
 };
 
 static inline void rows_set(struct rows *r, uint32_t row)

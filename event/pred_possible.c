@@ -120,25 +120,66 @@ static enum can leaf_can(struct pred_scratch *s, const struct plan_leaf *l)
     return columns_can(s, l) ? CAN_BOTH : CAN_FALSE;
 }
 
-static uint8_t node_can(struct pred_scratch *s, const struct node *n)
+/* A node whose children are being asked, what is cheap first. */
+struct can_frame {
+    uint32_t node;
+    uint32_t child; /* to be asked next */
+    unsigned all;
+    unsigned any;
+};
+
+static void can_open(struct can_frame *f, const struct pred *p, uint32_t node)
+{
+    *f = (struct can_frame){.node = node, .child = p->nodes[node].first, .all = CAN_BOTH};
+}
+
+/* What the children that were asked say; those that were not could not say less. */
+static unsigned can_answer(const struct can_frame *f, unsigned kind)
+{
+    if (kind == AST_NOT)
+        return (f->any & CAN_TRUE) << 1 | (f->any & CAN_FALSE) >> 1;
+    if (kind == AST_OR)
+        return (f->any & CAN_TRUE) | (f->all & CAN_FALSE);
+    return (f->all & CAN_TRUE) | (f->any & CAN_FALSE);
+}
+
+/* Need no further child be asked? Whether it may be false, too, is not worth asking them all. */
+static bool can_decided(const struct can_frame *f, unsigned kind)
+{
+    if (kind == AST_OR)
+        return (f->any & CAN_TRUE) != 0;
+    return kind == AST_AND && (f->all & CAN_TRUE) == 0;
+}
+
+static unsigned leaf_known_can(struct pred_scratch *s, uint32_t leaf)
+{
+    if (s->leaf_known[leaf] == 0)
+        s->leaf_known[leaf] = (uint8_t)leaf_can(s, &s->pred->leaves[leaf]);
+    return s->leaf_known[leaf];
+}
+
+static unsigned tree_can(struct pred_scratch *s, uint32_t root)
 {
     const struct pred *p = s->pred;
-    if (n->kind == AST_LEAF) {
-        if (s->leaf_known[n->leaf] == 0)
-            s->leaf_known[n->leaf] = (uint8_t)leaf_can(s, &p->leaves[n->leaf]);
-        return s->leaf_known[n->leaf];
+    struct can_frame frames[PLAN_DEPTH_MAX];
+    uint32_t depth = 0;
+    can_open(&frames[0], p, root);
+    for (;;) {
+        struct can_frame *f = &frames[depth];
+        const struct node *n = &p->nodes[f->node];
+        if (n->kind != AST_LEAF && f->child != PLAN_NONE && !can_decided(f, n->kind)) {
+            uint32_t child = f->child;
+            f->child = p->nodes[child].next;
+            can_open(&frames[++depth], p, child);
+            continue;
+        }
+        unsigned can = n->kind == AST_LEAF ? leaf_known_can(s, n->leaf) : can_answer(f, n->kind);
+        if (depth == 0)
+            return can;
+        depth--;
+        frames[depth].all &= can;
+        frames[depth].any |= can;
     }
-    unsigned all = CAN_BOTH;
-    unsigned any = 0;
-    for (uint32_t c = n->first; c != PLAN_NONE; c = p->nodes[c].next) {
-        all &= s->node_can[c];
-        any |= s->node_can[c];
-    }
-    if (n->kind == AST_NOT)
-        return (uint8_t)((any & CAN_TRUE) << 1 | (any & CAN_FALSE) >> 1);
-    if (n->kind == AST_OR)
-        return (uint8_t)((any & CAN_TRUE) | (all & CAN_FALSE));
-    return (uint8_t)((all & CAN_TRUE) | (any & CAN_FALSE));
 }
 
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set)
@@ -147,10 +188,8 @@ bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct co
     s->batch = NULL;
     if (p != s->pred || scratch_bind(s, &no_rows) != 0)
         return true;
-    for (uint32_t i = p->node_count; i > 0; i--)
-        s->node_can[i - 1] = node_can(s, &p->nodes[i - 1]);
     for (uint32_t i = 0; i < p->expression_count; i++) {
-        if ((s->node_can[p->expressions[i].root] & CAN_TRUE) != 0)
+        if ((tree_can(s, p->expressions[i].root) & CAN_TRUE) != 0)
             return true;
     }
     return false;
