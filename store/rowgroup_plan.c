@@ -581,8 +581,11 @@ static int plan_maps(struct planner *w)
     }
     qsort(order, count, sizeof(*order), by_entries);
     int err = 0;
-    for (uint32_t i = 1; i < count && err == 0; i++)
-        err = try_map(w, order, i);
+    for (uint32_t i = 1; i < count && err == 0; i++) {
+        /* Shapes tell which rows have a value: they are read before all others. */
+        if (g->columns[order[i].column].id != ROWGROUP_SHAPE)
+            err = try_map(w, order, i);
+    }
     free(order);
     return err;
 }

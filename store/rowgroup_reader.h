@@ -10,7 +10,8 @@
 #include "store/time_text.h"
 
 enum rowgroup_reader_limits {
-    READER_DEPTH = 4, /* columns that one is read through */
+    READER_CHAIN = 4,                /* columns that one is read through, itself counted */
+    READER_DEPTH = READER_CHAIN + 1, /* a text that tells a time, and the time's chain */
 };
 
 /* A chunk and where it begins in the group's bytes. */

@@ -265,16 +265,18 @@ static bool fields_fit(const struct batch *b)
     return true;
 }
 
-/* Which columns the others are read through; none through itself. */
+/* Which columns the others are read through; none through itself, and shapes through none. */
 static bool others_fit(const struct rowgroup_reader *r)
 {
+    if (r->columns[0].form != FORM_CODES && r->columns[0].form != FORM_NUMBERS)
+        return false;
     for (uint32_t i = 0; i < r->column_count; i++) {
         uint32_t at = i;
         for (unsigned depth = 0;
              r->columns[at].form >= FORM_MAPPED && r->columns[at].form <= FORM_EPOCH; depth++) {
             const struct stored_column *c = &r->columns[at];
             const struct stored_column *other = &r->columns[c->other];
-            if (depth + 1 == READER_DEPTH ||
+            if (depth + 1 == READER_CHAIN ||
                 (c->form == FORM_MAPPED && other->form != FORM_CODES) ||
                 (c->form != FORM_MAPPED && (other->is_text || other->is_ip)))
                 return false;
@@ -435,7 +437,7 @@ static int load_one(struct rowgroup_reader *r, uint32_t column)
 int reader_load(struct rowgroup_reader *r, uint32_t column)
 {
     int err = 0;
-    for (unsigned depth = 0; depth < READER_DEPTH && err == 0; depth++) {
+    for (unsigned depth = 0; depth < READER_CHAIN && err == 0; depth++) {
         struct stored_column *c = &r->columns[column];
         if (!c->loaded && (c->form == FORM_CODES || c->form == FORM_MAPPED))
             err = load_one(r, column);
