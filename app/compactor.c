@@ -74,7 +74,10 @@ static int list_states(const struct compactor *c, struct arena *arena, uint32_t 
     for (size_t i = 0; i < names.count; i++) {
         char *end = NULL;
         unsigned long tenant = strtoul(names.names[i], &end, 10);
-        if (end != names.names[i] && *end == '.')
+        bool known = end == names.names[i] || *end != '.';
+        for (size_t k = 0; k < n && !known; k++)
+            known = tenants[k] == tenant;
+        if (!known)
             tenants[n++] = (uint32_t)tenant;
     }
     *out = tenants;

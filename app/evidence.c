@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "app/long_term.h"
 #include "app/sieve.h"
 
 /* ------------------------------------------------------------------------------ places */
@@ -163,6 +164,97 @@ static int look_at_frame(struct search *s, const struct frame_view *frame)
     return err;
 }
 
+/* Whether a run of the block at hand holds an item that is not found yet. */
+static bool is_wanted(const struct search *s, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->run_count; i++) {
+        const struct run *run = &b->runs[i];
+        const struct evidence_place from = {
+            .topic = b->topic, .partition = run->partition, .offset = run->first_offset};
+        for (size_t at = lower_bound(s, &from); at < s->count; at++) {
+            const struct evidence_place *place = &s->items[at].place;
+            if (place->partition != run->partition || !slice_equal(place->topic, b->topic) ||
+                place->offset - run->first_offset >= (int64_t)run->count)
+                break;
+            if (!s->items[at].found)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Take the items that stand in the decoded block. */
+static int take_all(struct search *s)
+{
+    const struct sieve *v = s->sieve;
+    int err = 0;
+    for (uint32_t row = 0; row < v->batch->row_count && err == 0; row++) {
+        const struct evidence_place at = {.topic = v->head.topic,
+                                          .partition = v->partitions[row],
+                                          .offset = v->offsets[row],
+                                          .sub = v->batch->sub[row]};
+        for (size_t i = lower_bound(s, &at);
+             i < s->count && err == 0 && compare_places(&s->items[i].place, &at) == 0; i++) {
+            if (s->items[i].found)
+                continue;
+            err = batch_render(v->batch, row, &s->items[i].line);
+            s->items[i].found = err == 0;
+            s->left -= err == 0;
+        }
+    }
+    return err;
+}
+
+static bool is_topic_wanted(const struct search *s, struct slice topic)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->items[i].found && slice_equal(s->items[i].place.topic, topic))
+            return true;
+    }
+    return false;
+}
+
+/* A group of a segment: first where its rows stand, then blocks with a wanted one as a whole. */
+static int look_in_group(struct search *s, struct stored_blob blob)
+{
+    struct sieve *v = s->sieve;
+    int err = is_topic_wanted(s, blob.group->topic) ? sieve_open(v, blob) : ERR_NOTFOUND;
+    while (err == 0 && s->left != 0) {
+        v->whole = false;
+        v->parts = PART_PLACES;
+        err = sieve_next(v);
+        if (err != 0 || !is_wanted(s, v->batch))
+            continue;
+        const struct batch_head head = v->head;
+        v->whole = true;
+        err = sieve_take(v, &head);
+        if (err == 0) {
+            sieve_places(v);
+            err = take_all(s);
+        }
+    }
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+/* What is no longer in the log, or never was. */
+static int look_in_segments(struct search *s, const char *dir, struct diag *diag)
+{
+    const struct long_term_wish wish = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    struct long_term t = {0};
+    int err = long_term_open(&t, dir, &wish, diag);
+    s->query = (struct sieve_query){.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    for (size_t i = t.group_count; i > 0 && err == 0 && s->left != 0; i--) {
+        err = look_in_group(s, (struct stored_blob){.group = t.groups[i - 1]});
+        if (err == ERR_CORRUPT) {
+            diag_add(diag, segment_file(t.segments[t.segment_of[i - 1]]), 0, 0,
+                     "a block here is damaged");
+            err = 0;
+        }
+    }
+    long_term_close(&t);
+    return err;
+}
+
 int evidence_find(struct evidence *items, size_t count, const struct evidence_log *log,
                   struct diag *diag)
 {
@@ -190,6 +282,8 @@ int evidence_find(struct evidence *items, size_t count, const struct evidence_lo
     err = err == ERR_AGAIN ? 0 : err;
     log_walk_explain(log->dir, err, said, diag);
     log_walk_close(&s.walk);
+    if (err == 0 && s.left != 0 && !log->from_newest)
+        err = look_in_segments(&s, log->dir, diag);
     sieve_free(s.sieve);
     return err;
 }

@@ -2,13 +2,13 @@
  * app/evidence.h - the log lines that alerts name as evidence, found by their places.
  *
  *   "topic/partition/offset/sub" --> the frame that consumed the offset --> its batches of that topic
- *   and partition --> the row, rendered as it came
+ *   and partition --> the row, rendered as it came; what no frame of the log has, from segments
  *
  * Only outlines of frames are read, and the batches of those that hold a wanted offset.
  *
  * Ownership: places borrow their text; lines are the caller's to release.
  * Threads:   one owner.
- * Failures:  evidence_parse(): ERR_FORMAT. A line that is not in the log stays not found.
+ * Failures:  evidence_parse(): ERR_FORMAT. A line that is in neither level stays not found.
  */
 #pragma once
 

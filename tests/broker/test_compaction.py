@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""A collector that compacts while it collects: every line is there once, in the log or in segments, whatever dies; the log
+loses its oldest files, and alerts still show the lines that they name."""
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / p) for p in ("kafka", "support")]
+from kafka_harness import Broker  # noqa: E402
+from pipeline import Collector  # noqa: E402
+from sekisho import LONG, Steps, ndjson, run, seeded_random, temp_dir, wait_until  # noqa: E402
+
+EVENTS = 400_000 if LONG else 40_000
+TENANTS = 6
+KEYS = """limits: {log_file_bytes: 256KiB, batch_age: 200ms}
+long_term: {every: 2s, delay: 0s}
+"""
+
+
+class Bench:
+    def __init__(self, folder, kafka, r):
+        self.folder, self.kafka, self.r, self.sent = folder, kafka, r, 0
+        run("gen", "--seed", r.randrange(1 << 32), "--tenants", TENANTS, "--events", EVENTS, "--inject", "zone_lgwan:4",
+            "--out", folder / "gen", timeout=600)
+        text = (folder / "gen" / "config.yaml").read_text()
+        tenants = text[text.index("tenants:"):]
+        self.collector = Collector(folder / "collector", kafka, KEYS + tenants)
+        self.data = self.collector.data
+        self.files = []
+        for entry in (folder / "gen" / "manifest.yaml").read_text().splitlines():
+            if "file:" not in entry:
+                continue
+            value = lambda key: entry.split(f"{key}: ")[1].split(",")[0].strip('" }')
+            self.files.append((f"seclog.raw.{value('tenant')}.{value('source')}", folder / "gen" / value("file")))
+
+    def send(self, part, parts):
+        """A part of each file; the hashes of what was sent are kept by the broker's own journal."""
+        for topic, path in self.files:
+            lines = path.read_bytes().splitlines(keepends=True)
+            piece = lines[len(lines) * part // parts:len(lines) * (part + 1) // parts]
+            if not piece:
+                continue
+            (self.folder / "piece").write_bytes(b"".join(piece))
+            run("send", "--brokers", self.kafka.bootstrap, "--topic", topic, "--per-message", "20", self.folder / "piece",
+                timeout=120)
+            self.sent += len(piece)
+
+    def stored(self):
+        done = run("search", "", "--data", self.data, "--count", check=None)
+        return int(done.stdout) if done.returncode == 0 else -1
+
+    def log_files(self, ending):
+        return sorted((self.data / "log").glob(f"*.{ending}"))
+
+
+def collects_and_compacts(bench, step):
+    for part in range(4):
+        bench.send(part, 4)
+        wait_until(lambda: bench.stored() == bench.sent, 60, f"{bench.sent} lines stored")
+        if part in (1, 2):  # each start keeps a state: two of them stand between a file and its retirement
+            bench.collector.kill()
+            bench.collector.start()
+    step(f"lines were collected: {bench.sent} lines, killed twice")
+    wait_until(lambda: "rows are in segments" in bench.collector.text(), 30, "a compaction")
+    wait_until(lambda: len(bench.log_files("rem")) != 0, 60, "a file of the log to be retired")
+    assert bench.stored() == bench.sent
+    step(f"the log lost files: {len(bench.log_files('rem'))} retired, {len(bench.log_files('log'))} left")
+
+
+def every_line_is_there(bench, step):
+    raw = run("export", "--raw", "--data", bench.data, timeout=120).stdout
+    want = sorted(line for _, path in bench.files for line in path.read_bytes().splitlines())
+    got = sorted(line for line in raw.splitlines() if line)
+    assert got == want, f"{len(got)} lines come out, {len(want)} went in"
+    step(f"every line comes out once: {len(got)}")
+    done = run("verify", "--data", bench.data, "--json", check=None, timeout=300)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and report["ok"], done.stderr
+    assert report["segment_rows"] > 0 and report["remains"] > 0, report
+    step(f"verify agrees: {report['segment_rows']} rows in {report['segments']} segments")
+
+
+def alerts_show_their_lines(bench, step):
+    alerts = ndjson(run("alerts", "--data", bench.data, "--json", check=None).stdout)
+    assert alerts, "no alert at all"
+    shown = 0
+    for alert in alerts[:10]:
+        done = run("alerts", "show", alert["alert.id"], "--data", bench.data, "--lang", "en", check=None)
+        assert done.returncode == 0, done.stderr
+        shown += sum(done.stdout.count(word) for word in (b"srcip=", b"CONNECT", b"TRAFFIC", b"%ASA", b"HIER_"))
+    assert shown != 0, "no alert shows a line"
+    step(f"alerts show lines that are in segments: {shown} of {len(alerts)} alerts")
+
+
+def a_restart_goes_on(bench, step):
+    before = bench.stored()
+    bench.collector.stop()
+    bench.collector.start()
+    assert bench.stored() == before
+    topic, path = bench.files[0]
+    run("send", "--brokers", bench.kafka.bootstrap, "--topic", topic, path, timeout=120)
+    bench.sent += len(path.read_bytes().splitlines())
+    wait_until(lambda: bench.stored() == bench.sent, 60, "lines after the restart")
+    bench.collector.stop()
+    done = run("compact", "--data", bench.data, "--json", check=None, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert bench.stored() == bench.sent
+    leftover = [p.name for p in (bench.data / "seg").rglob("*.tmp")]
+    assert not leftover, leftover
+    assert run("verify", "--data", bench.data, check=None, timeout=300).returncode == 0
+    step(f"a restart and a compaction by hand: {bench.sent} lines")
+
+
+def main():
+    step = Steps()
+    r = seeded_random()
+    with temp_dir() as folder, Broker() as kafka:
+        bench = Bench(folder, kafka, r)
+        kafka.create_topics({topic: 2 for topic, _ in bench.files})
+        with bench.collector:
+            collects_and_compacts(bench, step)
+            every_line_is_there(bench, step)
+            alerts_show_their_lines(bench, step)
+            a_restart_goes_on(bench, step)
+
+
+if __name__ == "__main__":
+    main()
