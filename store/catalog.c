@@ -10,6 +10,8 @@
 enum {
     HEADER_BYTES = 64,
     RECORD_FIXED_BYTES = 8 + SHA256_BYTES, /* length and hash */
+    CONTENT_FIXED_BYTES = 28,              /* of a record: number, through_seq, leaf_count, count */
+    INFO_BYTES = 84 + SHA256_BYTES,
     STORE_ID = 16,
 };
 
@@ -191,7 +193,34 @@ static int read_record(struct catalog *c, struct slice content, const char *path
     return 0;
 }
 
-/* Records up to the end, or up to one that is not whole: that one is being written, or was torn. */
+/*
+ * Whether a whole record stands somewhere behind `from`: its hash is over the one before it, wherever
+ * that is. Then what stands before it was once whole too, and is damage.
+ */
+static bool record_behind(struct slice bytes, size_t from)
+{
+    for (size_t at = from + SHA256_BYTES; bytes.len >= RECORD_FIXED_BYTES + CONTENT_FIXED_BYTES &&
+                                          at <= bytes.len - RECORD_FIXED_BYTES - CONTENT_FIXED_BYTES;
+         at++) {
+        const char *content = bytes.data + at + 8;
+        uint64_t len = bytes_get64(bytes.data + at);
+        if (len != CONTENT_FIXED_BYTES + (uint64_t)bytes_get32(content + 24) * INFO_BYTES ||
+            len > bytes.len - at - RECORD_FIXED_BYTES)
+            continue;
+        struct sha256 before;
+        struct sha256 computed;
+        memcpy(before.bytes, bytes.data + at - SHA256_BYTES, SHA256_BYTES);
+        if (record_hash(&computed, &before, slice_of(content, (size_t)len)) == 0 &&
+            memcmp(computed.bytes, content + len, SHA256_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Records up to the end, or up to one that is not whole: that one is being written, or was torn, when
+ * nothing whole stands behind it.
+ */
 static int read_records(struct catalog *c, struct slice bytes, const char *path, struct diag *diag)
 {
     struct reader in = reader_of(slice_from_offset(bytes, HEADER_BYTES));
@@ -200,15 +229,12 @@ static int read_records(struct catalog *c, struct slice bytes, const char *path,
         struct slice content = reader_bytes(&in, len);
         struct slice hash = reader_bytes(&in, SHA256_BYTES);
         struct sha256 computed;
-        if (in.failed) {
-            c->torn = true;
-            return 0;
-        }
-        int err = record_hash(&computed, &c->hash, content);
+        int err = in.failed ? 0 : record_hash(&computed, &c->hash, content);
         if (err != 0)
             return err;
-        if (memcmp(computed.bytes, hash.data, SHA256_BYTES) != 0) {
-            c->torn = reader_left(&in) == 0;
+        if (in.failed || memcmp(computed.bytes, hash.data, SHA256_BYTES) != 0) {
+            c->torn = (in.failed || reader_left(&in) == 0) &&
+                      !record_behind(bytes, (size_t)c->bytes);
             return c->torn ? 0 : damaged(path, "a record's hash is wrong", diag);
         }
         err = read_record(c, content, path, diag);

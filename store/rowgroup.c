@@ -159,10 +159,13 @@ static int column_of(struct rowgroup *g, const struct batch *b, const struct col
 {
     struct column like = *from;
     if (like.field >= FIELD_LOCAL_FIRST) {
-        uint32_t name =
-            words_put(&g->names, batch_span(b, b->names[like.field - FIELD_LOCAL_FIRST]));
-        if (name >= BATCH_NAMES_MAX)
-            return name == WORD_NONE ? ERR_NOMEM : ERR_RANGE;
+        struct slice text = batch_span(b, b->names[like.field - FIELD_LOCAL_FIRST]);
+        uint32_t name = words_find(&g->names, text);
+        if (name == WORD_NONE && g->names.count == BATCH_NAMES_MAX)
+            return ERR_RANGE;
+        name = words_put(&g->names, text);
+        if (name == WORD_NONE)
+            return ERR_NOMEM;
         like.field = (uint16_t)(FIELD_LOCAL_FIRST + name);
     }
     buf_reset(&g->scratch);
@@ -429,10 +432,13 @@ static int group_room(struct rowgroup *g, uint32_t rows)
     return 0;
 }
 
-static bool texts_fit(const struct rowgroup *g)
+/* Whether so many more rows leave texts small enough, and derived ones few enough for a dictionary. */
+static bool texts_fit(const struct rowgroup *g, uint32_t rows)
 {
     for (uint32_t i = 0; i < g->column_count; i++) {
-        if (g->columns[i].words.text.len > ROWGROUP_TEXT_BYTES_MAX)
+        const struct rowgroup_column *c = &g->columns[i];
+        if (c->words.text.len > ROWGROUP_TEXT_BYTES_MAX ||
+            (c->like.derived && c->words.count + rows > ROWGROUP_CODES_MAX))
             return false;
     }
     return g->exception_text.len <= ROWGROUP_TEXT_BYTES_MAX;
@@ -441,7 +447,7 @@ static bool texts_fit(const struct rowgroup *g)
 int rowgroup_add(struct rowgroup *g, const struct rowgroup_rows *rows)
 {
     struct arena arena = {0};
-    if (rows->count > ROWGROUP_ROWS_MAX - g->row_count || !texts_fit(g) ||
+    if (rows->count > ROWGROUP_ROWS_MAX - g->row_count || !texts_fit(g, rows->count) ||
         !rowgroup_is_like(g, rows->batch))
         return ERR_RANGE;
     struct translation *t = arena_alloc(&arena, sizeof(*t));

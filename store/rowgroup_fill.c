@@ -543,6 +543,8 @@ int rowgroup_leaves(struct rowgroup_reader *r, uint32_t block, int64_t *out)
 {
     const uint32_t column = ROWGROUP_LEAF - ROWGROUP_SHAPE;
     int err = reader_load(r, column);
+    if (err == 0 && r->needs_shapes)
+        err = reader_shapes(r, block);
     if (err == 0)
         err = reader_numbers(r, column, block, 0);
     if (err == 0)

@@ -187,11 +187,12 @@ static int plan_words(struct planner *w, struct rowgroup_column *c, struct colum
     int err = ERR_NOTFOUND;
     if (c->like.type == FIELD_TYPE_TEXT && !c->like.derived && c->id == 0 && distinct > 1)
         err = try_time_text(w, c, p);
-    bool many =
-        distinct > ROWGROUP_CODES_MAX || (distinct > p->present / 2 && p->present > TEXTS_ROWS_MIN);
+    bool many = !c->like.derived &&
+                (distinct > ROWGROUP_CODES_MAX ||
+                 (distinct > p->present / 2 && p->present > TEXTS_ROWS_MIN));
     if (err == ERR_NOTFOUND && many && c->like.type == FIELD_TYPE_IP) {
         err = plain_addresses(g, c, p);
-    } else if (err == ERR_NOTFOUND && (many || c->id == ROWGROUP_LINE) && !c->like.derived) {
+    } else if (err == ERR_NOTFOUND && (many || c->id == ROWGROUP_LINE)) {
         p->form = FORM_TEXTS;
         err = 0;
     } else if (err == ERR_NOTFOUND) {
@@ -455,8 +456,8 @@ static int try_epoch(struct planner *w)
     struct column_plan *p = &w->plans[ROWGROUP_TIME - ROWGROUP_SHAPE];
     for (uint32_t i = ROWGROUP_INTERNAL; i < g->column_count; i++) {
         const struct rowgroup_column *c = &g->columns[i];
-        if (c->like.type != FIELD_TYPE_EPOCH)
-            continue;
+        if (c->like.type != FIELD_TYPE_EPOCH || c->numbers == NULL)
+            continue; /* NULL: no row has it */
         uint32_t misses = 0;
         for (uint32_t row = 0; row < g->row_count && misses <= g->row_count / MAP_MISSES; row++)
             misses += c->numbers[row] == VALUE_NONE ||
@@ -532,12 +533,17 @@ static int by_entries(const void *left, const void *right)
     return a->column < b->column ? -1 : a->column > b->column;
 }
 
-/* Map one column from the cheapest of those before it that is stored by codes itself. */
+/*
+ * Map one column from the cheapest of those before it that is stored by codes itself. Never the
+ * shapes: which rows the other has a value in is read from them.
+ */
 static int try_map(struct planner *w, const struct ranked_column *order, uint32_t at)
 {
     struct rowgroup *g = w->g;
     uint32_t to = order[at].column;
     struct column_plan *y = &w->plans[to];
+    if (w->g->columns[to].id == ROWGROUP_SHAPE)
+        return 0;
     size_t own = cost_of_codes(w, y) * (g->row_count / sample_rows(g) + 1);
     uint16_t *map = malloc(((size_t)ROWGROUP_CODES_MAX + 2) * sizeof(*map));
     if (map == NULL)

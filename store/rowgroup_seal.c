@@ -423,6 +423,15 @@ static void describe(struct seal *s, uint32_t column)
     }
 }
 
+/* A column that no row has: it came with a batch that was refused. Empty chunks of a dictionary's form. */
+static int put_nothing(struct seal *s)
+{
+    int err = put_chunk(s);
+    for (uint32_t first = 0; first < s->g->row_count && err == 0; first += ROWGROUP_BLOCK_ROWS)
+        err = put_chunk(s);
+    return err;
+}
+
 static int put_column(struct seal *s, uint32_t column)
 {
     const struct rowgroup_column *c = &s->g->columns[column];
@@ -430,7 +439,7 @@ static int put_column(struct seal *s, uint32_t column)
     int err = 0;
     describe(s, column);
     if (c->row_cap == 0)
-        return 0; /* an internal one that no row has: all forms of nothing are alike */
+        return put_nothing(s);
     if (p->form == FORM_CODES || p->form == FORM_MAPPED)
         err = put_dictionary(s, c, p);
     if (err == 0 && p->form == FORM_MAPPED)

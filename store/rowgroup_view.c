@@ -72,6 +72,12 @@ int rowgroup_head_read(struct rowgroup_head *out, struct reader *in)
     return 0;
 }
 
+uint64_t rowgroup_bytes(const struct rowgroup_head *head)
+{
+    const struct rowgroup_block *last = &head->blocks[head->block_count - 1];
+    return (uint64_t)last->filter_at + last->filter_len;
+}
+
 int rowgroup_filter(const struct rowgroup_head *head, uint32_t block, struct slice *out)
 {
     const struct rowgroup_block *b = &head->blocks[block];
@@ -152,6 +158,8 @@ static bool read_kind(struct rowgroup_reader *r, struct reader *in, struct store
 static bool form_fits(const struct stored_column *c)
 {
     bool coded = c->form == FORM_CODES || c->form == FORM_MAPPED;
+    if (c->id == ROWGROUP_SHAPE)
+        return c->form == FORM_CODES || c->form == FORM_NUMBERS;
     if (c->form == FORM_EPOCH)
         return c->id == ROWGROUP_TIME;
     if (c->form == FORM_TIME_TEXT)

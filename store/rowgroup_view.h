@@ -48,6 +48,9 @@ struct rowgroup_head {
 /* Read a head. `in` is the footer's; body and tenant are the caller's to fill. */
 int rowgroup_head_read(struct rowgroup_head *out, struct reader *in);
 
+/* How long the group is, filters included. */
+uint64_t rowgroup_bytes(const struct rowgroup_head *head);
+
 /* The filter of a block. ERR_CORRUPT when it is not what was written. */
 int rowgroup_filter(const struct rowgroup_head *head, uint32_t block, struct slice *out);
 

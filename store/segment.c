@@ -384,7 +384,8 @@ static int read_header(struct segment *s, struct diag *diag)
     return 0;
 }
 
-static int read_groups(struct segment *s, struct reader *in, struct diag *diag)
+/* The groups follow the header, one behind the other, up to the footer at `end`. */
+static int read_groups(struct segment *s, struct reader *in, uint64_t end, struct diag *diag)
 {
     uint64_t count = reader_varint(in, SEGMENT_GROUPS_MAX);
     s->groups = calloc((size_t)count + 1, sizeof(*s->groups));
@@ -396,7 +397,7 @@ static int read_groups(struct segment *s, struct reader *in, struct diag *diag)
         uint64_t at = reader_get64(in);
         uint64_t len = reader_get64(in);
         int err = in->failed ? ERR_CORRUPT : rowgroup_head_read(h, in);
-        if (err != 0 || at != before || len > s->map.len - at)
+        if (err != 0 || at != before || len > end - at || len != rowgroup_bytes(h))
             return damaged(s, "the head of a group cannot be", diag);
         before = at + len;
         h->tenant = s->info.name.tenant;
@@ -404,12 +405,15 @@ static int read_groups(struct segment *s, struct reader *in, struct diag *diag)
         count_group(&s->info, h);
     }
     s->group_count = (size_t)count;
-    return 0;
+    if (before != end)
+        return damaged(s, "bytes between the groups and the footer", diag);
+    return reader_left(in) == 0 ? 0 : damaged(s, "bytes behind the heads of the groups", diag);
 }
 
 static int read_sections(struct segment *s, struct slice footer, struct diag *diag)
 {
     struct reader in = reader_of(footer);
+    uint64_t footer_at = (uint64_t)(footer.data - s->map.data);
     bool any = false;
     while (reader_left(&in) != 0) {
         uint32_t type = reader_get32(&in);
@@ -417,12 +421,11 @@ static int read_sections(struct segment *s, struct slice footer, struct diag *di
         struct reader inside = reader_of(section);
         if (in.failed)
             return damaged(s, "a section of the footer ends too early", diag);
-        if ((type & ~SECTION_REQUIRED) == SECTION_GROUPS && !any) {
-            int err = read_groups(s, &inside, diag);
+        if (type == (SECTION_GROUPS | SECTION_REQUIRED)) {
+            int err = any ? damaged(s, "the footer has its groups twice", diag)
+                          : read_groups(s, &inside, footer_at, diag);
             if (err != 0)
                 return err;
-            if (reader_left(&inside) != 0)
-                return damaged(s, "bytes behind the heads of the groups", diag);
             any = true;
         } else if ((type & SECTION_REQUIRED) != 0) {
             diag_add(diag, s->path, 0, 0,

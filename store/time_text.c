@@ -170,9 +170,9 @@ static int64_t floor_to(int64_t value, int64_t unit)
     return value / unit - (value % unit < 0 ? 1 : 0);
 }
 
-static int64_t apart(int64_t a, int64_t b)
+static uint64_t apart(int64_t a, int64_t b)
 {
-    return a < b ? b - a : a - b;
+    return a < b ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b;
 }
 
 /* The moment a text without a year means: of three years the nearest. */
@@ -233,9 +233,9 @@ bool time_text_distance(const struct time_text *t, struct slice text, int64_t ti
     } else if (t->has_date ? !nearest_year(&c, time_ns, &ns) : !nearest_day(&c, time_ns, &ns)) {
         return false;
     }
-    int64_t d = floor_to(ns, t->unit_ns) - floor_to(time_ns, t->unit_ns);
     if (apart(ns, time_ns) > DISTANCE_NS)
         return false;
+    int64_t d = floor_to(ns, t->unit_ns) - floor_to(time_ns, t->unit_ns);
     char copy[2 * TIME_TEXT_BYTES_MAX];
     struct buf again = {.data = copy, .cap = sizeof(copy), .limit = sizeof(copy)};
     bool same = time_text_print(t, time_ns, d, &again) && slice_equal(buf_content(&again), text);

@@ -126,7 +126,8 @@ class Head:
     """One batch of a pack; texts and rows are its pieces of the unpacked parts."""
 
     def __init__(self, source):
-        source.bytes(8)                                      # format, zone, tenant
+        source.bytes(4)                                      # format, zone
+        self.tenant = source.number("I")
         source.varint()                                      # generation
         self.row_count = source.varint(ROWS_MAX)
         need(self.row_count > 0, "no rows")
@@ -279,6 +280,13 @@ def rows(blob):
     """(topic, partition, offset, line within its record, bytes) of each row, in order."""
     for head in heads(blob):
         yield from batch_rows(head)
+
+
+def tenant_rows(blob):
+    """The same, each with its municipality."""
+    for head in heads(blob):
+        for row in batch_rows(head):
+            yield head.tenant, row
 
 
 def batch_rows(head):

@@ -9,6 +9,8 @@ What is checked:
   I1     per partition the ranges are contiguous from its start offset; ends as expected
   I2     no offset is consumed twice; a record's rows are in one frame, each once
   I3     every record's bytes have the length and SHA-256 that its sender wrote in the journal
+  segments  catalogs and their chain, every checksum and hash; segments and log together hold each row once,
+         with the same bytes where both have it; rows are numbered 0, 1, 2, ... in the order of the history
 
 A journal has one JSON object a line: {"topic","partition","offset","bytes","sha256"}.
 Exit code 0: nothing found; 1: the first 20 findings are on standard output; 2: usage.
@@ -22,6 +24,7 @@ import struct
 import sys
 
 import sekisho_batch
+import sekisho_long_term
 
 FINDINGS_SHOWN = 20
 FILE_FIXED = struct.Struct("<8sII16sQQq32s")
@@ -323,8 +326,9 @@ class FileHeader:
 class Log:
     """Walks DIR/log in order and keeps what the frames add up to."""
 
-    def __init__(self, folder, findings, on_frame):
+    def __init__(self, folder, findings, on_frame, on_retired=None):
         self.folder, self.findings, self.on_frame = folder, findings, on_frame
+        self.on_retired = on_retired
         self.seq, self.epoch, self.tick, self.hash = 0, 1, -2**63, None
         self.store_id = None
         self.ends, self.environment = {}, {}      # (topic, partition) -> (start, end)
@@ -379,6 +383,8 @@ class Log:
              "epoch or tick differ from the frame before")
         for entry in remains.partitions:
             self.entry(remains.last_seq, *entry)
+            if self.on_retired:
+                self.on_retired(*entry)
         for frame in remains.frames:
             for env, digest, size in frame.environment:
                 self.environment[env] = [digest, size]
@@ -458,8 +464,9 @@ class Log:
 class Records:
     """The records that frames hold: rows put together again, each record in one frame."""
 
-    def __init__(self, findings, keep):
+    def __init__(self, findings, keep, long_term=None):
         self.codec, self.findings, self.keep = sekisho_batch, findings, keep
+        self.long_term = long_term
         self.count = 0
         self.seen = {}                            # (topic, partition) -> {offset: (bytes, sha256)}
 
@@ -468,9 +475,12 @@ class Records:
         rows = {}                                 # (topic, partition) -> {offset: [(sub, bytes)]}
         for index, blob in enumerate(frame.batches):
             try:
-                for topic, partition, offset, sub, data in self.codec.rows(blob):
+                for tenant, row in self.codec.tenant_rows(blob):
+                    topic, partition, offset, sub, data = row
                     held = rows.setdefault((topic, partition), {})
                     held.setdefault(offset, []).append((sub, data))
+                    if self.long_term:
+                        self.long_term.log_row(frame.seq, tenant, row)
             except self.codec.BadBatch as bad:
                 self.findings.add(f"frame {frame.seq}, batch {index}: {bad}")
         for topic, partition, _, _, ranges in frame.partitions:
@@ -496,6 +506,17 @@ class Records:
             data = b"".join(piece for _, piece in pieces)
             self.seen.setdefault(key, {})[offset] = (len(data), hashlib.sha256(data).digest())
 
+    def retired(self, topic, partition, _, __, ranges):
+        """What remains say was consumed: of its rows there are only those in segments."""
+        for kind, start, end, _ in ranges:
+            if kind == 0 and self.long_term:
+                self.long_term.retired_range((topic, partition), start, end)
+
+    def held(self, key, offset):
+        """(bytes, SHA-256) of a record that only segments have."""
+        found = self.long_term and self.long_term.records.get(key, {}).get(offset)
+        return found and found.whole()
+
     def compare_journal(self, path):
         count = 0
         with open(path, encoding="utf-8") as lines:
@@ -508,7 +529,7 @@ class Records:
     def compare_line(self, sent):
         key = (sent["topic"].encode(), sent["partition"])
         place = f"I3 {sent['topic']}/{sent['partition']} offset {sent['offset']}"
-        held = self.seen.get(key, {}).get(sent["offset"])
+        held = self.seen.get(key, {}).get(sent["offset"]) or self.held(key, sent["offset"])
         if held is None:
             self.findings.add(f"{place}: sent, but not in the store")
         elif held[0] != sent["bytes"]:
@@ -539,16 +560,22 @@ def main():
     parser.add_argument("--expect-end", nargs="+", action="extend", default=[], type=expectation,
                         metavar="TOPIC/PARTITION=OFFSET")
     parser.add_argument("--opaque-batches", action="store_true",
-                        help="do not look into batches: no I3, and I1 and I2 by ranges only")
+                        help="do not look into batches and segments: no I3, and I1 and I2 by ranges only")
     options = parser.parse_args()
     if not (options.dir / "log").is_dir():
         parser.error(f"{options.dir} is no store: it has no log/")
     if options.journal and options.opaque_batches:
         parser.error("--journal needs the batches")
     findings = Findings()
-    records = None if options.opaque_batches else Records(findings, keep=bool(options.journal))
-    log = Log(options.dir, findings, records and records.frame)
+    long_term = sekisho_long_term.LongTerm(options.dir, findings, keep=bool(options.journal))
+    records = None
+    if not options.opaque_batches:
+        long_term.read()
+        records = Records(findings, bool(options.journal), long_term)
+    log = Log(options.dir, findings, records and records.frame, records and records.retired)
     log.walk()
+    if records:
+        long_term.finish(log.store_id, whole_log=log.retired == 0)
     lines = sum(records.compare_journal(path) for path in options.journal)
     check_ends(log, options.expect_end, findings)
     for text in findings.texts:
@@ -557,6 +584,7 @@ def main():
         print(f"and {findings.count - len(findings.texts)} more")
     print(f"{log.retired} retired files, {log.files} files, {log.frames} frames, {log.batches} batches, "
           f"{records.count if records else 'unread'} records, "
+          f"{long_term.rows} rows in {long_term.segments} segments, {long_term.replaced} written again, "
           f"{lines} journal lines: {findings.count} findings", file=sys.stderr)
     return 1 if findings.count else 0
 

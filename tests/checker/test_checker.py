@@ -228,8 +228,8 @@ class FakeCodec:
     BadBatch = ValueError
 
     @staticmethod
-    def rows(blob):
-        return blob
+    def tenant_rows(blob):
+        return [(990001, row) for row in blob]
 
 
 class FakeFrame:
