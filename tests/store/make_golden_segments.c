@@ -97,7 +97,7 @@ static void put_line(struct writing *w, uint32_t i, int64_t at)
     clock.len = 19;
     put_unnamed(w, "date", i % 41 == 5 ? "soon" : buf_string(&clock));
     put_field(w, "eventtime", FIELD_TIME_EPOCH,
-              TEXT(&s, "%s%u", i % 131 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 149 == 7)));
+              TEXT(&s, "%s%u", i % 211 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 223 == 7)));
     put_field(w, "srcip", FIELD_SOURCE_IP, TEXT(&s, "198.51.100.%s%u", i % 39 == 3 ? "0" : "", m % 40));
     put_field(w, "dstip", FIELD_DESTINATION_IP,
               i % 3 == 0 ? TEXT(&s, "2001:db8::%x", m % 9 + 1) : TEXT(&s, "203.0.113.%u", m % 30));
@@ -132,7 +132,7 @@ static struct batch *batch_of(uint32_t tenant)
 static int add_extra(struct batch *b, uint32_t i)
 {
     const struct extra with_key = {.has_key = true};
-    const struct extra without = {.null_value = i % 60 == 10};
+    const struct extra without = {.null_value = i % 120 == 10};
     if (i % 30 == 10)
         return batch_extra(b, &without, SLICE(""), SLICE("\1h\2v"));
     return i % 30 == 20 ? batch_extra(b, &with_key, SLICE("k 1"), SLICE("")) : 0;
@@ -147,7 +147,7 @@ static int add_row(struct maker *m, struct batch *b, uint32_t i, int64_t arrival
     int32_t partition = many ? 0 : (int32_t)(i / 50 % 2 * 3);
     int64_t *next = &m->offsets[many][partition];
     bool second = !many && i % 10 == 5 && i % 50 != 0;
-    bool empty = !many && i % 60 == 10;
+    bool empty = !many && i % 120 == 10;
     int err = many || second ? 0 : add_extra(b, i);
     if (many)
         put_unnamed(&w, "n", i % 2 == 0 ? "even" : "odd");
@@ -157,9 +157,9 @@ static int add_row(struct maker *m, struct batch *b, uint32_t i, int64_t arrival
         put(&w, i % 10 == 4 ? "\r\n" : "\n");
     struct row row = {.bytes = slice_of(w.text, w.len),
                       .slots = &w.slots,
-                      .reason = !many && i % 17 == 2 ? REASON_FORMAT_MISMATCH : REASON_NONE,
+                      .reason = !many && i % 131 == 2 ? REASON_FORMAT_MISMATCH : REASON_NONE,
                       .time_source = many ? 0 : 1,
-                      .time_ns = i % 151 == 11 ? at + 1 : at,
+                      .time_ns = i % 251 == 11 ? at + 1 : at,
                       .arrival_ns = arrival_ns,
                       .partition = partition,
                       .offset = second ? *next - 1 : (*next)++,
@@ -219,7 +219,7 @@ static int add_rows(struct maker *m, uint32_t tenant, uint32_t first, uint32_t e
     int err = 0;
     while (first < end && err == 0) {
         struct batch *b = batch_of(tenant);
-        b->generation = first < ROWS ? 1 : 2; /* late rows have a group of their own */
+        b->generation = tenant == TENANT && first >= ROWS ? 2 : 1; /* late rows have a group of their own */
         int64_t before[4];
         memcpy(before, m->offsets[tenant == TENANT_MANY], sizeof(before));
         for (uint32_t n = 0; n < each && first < end && err == 0; n++, first++) {
