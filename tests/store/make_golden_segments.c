@@ -97,7 +97,7 @@ static void put_line(struct writing *w, uint32_t i, int64_t at)
     clock.len = 19;
     put_unnamed(w, "date", i % 41 == 5 ? "soon" : buf_string(&clock));
     put_field(w, "eventtime", FIELD_TIME_EPOCH,
-              TEXT(&s, "%s%u", i % 211 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 223 == 7)));
+              TEXT(&s, "%s%u", i % 211 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 400 == 7)));
     put_field(w, "srcip", FIELD_SOURCE_IP, TEXT(&s, "198.51.100.%s%u", i % 39 == 3 ? "0" : "", m % 40));
     put_field(w, "dstip", FIELD_DESTINATION_IP,
               i % 3 == 0 ? TEXT(&s, "2001:db8::%x", m % 9 + 1) : TEXT(&s, "203.0.113.%u", m % 30));
@@ -159,7 +159,7 @@ static int add_row(struct maker *m, struct batch *b, uint32_t i, int64_t arrival
                       .slots = &w.slots,
                       .reason = !many && i % 131 == 2 ? REASON_FORMAT_MISMATCH : REASON_NONE,
                       .time_source = many ? 0 : 1,
-                      .time_ns = i % 251 == 11 ? at + 1 : at,
+                      .time_ns = i % 400 == 11 ? at + 1 : at,
                       .arrival_ns = arrival_ns,
                       .partition = partition,
                       .offset = second ? *next - 1 : (*next)++,
