@@ -10,7 +10,8 @@
 enum {
     HEADER_BYTES = 64,
     RECORD_FIXED_BYTES = 8 + SHA256_BYTES, /* length and hash */
-    CONTENT_FIXED_BYTES = 28,              /* of a record: number, through_seq, leaf_count, count */
+    CONTENT_FIXED_BYTES = 24,              /* of a record: number, through_seq, two lengths */
+    TREE_BYTES_MIN = 8,
     INFO_BYTES = 84 + SHA256_BYTES,
     STORE_ID = 16,
 };
@@ -199,13 +200,13 @@ static int read_record(struct catalog *c, struct slice content, const char *path
  */
 static bool record_behind(struct slice bytes, size_t from)
 {
-    for (size_t at = from + SHA256_BYTES; bytes.len >= RECORD_FIXED_BYTES + CONTENT_FIXED_BYTES &&
-                                          at <= bytes.len - RECORD_FIXED_BYTES - CONTENT_FIXED_BYTES;
-         at++) {
+    const size_t least = RECORD_FIXED_BYTES + CONTENT_FIXED_BYTES + TREE_BYTES_MIN;
+    for (size_t at = from + SHA256_BYTES; bytes.len >= least && at <= bytes.len - least; at++) {
         const char *content = bytes.data + at + 8;
         uint64_t len = bytes_get64(bytes.data + at);
-        if (len != CONTENT_FIXED_BYTES + (uint64_t)bytes_get32(content + 24) * INFO_BYTES ||
-            len > bytes.len - at - RECORD_FIXED_BYTES)
+        uint64_t fixed = CONTENT_FIXED_BYTES + (uint64_t)bytes_get32(content + 16);
+        if (len > bytes.len - at - RECORD_FIXED_BYTES || fixed > len ||
+            len != fixed + (uint64_t)bytes_get32(content + fixed - 4) * INFO_BYTES)
             continue;
         struct sha256 before;
         struct sha256 computed;
@@ -233,8 +234,8 @@ static int read_records(struct catalog *c, struct slice bytes, const char *path,
         if (err != 0)
             return err;
         if (in.failed || memcmp(computed.bytes, hash.data, SHA256_BYTES) != 0) {
-            c->torn = (in.failed || reader_left(&in) == 0) &&
-                      !record_behind(bytes, (size_t)c->bytes);
+            c->torn =
+                (in.failed || reader_left(&in) == 0) && !record_behind(bytes, (size_t)c->bytes);
             return c->torn ? 0 : damaged(path, "a record's hash is wrong", diag);
         }
         err = read_record(c, content, path, diag);

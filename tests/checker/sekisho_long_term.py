@@ -76,7 +76,7 @@ class LongTerm:
         self.store_ids.add(catalog.store_id)
         self.tenants[int(name)] = Tenant(catalog)
         self.replaced += catalog.replaced
-        leaves = bytearray(catalog.leaf_count)
+        leaves, self.hashes = bytearray(catalog.leaf_count), [b""] * catalog.leaf_count
         for info in catalog.segments.values():
             path = self.folder / name / info.name()
             try:
@@ -89,6 +89,8 @@ class LongTerm:
             missing = [i for i, n in enumerate(leaves) if n != 1]
             self.findings.add(f"{place}: {len(missing)} of the history's rows are missing or twice, "
                               f"the first is number {missing[0]}")
+        elif sekisho_segment.tree(self.hashes) != catalog.tree:
+            self.findings.add(f"{place}: the rows make another tree")
 
     def read_segment(self, path, tenant, info, leaves):
         file = memoryview(path.read_bytes())
@@ -101,6 +103,7 @@ class LongTerm:
         for topic, partition, offset, sub, line, leaf, _, _ in segment.rows():
             sekisho_batch.need(0 <= leaf < len(leaves), f"a row has the number {leaf}")
             leaves[leaf] = min(2, leaves[leaf] + 1)
+            self.hashes[leaf] = sekisho_segment.leaf(topic, partition, offset, sub, line)
             self.rows += 1
             records = self.records.setdefault((topic, partition), {})
             held = records.setdefault(offset, Held(tenant))

@@ -66,7 +66,11 @@ class Catalog:
 
     def record(self, content):
         source = Reader(content)
-        number, through_seq, leaf_count = (source.number("Q") for _ in range(3))
+        number, through_seq = (source.number("Q") for _ in range(2))
+        tree = source.bytes(source.number("I"))
+        need(len(tree) >= 8 and len(tree) == 8 + 32 * bin(int.from_bytes(tree[:8], "little")).count("1"),
+             f"record {number}: no tree")
+        leaf_count, self.tree = int.from_bytes(tree[:8], "little"), bytes(tree)
         place = f"record {number}"
         need(number == self.records + 1, f"{place} stands where {self.records + 1} should")
         need(through_seq >= self.through_seq and leaf_count >= self.leaf_count, f"{place} goes back")
@@ -82,6 +86,25 @@ class Catalog:
         self.records, self.through_seq, self.leaf_count = number, through_seq, leaf_count
         need(sum(i.rows for i in self.segments.values()) == leaf_count,
              f"{place}: the segments have other rows than the history")
+
+
+def leaf(topic, partition, offset, sub, line):
+    """The hash of a row in its municipality's tree."""
+    name = topic if isinstance(topic, bytes) else topic.encode()
+    return hashlib.sha256(b"\x00" + struct.pack("<H", len(name)) + name +
+                          struct.pack("<iqI", partition, offset, sub) + bytes(line)).digest()
+
+
+def tree(leaves):
+    """Size and peaks, from left to right, of the tree over all leaves."""
+    peaks = []
+    for digest in leaves:
+        height = 0
+        while peaks and peaks[-1][0] == height:
+            digest = hashlib.sha256(b"\x01" + peaks.pop()[1] + digest).digest()
+            height += 1
+        peaks.append((height, digest))
+    return struct.pack("<Q", len(leaves)) + b"".join(digest for _, digest in peaks)
 
 
 def read_compacted(data):

@@ -65,10 +65,8 @@ static void append(struct catalog *c)
     struct catalog again = {0};
     const struct segment_info added = {
         .name = {.tenant = c->tenant, .hour = 495000, .generation = 7}, .row_count = 3};
-    const struct catalog_change change = {.through_seq = c->through_seq,
-                                          .leaf_count = c->leaf_count,
-                                          .added = &added,
-                                          .added_count = 1};
+    const struct catalog_change change = {
+        .through_seq = c->through_seq, .tree = &c->tree, .added = &added, .added_count = 1};
     int err = catalog_append(c, folder(), &change);
     assert(err == 0);
     err = catalog_read(&again, folder(), &diag);

@@ -82,7 +82,7 @@ static void read_tenant(struct buf *out, uint32_t tenant, size_t count, size_t s
     assert_int_equal(catalog_folder(folder, sizeof(folder), dir, tenant), 0);
     assert_int_equal(catalog_read(&c, folder, &diag), 0);
     assert_false(c.torn);
-    assert_int_equal(c.leaf_count, count);
+    assert_int_equal(c.tree.size, count);
     assert_int_equal(c.segment_count, segments);
     for (size_t i = 0; i < c.segment_count; i++) {
         assert_int_equal(segment_path(path, sizeof(path), folder, &c.segments[i].name), 0);
