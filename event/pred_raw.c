@@ -312,6 +312,23 @@ static bool some_text_holds(const struct batch *b, const struct needle *n, const
     return false;
 }
 
+static bool some_exception_holds(const struct batch *b, const struct needle *n,
+                                 const struct column *c)
+{
+    for (uint32_t i = 0; i < c->exception_count; i++) {
+        if (needle_in(n, batch_span(b, c->exceptions[i].text)))
+            return true;
+    }
+    return false;
+}
+
+static bool column_holds(const struct batch *b, const struct needle *n, const struct column *c)
+{
+    if (!is_typed(c))
+        return some_text_holds(b, n, c);
+    return could_be_printed(n, c) || some_exception_holds(b, n, c);
+}
+
 bool raw_columns(struct pred_scratch *s, const struct plan_leaf *leaf, struct column_mask *out)
 {
     const struct batch *b = s->batch;
@@ -322,7 +339,7 @@ bool raw_columns(struct pred_scratch *s, const struct plan_leaf *leaf, struct co
     }
     for (uint32_t i = 0; i < b->column_count; i++) {
         const struct column *c = &b->columns[i];
-        if (!c->derived && (is_typed(c) ? could_be_printed(n, c) : some_text_holds(b, n, c)))
+        if (!c->derived && column_holds(b, n, c))
             column_mask_add(out, i);
     }
     return true;

@@ -187,6 +187,47 @@ static int read_spans(struct rowgroup_reader *r, uint32_t column, uint32_t block
     return buf_ok(&b->text) ? 0 : ERR_NOMEM;
 }
 
+/* What stands beside the dictionary of a typed column: values of the block that are not of its type. */
+static int exception_texts(struct rowgroup_reader *r, uint32_t column, uint32_t block,
+                           struct batch *out)
+{
+    struct column *to = &out->columns[column - ROWGROUP_INTERNAL];
+    struct reader in;
+    to->exceptions = NULL;
+    to->exception_count = 0;
+    return r->columns[column].has_exceptions ? reader_block(r, column, block, 0, out, &in) : 0;
+}
+
+/* Texts of a block that has them one by one; *whole: false where they must be made of the times. */
+static int column_texts(struct rowgroup_reader *r, uint32_t column, uint32_t block,
+                        struct batch *out, bool *whole)
+{
+    struct column *c = &out->columns[column - ROWGROUP_INTERNAL];
+    c->entry_count = 0;
+    if (r->columns[column].form != FORM_TEXTS) {
+        *whole = false;
+        return 0;
+    }
+    c->entries = arena_array(&out->arena, reader_block_rows(r, block) + 1U, sizeof(*c->entries));
+    if (c->entries == NULL)
+        return ERR_NOMEM;
+    return read_spans(r, column, block, out, c->entries, &c->entry_count);
+}
+
+/* The lines of the block that have no shape. */
+static int line_texts(struct rowgroup_reader *r, uint32_t block, struct batch *out)
+{
+    uint32_t rows = reader_block_rows(r, block);
+    uint32_t n = 0;
+    int err = reader_shapes(r, block);
+    if (err != 0 || memchr(r->shape, 0, rows) == NULL)
+        return err;
+    struct span *spans = arena_array(&out->arena, rows + 1U, sizeof(*spans));
+    if (spans == NULL)
+        return ERR_NOMEM;
+    return read_spans(r, ROWGROUP_LINE - ROWGROUP_SHAPE, block, out, spans, &n);
+}
+
 int rowgroup_texts(struct rowgroup_reader *r, uint32_t block, const struct column_mask *only,
                    struct batch *out, bool *whole)
 {
@@ -196,21 +237,16 @@ int rowgroup_texts(struct rowgroup_reader *r, uint32_t block, const struct colum
     bool all = true;
     out->row_count = 0;
     for (uint32_t i = 0; i < out->column_count && err == 0; i++) {
-        struct column *c = &out->columns[i];
-        c->row_cap = 0;
-        if (!wants(only, i) || c->storage != COLUMN_TEXT)
+        out->columns[i].row_cap = 0;
+        if (!wants(only, i))
             continue;
-        c->entry_count = 0;
-        if (r->columns[i + ROWGROUP_INTERNAL].form != FORM_TEXTS) {
-            all = false;
-            continue;
-        }
-        c->entries =
-            arena_array(&out->arena, reader_block_rows(r, block) + 1U, sizeof(*c->entries));
-        if (c->entries == NULL)
-            return ERR_NOMEM;
-        err = read_spans(r, i + ROWGROUP_INTERNAL, block, out, c->entries, &c->entry_count);
+        if (out->columns[i].storage == COLUMN_TEXT)
+            err = column_texts(r, i + ROWGROUP_INTERNAL, block, out, &all);
+        else
+            err = exception_texts(r, i + ROWGROUP_INTERNAL, block, out);
     }
+    if (err == 0 && wants_part(only, PART_SHAPES))
+        err = line_texts(r, block, out);
     *whole = all;
     return err;
 }
@@ -515,6 +551,14 @@ static int room(const struct rowgroup_reader *r, struct batch *b)
     return err;
 }
 
+/* What was there of another block is none of this one. */
+static void forget_rows(struct column *c)
+{
+    c->row_cap = 0;
+    c->exceptions = NULL;
+    c->exception_count = 0;
+}
+
 int rowgroup_rows(struct rowgroup_reader *r, uint32_t block, const struct column_mask *only,
                   struct batch *out)
 {
@@ -532,7 +576,7 @@ int rowgroup_rows(struct rowgroup_reader *r, uint32_t block, const struct column
         if (wants(only, i))
             err = fill_column(r, i + ROWGROUP_INTERNAL, block, out);
         else
-            out->columns[i].row_cap = 0;
+            forget_rows(&out->columns[i]);
     }
     if (err != 0)
         out->row_count = 0;
