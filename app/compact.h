@@ -36,7 +36,8 @@ struct compact_options {
 enum compact_limits {
     COMPACT_MEMORY_BYTES = 192 << 20,
     COMPACT_SPILL_BYTES = 256 << 10, /* of a municipality's batches that are spilled together */
-    COMPACT_HOURS_MAX = 4096,        /* open segments; more are finished oldest first */
+    COMPACT_HOURS_MAX = 4096,        /* with rows in memory; more are finished oldest first */
+    COMPACT_WRITERS_MAX = 16,        /* segments that are begun; of these, too */
 };
 
 struct compact_report {

@@ -18,7 +18,9 @@ struct open_group {
 /* The segment of an hour being written. */
 struct open_hour {
     int64_t hour;
-    struct segment_writer *writer;
+    struct segment_name name;
+    struct segment_writer
+        *writer; /* NULL until a group is sealed: it holds a file and much memory */
     struct open_group *groups;
     size_t group_count;
 };
@@ -162,12 +164,21 @@ static int add_block(void *self, const struct batch *b, const int64_t *leaves)
     return 0;
 }
 
+static int begin_segment(struct tenant_compaction *t, struct open_hour *h)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    int err = segment_path(path, sizeof(path), t->folder, &h->name);
+    return err == 0 ? segment_create(&h->writer, path, &h->name, t->options->store_id) : err;
+}
+
 /* Seal a group into its segment, and compare what came back with what went in. */
 static int seal_group(struct tenant_compaction *t, struct open_hour *h, size_t at)
 {
     struct open_group *g = &h->groups[at];
     t->sum = 0;
-    int err = segment_add(h->writer, g->group, add_block, t);
+    int err = h->writer == NULL ? begin_segment(t, h) : 0;
+    if (err == 0)
+        err = segment_add(h->writer, g->group, add_block, t);
     if (err == 0 && t->sum != g->sum) {
         diag_add(t->diag, t->folder, 0, 0,
                  "hour %08" PRIx64 ": lines read back from the segment differ from the log's; "
@@ -293,30 +304,22 @@ static bool has_hour(const struct tenant_compaction *t, int64_t hour)
     return false;
 }
 
-/* Begin the segment of an hour; its rows so far are taken first. */
+/* Begin an hour; its rows so far are taken first. */
 static int begin_hour(struct tenant_compaction *t, int64_t hour)
 {
-    char path[FILE_PATH_BYTES_MAX];
     const struct segment_info *old = catalog_find(&t->catalog, hour);
     for (size_t i = 0; i < t->done_count; i++) {
         if (t->done[i].name.hour == hour)
             old = &t->done[i];
     }
     const struct segment_info before = old == NULL ? (struct segment_info){0} : *old;
-    const struct segment_name name = {
-        .tenant = t->tenant, .hour = hour, .generation = before.name.generation + 1};
     struct open_hour *hours = reallocarray(t->hours, t->hour_count + 1, sizeof(*hours));
     if (hours == NULL)
         return ERR_NOMEM;
     t->hours = hours;
-    struct open_hour *h = &hours[t->hour_count];
-    *h = (struct open_hour){.hour = hour};
-    int err = segment_path(path, sizeof(path), t->folder, &name);
-    if (err == 0)
-        err = segment_create(&h->writer, path, &name, t->options->store_id);
-    if (err != 0)
-        return err;
-    t->hour_count++;
+    hours[t->hour_count++] = (struct open_hour){
+        .hour = hour,
+        .name = {.tenant = t->tenant, .hour = hour, .generation = before.name.generation + 1}};
     return old == NULL ? 0 : take_segment(t, &before);
 }
 
@@ -395,22 +398,60 @@ static uint64_t held_bytes(const struct tenant_compaction *t)
     return bytes;
 }
 
+/* Finish an hour before the others; should it get rows again, it is read and written again. */
+static int finish_at(struct tenant_compaction *t, size_t at)
+{
+    int err = finish_hour(t, &t->hours[at]);
+    hour_close(&t->hours[at]);
+    t->hour_count--;
+    memmove(t->hours + at, t->hours + at + 1, (t->hour_count - at) * sizeof(*t->hours));
+    return err;
+}
+
+/* Of the segments begun no more than some stay open. */
+static int keep_writers(struct tenant_compaction *t)
+{
+    size_t count = 0;
+    int err = 0;
+    for (size_t i = 0; i < t->hour_count; i++)
+        count += t->hours[i].writer != NULL;
+    for (size_t i = 0; i < t->hour_count && count > COMPACT_WRITERS_MAX && err == 0;) {
+        if (t->hours[i].writer == NULL) {
+            i++;
+            continue;
+        }
+        err = finish_at(t, i);
+        count--;
+    }
+    return err;
+}
+
+/* The hour begun first of those that have rows in memory, or NULL. */
+static struct open_hour *first_held(struct tenant_compaction *t)
+{
+    for (size_t i = 0; i < t->hour_count; i++) {
+        if (t->hours[i].group_count != 0)
+            return &t->hours[i];
+    }
+    return NULL;
+}
+
 /* Over the budget the groups of the hour begun first are sealed; its segment goes on. */
 static int keep_budget(struct tenant_compaction *t)
 {
     uint64_t budget =
         t->options->memory_bytes != 0 ? t->options->memory_bytes : (uint64_t)COMPACT_MEMORY_BYTES;
     int err = 0;
-    for (size_t i = 0; i < t->hour_count && err == 0 && held_bytes(t) > budget; i++) {
-        while (t->hours[i].group_count != 0 && err == 0)
-            err = seal_group(t, &t->hours[i], 0);
+    while (err == 0 && held_bytes(t) > budget) {
+        struct open_hour *h = first_held(t);
+        if (h == NULL)
+            break;
+        while (h->group_count != 0 && err == 0)
+            err = seal_group(t, h, 0);
+        if (err == 0)
+            err = keep_writers(t);
     }
-    if (err == 0 && t->hour_count > COMPACT_HOURS_MAX) {
-        err = finish_hour(t, &t->hours[0]);
-        hour_close(&t->hours[0]);
-        memmove(t->hours, t->hours + 1, --t->hour_count * sizeof(*t->hours));
-    }
-    return err;
+    return err == 0 && t->hour_count > COMPACT_HOURS_MAX ? finish_at(t, 0) : err;
 }
 
 int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
