@@ -146,12 +146,14 @@ static int export_store(struct export *e)
     struct log_index *index = NULL;
     struct scan *scan = NULL;
     const struct scan_options options = {.keep = SCAN_ORDER, .threads = e->threads};
-    int err = log_index_open(&index, e->data, &e->diag);
+    int err = scan_index_open(&index, e->data, &e->query, &e->diag);
     if (err == 0)
         err = scan_run(&scan, index, &e->query, &options, &e->diag);
     option_say(&e->diag);
+    size_t said = e->diag.text.len;
     if (err == 0)
         err = print_all(e, scan);
+    option_say_more(&e->diag, said);
     int code = option_exit_code(err);
     if (err == 0 && scan_missing(scan) != 0) {
         (void)fprintf(stderr, "sekisho export: INCOMPLETE: what is named above is missing\n");

@@ -183,7 +183,12 @@ static int hunt_store(struct hunt_command *c, const struct hunt_basis *b, int *e
 {
     struct log_index *index = NULL;
     struct hunt_result result = {0};
-    int err = log_index_open(&index, c->data, &c->diag);
+    const struct log_index_options range = {.dir = c->data,
+                                            .wish = {.has_tenant = c->tenant != 0,
+                                                     .tenant = c->tenant,
+                                                     .since_ns = c->since_ns,
+                                                     .until_ns = c->until_ns}};
+    int err = log_index_open_with(&index, &range, &c->diag);
     const struct hunt_options options = {.index = index,
                                          .set = b->set,
                                          .config = b->config,

@@ -295,7 +295,7 @@ static int print_table(struct scan *scan, struct printing *p)
     struct arena arena = {0};
     t.rows = arena_array(&arena, SCAN_NEWEST_MAX, sizeof(*t.rows));
     int err = t.rows == NULL ? ERR_NOMEM : scan_newest(scan, keep_hit, &t);
-    for (size_t i = 0; err == 0 && i < SCAN_NEWEST_MAX && t.rows[i].len != 0; i++) {
+    for (size_t i = 0; err == 0 && i < SCAN_NEWEST_MAX; i++) {
         buf_append(&p->sink.out, t.text.data + t.rows[i].offset, t.rows[i].len);
         err = sink_check(&p->sink);
     }
@@ -340,17 +340,17 @@ static void say_json(const struct search *s, const struct scan *scan)
     (void)fprintf(
         stderr,
         "{\"hits\":%llu,\"rows\":%llu,\"rows_unpacked\":%llu,\"batches\":%llu,\"bytes\":%llu,"
-        "\"pruned\":{\"scope\":%llu,\"time\":%llu,\"filter\":%llu,\"texts\":%llu},"
+        "\"pruned\":{\"scope\":%llu,\"time\":%llu,\"filter\":%llu,\"texts\":%llu,\"segments\":%llu},"
         "\"complete\":%s,\"missing\":%llu,\"stopped\":%s%s%s,\"threads\":%u,"
         "\"milliseconds\":%.3f,\"cpu_milliseconds\":%.3f}\n",
         (unsigned long long)c.hits, (unsigned long long)c.rows, (unsigned long long)c.rows_unpacked,
         (unsigned long long)c.batches, (unsigned long long)c.bytes,
         (unsigned long long)c.pruned_scope, (unsigned long long)c.pruned_time,
         (unsigned long long)c.pruned_filter, (unsigned long long)c.pruned_texts,
-        is_complete(s, scan) ? "true" : "false", (unsigned long long)scan_missing(scan),
-        stopped == NULL ? "" : "\"", stopped == NULL ? "null" : stopped,
-        stopped == NULL ? "" : "\"", s->threads, (double)(clock_monotonic_ns() - s->start_ns) / 1e6,
-        (double)clock_cpu_ns() / 1e6);
+        (unsigned long long)c.segments_skipped, is_complete(s, scan) ? "true" : "false",
+        (unsigned long long)scan_missing(scan), stopped == NULL ? "" : "\"",
+        stopped == NULL ? "null" : stopped, stopped == NULL ? "" : "\"", s->threads,
+        (double)(clock_monotonic_ns() - s->start_ns) / 1e6, (double)clock_cpu_ns() / 1e6);
 }
 
 static void say_statistics(const struct search *s, const struct scan *scan)
@@ -369,11 +369,12 @@ static void say_statistics(const struct search *s, const struct scan *scan)
     (void)fprintf(
         stderr,
         "%llu hits in %llu rows (%llu unpacked), %.1f MB read, %llu of %llu batches "
-        "skipped (filter %llu, texts %llu, time %llu, scope %llu), %.0f ms, %s%s%s\n",
+        "skipped (filter %llu, texts %llu, time %llu, scope %llu; %llu segments by time), %.0f ms, %s%s%s\n",
         (unsigned long long)c.hits, (unsigned long long)c.rows, (unsigned long long)c.rows_unpacked,
         (double)c.bytes / 1e6, (unsigned long long)skipped, (unsigned long long)c.batches,
         (unsigned long long)c.pruned_filter, (unsigned long long)c.pruned_texts,
-        (unsigned long long)c.pruned_time, (unsigned long long)c.pruned_scope, (double)ns / 1e6,
+        (unsigned long long)c.pruned_time, (unsigned long long)c.pruned_scope,
+        (unsigned long long)c.segments_skipped, (double)ns / 1e6,
         is_complete(s, scan) ? "complete" : "INCOMPLETE: ", stopped != NULL ? stopped : "",
         is_complete(s, scan) || stopped != NULL ? "" : "what is named above is missing");
 }
@@ -392,7 +393,11 @@ static int search_events(struct search *s, const struct log_index *index, struct
     }
     int err = scan_run(scan, index, &s->query, &options, &s->diag);
     option_say(&s->diag);
-    return err == 0 ? print_hits(s, *scan) : err;
+    size_t said = s->diag.text.len;
+    if (err == 0)
+        err = print_hits(s, *scan);
+    option_say_more(&s->diag, said);
+    return err;
 }
 
 static int search_pipes(struct search *s, const struct log_index *index, struct scan **scan)
@@ -425,7 +430,7 @@ static int search_store(struct search *s)
     struct scan *scan = NULL;
     int err = scan_stop_begin(&s->stop, s->time_max_ns);
     if (err == 0)
-        err = log_index_open(&index, s->data, &s->diag);
+        err = scan_index_open(&index, s->data, &s->query, &s->diag);
     if (err != 0)
         option_say(&s->diag);
     else if (s->pipeline->pipe_count == 0)

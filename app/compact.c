@@ -1,5 +1,6 @@
 #include "app/compact.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -50,7 +51,33 @@ struct compaction {
     char spill_path[FILE_PATH_BYTES_MAX];
     struct buf blob;
     int64_t woke_ns;
+    struct arena arena;
+    struct compacted before;         /* what runs until now have said */
+    char where[FILE_PATH_BYTES_MAX]; /* it is at */
+    int error_number;                /* of the system, when that ended it */
 };
+
+/* What is being worked at, for a message. */
+static void at_folder(struct compaction *c, uint32_t tenant)
+{
+    if (catalog_folder(c->where, sizeof(c->where), c->options->dir, tenant) != 0)
+        c->where[0] = '\0';
+}
+
+static void at_spill(struct compaction *c)
+{
+    memcpy(c->where, c->spill_path, sizeof(c->where));
+}
+
+/* Up to where a municipality's catalog must go. */
+static uint64_t said_through(const struct compaction *c, uint32_t tenant)
+{
+    for (size_t i = 0; i < c->before.tenant_count; i++) {
+        if (c->before.tenants[i] == tenant)
+            return c->before.through_seq;
+    }
+    return 0;
+}
 
 static int keep_pack(struct shard *s, struct shard_pack pack)
 {
@@ -85,9 +112,12 @@ static int shard_of(struct compaction *c, uint32_t tenant, struct shard **out)
     }
     struct shard *s = &c->shards[c->shard_count];
     *s = (struct shard){.tenant = tenant};
-    int err = tenant_compaction_new(&s->compaction, c->options, tenant, c->report, c->diag);
+    at_folder(c, tenant);
+    int err = tenant_compaction_new(&s->compaction, c->options, tenant, said_through(c, tenant),
+                                    c->report, c->diag);
     if (err != 0)
         return err;
+    at_spill(c);
     c->shard_count++;
     *out = s;
     return 0;
@@ -243,6 +273,7 @@ static void shard_release(struct shard *s)
 static int compact_shard(struct compaction *c, struct shard *s)
 {
     int err = 0;
+    at_folder(c, s->tenant);
     for (size_t i = 0; i < s->count && err == 0; i++) {
         const struct shard_pack *p = &s->packs[i];
         struct slice blob = p->bytes.data != NULL
@@ -254,7 +285,9 @@ static int compact_shard(struct compaction *c, struct shard *s)
         err = tenant_compaction_finish(s->compaction, c->report->through_seq);
     if (err == 0)
         c->report->tenants++;
+    c->error_number = errno;
     shard_release(s);
+    errno = c->error_number;
     failpoint("compact.tenant");
     return err;
 }
@@ -273,6 +306,10 @@ static int add_known(struct compaction *c)
         if (strlen(name) == 6 && strspn(name, "0123456789") == 6)
             err = shard_of(c, (uint32_t)strtoul(name, NULL, 10), &s);
     }
+    for (size_t i = 0; i < c->before.tenant_count && err == 0; i++) {
+        struct shard *s = NULL;
+        err = shard_of(c, c->before.tenants[i], &s);
+    }
     arena_release(&arena);
     return err;
 }
@@ -285,7 +322,7 @@ static int shard_order(const void *left, const void *right)
 }
 
 /* Everybody's rows up to here are in segments: readers need not look at these frames again. */
-static int say_compacted(const struct compaction *c)
+static int say_compacted(struct compaction *c)
 {
     struct compacted done = {.through_seq = c->report->through_seq, .tenant_count = c->shard_count};
     uint32_t *tenants = calloc(c->shard_count + 1, sizeof(*tenants));
@@ -295,6 +332,7 @@ static int say_compacted(const struct compaction *c)
         tenants[i] = c->shards[i].tenant;
     memcpy(done.store_id, c->options->store_id, sizeof(done.store_id));
     done.tenants = tenants;
+    (void)snprintf(c->where, sizeof(c->where), "%.3000s/seg/compacted", c->options->dir);
     int err = compacted_write(c->options->dir, &done);
     free(tenants);
     return err;
@@ -306,13 +344,17 @@ static int compact_all(struct compaction *c)
     if (c->options->through_seq < c->report->through_seq)
         c->report->through_seq = c->options->through_seq;
     int err = shard_log(c);
+    failpoint("compact.sharded");
     if (err == 0)
         err = add_known(c);
     if (err == 0 && c->shard_count != 0)
         qsort(c->shards, c->shard_count, sizeof(*c->shards), shard_order);
     for (size_t i = 0; i < c->shard_count && err == 0; i++)
         err = compact_shard(c, &c->shards[i]);
-    return err == 0 ? say_compacted(c) : err;
+    failpoint("compact.before_said");
+    err = err == 0 ? say_compacted(c) : err;
+    failpoint("compact.said");
+    return err;
 }
 
 static void compaction_release(struct compaction *c)
@@ -328,33 +370,67 @@ static void compaction_release(struct compaction *c)
     codec_free(c->codec);
     batch_free(c->batch);
     buf_release(&c->blob);
+    arena_release(&c->arena);
+}
+
+/* Say where the system refused, and why. */
+static void say_where(struct compaction *c, int err)
+{
+    bool system =
+        err == ERR_IO || err == ERR_NOTFOUND ||
+        (err == ERR_AGAIN && (c->options->stop == NULL || !atomic_load(c->options->stop)));
+    if (system && c->where[0] != '\0')
+        diag_add(c->diag, c->where, 0, 0,
+                 "%s; what was finished before stays, the next run goes on",
+                 strerrordesc_np(c->error_number));
+}
+
+/* The folder of all, and its own name durable. */
+static int prepare(struct compaction *c)
+{
+    char folder[FILE_PATH_BYTES_MAX];
+    int len = snprintf(folder, sizeof(folder), "%s/seg", c->options->dir);
+    if (len < 0 || (size_t)len + sizeof("/spill.tmp") > sizeof(folder))
+        return ERR_RANGE;
+    (void)snprintf(c->spill_path, sizeof(c->spill_path), "%.*s/spill.tmp", len, folder);
+    memcpy(c->where, folder, (size_t)len + 1);
+    int err = dir_create(folder);
+    if (err == 0)
+        err = dir_sync(c->options->dir);
+    if (err == 0)
+        err = compacted_read(&c->before, c->options->dir, &c->arena, c->diag);
+    if (err == ERR_NOTFOUND)
+        err = 0;
+    if (err == 0)
+        (void)file_unlink(c->spill_path);
+    return err;
 }
 
 int compact_run(const struct compact_options *options, struct compact_report *out,
                 struct diag *diag)
 {
     struct compact_report report = {0};
-    struct compaction c = {.options = options,
-                           .report = &report,
-                           .diag = diag,
-                           .codec = codec_new(1),
-                           .batch = batch_new(),
-                           .woke_ns = clock_monotonic_ns()};
-    int len = snprintf(c.spill_path, sizeof(c.spill_path), "%s/seg", options->dir);
-    int err = c.codec == NULL || c.batch == NULL                    ? ERR_NOMEM
-              : len < 0 || (size_t)len + 16 >= sizeof(c.spill_path) ? ERR_RANGE
-                                                                    : dir_create(c.spill_path);
-    if (err == 0) {
-        (void)snprintf(c.spill_path + len, 16, "/spill.tmp");
-        (void)file_unlink(c.spill_path);
+    struct compaction *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return ERR_NOMEM;
+    c->options = options;
+    c->report = &report;
+    c->diag = diag;
+    c->codec = codec_new(1);
+    c->batch = batch_new();
+    c->woke_ns = clock_monotonic_ns();
+    int err = c->codec == NULL || c->batch == NULL ? ERR_NOMEM : prepare(c);
+    if (err == 0)
         err = log_index_open_with(
-            &c.index, &(struct log_index_options){.dir = options->dir, .log_only = true}, diag);
-    }
-    if (err == 0 && log_index_damage(c.index) != 0)
+            &c->index, &(struct log_index_options){.dir = options->dir, .log_only = true}, diag);
+    if (err == 0 && log_index_damage(c->index) != 0)
         err = ERR_CORRUPT; /* what is named: rows that cannot be read cannot be moved */
     if (err == 0)
-        err = compact_all(&c);
-    compaction_release(&c);
+        err = compact_all(c);
+    c->error_number = errno;
+    say_where(c, err);
+    compaction_release(c);
+    free(c);
     *out = report;
     return err;
 }

@@ -84,8 +84,33 @@ static int sweep(struct tenant_compaction *t)
     return err;
 }
 
+/* Its catalog, or an empty one where there need be none. */
+static int read_catalog(struct tenant_compaction *t, uint64_t through_seq)
+{
+    int err = catalog_read(&t->catalog, t->folder, t->diag);
+    if (err == ERR_NOTFOUND) {
+        t->catalog = (struct catalog){.tenant = t->tenant};
+        memcpy(t->catalog.store_id, t->options->store_id, sizeof(t->catalog.store_id));
+        err = 0;
+    }
+    if (err == 0 && memcmp(t->catalog.store_id, t->options->store_id, 16) != 0) {
+        diag_add(t->diag, t->folder, 0, 0, "the catalog is that of another store");
+        err = ERR_CORRUPT;
+    }
+    if (err == 0 && t->catalog.through_seq < through_seq) {
+        diag_add(t->diag, t->folder, 0, 0,
+                 "the catalog is missing or ends before frame %" PRIu64
+                 ", up to which rows were compacted; restore the folder from a copy of the store; "
+                 "nothing was changed",
+                 through_seq);
+        err = ERR_CORRUPT;
+    }
+    return err;
+}
+
 int tenant_compaction_new(struct tenant_compaction **out, const struct compact_options *options,
-                          uint32_t tenant, struct compact_report *report, struct diag *diag)
+                          uint32_t tenant, uint64_t through_seq, struct compact_report *report,
+                          struct diag *diag)
 {
     struct tenant_compaction *t = calloc(1, sizeof(*t));
     if (t == NULL)
@@ -96,19 +121,9 @@ int tenant_compaction_new(struct tenant_compaction **out, const struct compact_o
     t->tenant = tenant;
     int err = catalog_folder(t->folder, sizeof(t->folder), options->dir, tenant);
     if (err == 0)
+        err = read_catalog(t, through_seq);
+    if (err == 0)
         err = dir_create(t->folder);
-    if (err == 0) {
-        err = catalog_read(&t->catalog, t->folder, diag);
-        if (err == ERR_NOTFOUND) {
-            t->catalog = (struct catalog){.tenant = tenant};
-            memcpy(t->catalog.store_id, options->store_id, sizeof(t->catalog.store_id));
-            err = 0;
-        }
-    }
-    if (err == 0 && memcmp(t->catalog.store_id, options->store_id, 16) != 0) {
-        diag_add(diag, t->folder, 0, 0, "the catalog is that of another store");
-        err = ERR_CORRUPT;
-    }
     if (err == 0)
         err = sweep(t);
     t->tree = t->catalog.tree;
@@ -511,6 +526,7 @@ static int write_nodes(struct tenant_compaction *t)
 int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
 {
     int err = write_nodes(t);
+    failpoint("compact.nodes");
     for (size_t i = 0; i < t->hour_count && err == 0; i++)
         err = finish_hour(t, &t->hours[i]);
     failpoint("compact.segments");

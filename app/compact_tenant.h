@@ -11,9 +11,14 @@
 
 struct tenant_compaction;
 
-/* Read the municipality's catalog, if it has one, and remove what no catalog names. */
+/*
+ * Read the municipality's catalog, and remove what no catalog names. through_seq: what the catalog says
+ * at least, as was said of it once; 0: there may be none. ERR_CORRUPT when it says less: then nothing
+ * is removed.
+ */
 int tenant_compaction_new(struct tenant_compaction **out, const struct compact_options *options,
-                          uint32_t tenant, struct compact_report *report, struct diag *diag);
+                          uint32_t tenant, uint64_t through_seq, struct compact_report *report,
+                          struct diag *diag);
 /* Without tenant_compaction_finish() nothing counts. NULL is allowed. */
 void tenant_compaction_free(struct tenant_compaction *t);
 

@@ -98,7 +98,8 @@ static int add_segment(struct long_term *t, const char *folder, const struct seg
     return err;
 }
 
-static int add_tenant(struct long_term *t, const char *dir, uint32_t tenant, bool must_exist,
+/* through_seq: what its catalog must say at least; 0: it need not be there. */
+static int add_tenant(struct long_term *t, const char *dir, uint32_t tenant, uint64_t through_seq,
                       const struct long_term_wish *wish, struct diag *diag)
 {
     char folder[FILE_PATH_BYTES_MAX];
@@ -106,7 +107,7 @@ static int add_tenant(struct long_term *t, const char *dir, uint32_t tenant, boo
     int err = catalog_folder(folder, sizeof(folder), dir, tenant);
     if (err == 0)
         err = catalog_read(&c, folder, diag);
-    if (err == ERR_NOTFOUND && !must_exist)
+    if (err == ERR_NOTFOUND && through_seq == 0)
         return 0; /* a compaction has begun and not finished */
     if (err == ERR_NOTFOUND)
         diag_add(diag, folder, 0, 0,
@@ -114,6 +115,11 @@ static int add_tenant(struct long_term *t, const char *dir, uint32_t tenant, boo
     if (err == ERR_NOTFOUND || err == ERR_CORRUPT || err == ERR_FORMAT) {
         t->damage++;
         return 0;
+    }
+    if (err == 0 && c.through_seq < through_seq) {
+        diag_add(diag, folder, 0, 0,
+                 "the catalog ends before what was compacted; restore the folder from a copy");
+        t->damage++;
     }
     struct covered_tenant *tenants =
         reallocarray(t->tenants, t->tenant_count + 1, sizeof(*tenants));
@@ -197,7 +203,8 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
         err = list_tenants(dir, &arena, &c, &tenants, &count);
     for (size_t i = 0; i < count && err == 0; i++) {
         if (!wish->has_tenant || wish->tenant == tenants[i])
-            err = add_tenant(&t, dir, tenants[i], is_listed(&c, tenants[i]), wish, diag);
+            err = add_tenant(&t, dir, tenants[i], is_listed(&c, tenants[i]) ? c.through_seq : 0,
+                             wish, diag);
     }
     arena_release(&arena);
     if (err != 0)

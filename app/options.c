@@ -168,3 +168,9 @@ void option_say(struct diag *diag)
     if (diag->count != 0)
         (void)fputs(diag_text(diag), stderr);
 }
+
+void option_say_more(const struct diag *diag, size_t said)
+{
+    if (diag->text.len > said)
+        (void)fwrite(diag->text.data + said, 1, diag->text.len - said, stderr);
+}

@@ -57,3 +57,5 @@ int option_usage(const char *command, const char *format, ...)
 
 /* What `diag` says to standard error, as it stands. */
 void option_say(struct diag *diag);
+/* What came behind the first `said` bytes of diag->text. */
+void option_say_more(const struct diag *diag, size_t said);

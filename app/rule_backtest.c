@@ -262,7 +262,11 @@ int rule_backtest(const struct backtest_options *options)
     struct back_run now = {.options = options};
     struct back_run before = {.options = options};
     bool compare = options->against != NULL;
-    int err = log_index_open(&index, options->data, &diag);
+    const struct sieve_query range = {.has_tenant = options->has_tenant,
+                                      .tenant = options->tenant,
+                                      .since_ns = options->since_ns,
+                                      .until_ns = options->until_ns};
+    int err = scan_index_open(&index, options->data, &range, &diag);
     bool no_store = err != 0;
     if (err == 0)
         err = back_run(&now, options->rules.path, index, &diag);

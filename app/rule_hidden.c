@@ -292,7 +292,11 @@ int rule_hidden(const struct backtest_options *options)
     struct diag diag = {0};
     struct log_index *index = NULL;
     struct hidden_run run = {.options = options, .complete = true};
-    int err = log_index_open(&index, options->data, &diag);
+    const struct sieve_query range = {.has_tenant = options->has_tenant,
+                                      .tenant = options->tenant,
+                                      .since_ns = options->since_ns,
+                                      .until_ns = options->until_ns};
+    int err = scan_index_open(&index, options->data, &range, &diag);
     bool no_store = err != 0;
     run.index = index;
     if (err == 0)

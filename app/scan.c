@@ -318,18 +318,53 @@ static int missing_compare(const void *left, const void *right)
     return a->blob < b->blob ? -1 : a->blob > b->blob;
 }
 
-static void name_missing(struct scan *s, struct diag *diag)
+static void name_blob(const struct scan *s, const struct missing_blob *m)
+{
+    log_index_name(s->index, m->blob,
+                   m->err == ERR_RANGE ? "a regular expression gave up on a row here"
+                                       : "the batches here are damaged",
+                   s->diag);
+}
+
+int scan_lose(struct scan *s, uint32_t blob)
+{
+    for (size_t i = 0; i < s->found.missing_count; i++) {
+        if (s->found.missing[i].blob == blob)
+            return 0;
+    }
+    int err = keep_missing(&s->found, blob, ERR_CORRUPT);
+    if (err == 0)
+        name_blob(s, &s->found.missing[s->found.missing_count - 1]);
+    return err;
+}
+
+static void name_missing(struct scan *s)
 {
     if (s->found.missing_count == 0)
         return;
     qsort(s->found.missing, s->found.missing_count, sizeof(*s->found.missing), missing_compare);
-    for (size_t i = 0; i < s->found.missing_count; i++) {
-        const struct missing_blob *m = &s->found.missing[i];
-        log_index_name(s->index, m->blob,
-                       m->err == ERR_RANGE ? "a regular expression gave up on a row here"
-                                           : "the batches here are damaged",
-                       diag);
-    }
+    for (size_t i = 0; i < s->found.missing_count; i++)
+        name_blob(s, &s->found.missing[i]);
+}
+
+int scan_index_open(struct log_index **out, const char *dir, const struct sieve_query *query,
+                    struct diag *diag)
+{
+    const struct log_index_options options = {.dir = dir,
+                                              .wish = {.has_tenant = query->has_tenant,
+                                                       .tenant = query->tenant,
+                                                       .since_ns = query->since_ns,
+                                                       .until_ns = query->until_ns}};
+    return log_index_open_with(out, &options, diag);
+}
+
+/* Rows of segments that were left shut are rows that the query is about, and that time ruled out. */
+static void count_skipped(struct scan *s)
+{
+    const struct long_term *t = log_index_long_term(s->index);
+    if (s->query->topic.len == 0 && !s->query->has_partition)
+        s->counters.rows += t->rows_skipped;
+    s->counters.segments_skipped += t->segments_skipped;
 }
 
 int scan_run(struct scan **out, const struct log_index *index, const struct sieve_query *query,
@@ -339,7 +374,7 @@ int scan_run(struct scan **out, const struct log_index *index, const struct siev
     struct scan_worker *workers = calloc(options->threads, sizeof(*workers));
     int err = s == NULL || workers == NULL ? ERR_NOMEM : 0;
     if (err == 0) {
-        *s = (struct scan){.index = index, .query = query, .options = *options};
+        *s = (struct scan){.index = index, .query = query, .options = *options, .diag = diag};
         if (options->keep == SCAN_NEWEST) {
             s->found.newest = calloc(options->newest, sizeof(*s->found.newest));
             err = s->found.newest == NULL ? ERR_NOMEM : 0;
@@ -354,7 +389,8 @@ int scan_run(struct scan **out, const struct log_index *index, const struct siev
         scan_free(s);
         return err;
     }
-    name_missing(s, diag);
+    count_skipped(s);
+    name_missing(s);
     *out = s;
     return 0;
 }

@@ -13,7 +13,7 @@
  * unpacked ahead (app/scan_window.h). A batch with hits is decoded once more per partition in the
  * walk.
  *
- * Ownership: the scan borrows index and query for its life.
+ * Ownership: the scan borrows index, query and diagnosis for its life.
  * Threads:   scan_run() makes its own and ends them; everything else has one owner.
  * Failures:  a damaged blob is named, counted and left out: scan_missing() tells that the answer
  *            is incomplete. ERR_NOMEM ends the scan. With fewer threads than wished it only takes
@@ -74,6 +74,13 @@ struct scan_row {
 
 /* Returns 0 to go on, 1 when it has enough, or an error that ends the walk. */
 typedef int scan_visit(void *self, const struct scan_row *row);
+
+/*
+ * An index for scans by this query: of segments only those that it can concern. What a municipality's
+ * query leaves out are the files of the others, none of which is opened.
+ */
+int scan_index_open(struct log_index **out, const char *dir, const struct sieve_query *query,
+                    struct diag *diag);
 
 /* Names of damaged blobs go to `diag`, in the log's order. */
 int scan_run(struct scan **out, const struct log_index *index, const struct sieve_query *query,

@@ -54,10 +54,14 @@ struct scan {
     const struct log_index *index;
     const struct sieve_query *query;
     struct scan_options options;
+    struct diag *diag;
     struct scan_part found; /* of all threads */
     struct sieve_counters counters;
     bool stopped;
 };
+
+/* A blob of which not all can be read when its turn comes: named, counted. ERR_NOMEM. */
+int scan_lose(struct scan *s, uint32_t blob);
 
 /* Whether a is newer: by time, then by place in the log. */
 static inline bool newest_before(const struct newest_row *a, const struct newest_row *b)

@@ -87,6 +87,8 @@ static int open_stretch(struct scan_merge *m, size_t at)
         return err;
     o->sieve->whole = true;
     err = sieve_take(o->sieve, &head);
+    if (err == ERR_CORRUPT)
+        return scan_lose(m->scan, m->scan->found.stretches[at].blob);
     if (err != 0)
         return err;
     sieve_places(o->sieve);
@@ -220,15 +222,20 @@ static int visit_ranked(struct scan *s, const struct ranked *rows, scan_visit *v
 {
     struct sieve *sieve = NULL;
     uint64_t decodings = 0;
+    bool lost = false;
     int err = 0;
     for (size_t i = 0; i < s->found.newest_count && err == 0; i++) {
         const struct ranked *r = &rows[i];
         if (i == 0 || !same_batch(r, &rows[i - 1])) {
             err = sieve_again(s, &sieve, r->blob, r->number);
             decodings++;
+            lost = err == ERR_CORRUPT;
+            err = lost ? scan_lose(s, r->blob) : err;
         }
         if (err != 0)
             break;
+        if (lost)
+            continue;
         const struct scan_row hit = {.batch = sieve->batch,
                                      .decoding = decodings,
                                      .row = r->row,

@@ -44,6 +44,7 @@ void sieve_counters_add(struct sieve_counters *to, const struct sieve_counters *
     to->pruned_time += from->pruned_time;
     to->pruned_filter += from->pruned_filter;
     to->pruned_texts += from->pruned_texts;
+    to->segments_skipped += from->segments_skipped;
 }
 
 static bool in_scope(const struct sieve_query *q, const struct batch_head *head)

@@ -39,10 +39,11 @@ struct sieve_counters {
     uint64_t rows;          /* in the batches that the query is about */
     uint64_t rows_unpacked; /* of those that had to be looked at row by row */
     uint64_t hits;
-    uint64_t pruned_scope;  /* batches of another tenant, topic or partition */
-    uint64_t pruned_time;   /* by event time */
-    uint64_t pruned_filter; /* by the filter of addresses and names */
-    uint64_t pruned_texts;  /* by dictionaries and texts */
+    uint64_t pruned_scope;     /* batches of another tenant, topic or partition */
+    uint64_t pruned_time;      /* by event time */
+    uint64_t pruned_filter;    /* by the filter of addresses and names */
+    uint64_t pruned_texts;     /* by dictionaries and texts */
+    uint64_t segments_skipped; /* whole, by time; their batches are not counted above */
 };
 
 /* Further columns that who takes the rows wants decoded, of a batch without rows as yet. */

@@ -228,7 +228,7 @@ static int scan_all(struct reading *r, const char *dir, const struct sieve_query
         .feed = {.self = r, .columns = feed_columns, .rows = feed_rows}};
     struct log_index *index = NULL;
     struct scan *scan = NULL;
-    int err = log_index_open(&index, dir, diag);
+    int err = scan_index_open(&index, dir, query, diag);
     if (err == 0)
         err = scan_run(&scan, index, query, &options, diag);
     if (r->err != 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "store/reader.h"
 
@@ -315,6 +316,7 @@ static int write_durable(const char *path, uint64_t end, struct slice bytes)
         err = file_truncate(file, end);
     if (err == 0)
         err = file_append(file, bytes.data, bytes.len);
+    failpoint("catalog.after_write");
     if (err == 0)
         err = file_sync(file);
     if (err == ERR_IO && file_no_space())

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "event/pred.h"
@@ -295,8 +296,10 @@ int segment_finish(struct segment_writer *w, struct segment_info *out)
         err = flush(w);
     if (err == 0)
         err = system_error(file_sync(w->file));
+    failpoint("segment.before_rename");
     if (err == 0)
         err = system_error(file_rename(w->path_tmp, w->path));
+    failpoint("segment.after_rename");
     if (err == 0) {
         w->info.bytes = w->written;
         *out = w->info;

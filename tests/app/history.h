@@ -54,6 +54,7 @@ struct history_shape {
     uint32_t late_share;  /* of 100 records so many are of an hour before */
     int64_t late_hours;   /* up to so many before */
     uint32_t hour_step;   /* hours from one frame to the next, at most */
+    size_t tenants;       /* that have rows; 0: all */
 };
 
 struct history {
@@ -235,8 +236,9 @@ static inline int history_append(struct history *h)
     size_t first_batch = h->batch_count;
     size_t first_row = h->row_count;
     bool alone = lines_below(&h->lines, 3) == 0;
-    size_t only = lines_below(&h->lines, HISTORY_TENANTS);
-    for (size_t i = 0; i < COUNT(h->topics); i++) {
+    size_t tenants = h->shape.tenants == 0 ? HISTORY_TENANTS : h->shape.tenants;
+    size_t only = lines_below(&h->lines, (uint32_t)tenants);
+    for (size_t i = 0; i < tenants * HISTORY_TOPICS; i++) {
         struct history_topic *t = &h->topics[i];
         int64_t start[HISTORY_PARTITIONS];
         memcpy(start, t->next, sizeof(start));
@@ -283,7 +285,9 @@ static inline void history_grow(struct history *h, int frames)
     qsort(h->rows, h->row_count, sizeof(*h->rows), history_row_compare);
 }
 
-static inline void history_open(struct history *h, uint64_t seed, const struct history_shape *shape)
+/* In the folder that h->dir names. */
+static inline void history_begin(struct history *h, uint64_t seed,
+                                 const struct history_shape *shape)
 {
     static const char *const NAMES[] = {"seclog.raw.052027.fw1", "seclog.raw.052027.proxy",
                                         "seclog.raw.131016.fw1", "seclog.raw.131016.proxy",
@@ -299,16 +303,26 @@ static inline void history_open(struct history *h, uint64_t seed, const struct h
     h->codec = codec_new(1);
     assert_non_null(h->rows);
     assert_non_null(h->codec);
-    log_dir_make(&h->dir);
     assert_int_equal(log_dir_open_with(&h->store, &h->dir, 1 << 20, 0), 0);
 }
 
-static inline void history_close(struct history *h)
+static inline void history_open(struct history *h, uint64_t seed, const struct history_shape *shape)
+{
+    log_dir_make(&h->dir);
+    history_begin(h, seed, shape);
+}
+
+static inline void history_end(struct history *h)
 {
     store_close(h->store);
     for (size_t i = 0; i < h->batch_count; i++)
         batch_free(h->batches[i]);
     free(h->rows);
     codec_free(h->codec);
+}
+
+static inline void history_close(struct history *h)
+{
+    history_end(h);
     log_dir_remove(&h->dir);
 }
