@@ -387,9 +387,10 @@ static void a_restart_needs_what_snapshots_lack(void **state)
     log_dir_write(path, buf_content(&bytes));
     buf_release(&bytes);
     assert_int_equal(needs(&d, TENANTS, 1), 1);
+    /* Lines must be kept whatever became of the states: it begins anew with what the log has. */
     judge(&j, &d, false);
-    assert_int_equal(j.status, ERR_NOTFOUND);
-    assert_non_null(strstr(diag_text(&j.diag), "restore state/"));
+    assert_int_equal(j.status, 0);
+    assert_true(j.stats.rows > 0 && j.stats.rows < ROWS_FRAMES - 10);
     judged_release(&j);
     store_close(st);
     codec_free(codec);

@@ -51,7 +51,8 @@ class Bench:
         return int(done.stdout) if done.returncode == 0 else -1
 
     def log_files(self, ending):
-        return sorted((self.data / "log").glob(f"*.{ending}"))
+        names = {p.stem for p in (self.data / "log").glob(f"*.{ending}")}
+        return sorted(names - ({p.stem for p in (self.data / "log").glob("*.log")} if ending == "rem" else set()))
 
 
 def collects_and_compacts(bench, step):
