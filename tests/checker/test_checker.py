@@ -223,6 +223,111 @@ class Retired(unittest.TestCase):
         self.finds("the checkpoint's ends differ")
 
 
+class Segments(unittest.TestCase):
+    """Both levels: a log, and segments of two municipalities, one of them written again with late rows."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name) / "store"
+        shutil.copytree(GOLDENS / "segments-v1", self.folder)
+        for path in self.folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self.town = self.folder / "seg" / "990001"
+        self.many = self.folder / "seg" / "990002"
+        self.first, self.again, self.next_hour = (
+            self.town / name for name in ("00079c09.1.seg", "00079c09.2.seg", "00079c0a.1.seg"))
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def finds(self, text):
+        code, said = check(self.folder)
+        self.assertEqual(code, 1, said)
+        self.assertIn(text, said)
+
+    def level(self):
+        """What the long-term level alone has to say."""
+        findings = sekisho_check.Findings()
+        level = sekisho_check.sekisho_long_term.LongTerm(self.folder, findings)
+        level.read()
+        return level, findings.texts
+
+    def test_golden(self):
+        self.assertEqual(check(self.folder), (0, ""))
+        level, said = self.level()
+        self.assertEqual((said, level.rows, level.segments, level.replaced), ([], 4644, 3, 1))
+        records = level.records[b"seclog.raw.990001.fw1", 0]
+        self.assertEqual(sorted(records[4].rows), [0, 1])
+
+    def test_every_flip(self):
+        """What is damaged is named; the segment that was replaced means nothing."""
+        shutil.rmtree(self.many)
+        (self.folder / "seg" / "compacted").unlink()
+        for path, step in ((self.next_hour, 91), (self.town / "catalog", 13)):
+            data = bytearray(path.read_bytes())
+            for at in list(range(0, len(data), step)) + list(range(len(data) - 48, len(data), 7)):
+                data[at] ^= 1 << at % 8
+                path.write_bytes(data)
+                self.assertIn(path.name, "".join(self.level()[1]), f"byte {at}")
+                data[at] ^= 1 << at % 8
+            path.write_bytes(data[:-1])
+            self.assertIn(path.name, "".join(self.level()[1]))
+            path.write_bytes(data)
+        self.first.write_bytes(b"")
+        self.assertEqual(self.level()[1], [])
+
+    def test_compacted(self):
+        path = self.folder / "seg" / "compacted"
+        data = bytearray(path.read_bytes())
+        for at in range(len(data)):
+            data[at] ^= 1 << at % 8
+            path.write_bytes(data)
+            level = sekisho_check.sekisho_long_term.LongTerm(self.folder, sekisho_check.Findings())
+            level.read_compacted()
+            self.assertEqual(level.findings.count, 1)
+            data[at] ^= 1 << at % 8
+
+    def test_missing(self):
+        self.next_hour.unlink()
+        self.finds("seg/990001/00079c0a.1.seg is missing")
+        shutil.rmtree(self.many)
+        self.finds("seg/990002/catalog is missing")
+
+    def test_other_generation(self):
+        shutil.copy(self.first, self.again)
+        self.finds("00079c09.2.seg: another length than the catalog says")
+
+    def test_catalog_cut(self):
+        """Whole records are gone: what is compacted reaches further."""
+        path = self.town / "catalog"
+        data = path.read_bytes()
+        size = 40 + struct.unpack_from("<Q", data, 64)[0]
+        path.write_bytes(data[:64 + size])
+        self.finds("the end was cut off")
+
+    def test_rows_of_no_log(self):
+        """A log that ends before what the segments hold."""
+        path = next((self.folder / "log").iterdir())
+        data, at, places = path.read_bytes(), struct.unpack_from("<I", path.read_bytes(), 8)[0], []
+        while at < len(data):
+            places.append(at)
+            at += 112 + struct.unpack_from("<Q", data, at + 40)[0]
+        path.write_bytes(data[:places[-1]])
+        self.finds("is in a segment and nowhere in the log")
+
+    def test_rows_that_count_twice(self):
+        """The catalog reaches less far than its segments: the log's rows count as well."""
+        path = self.town / "catalog"
+        data = bytearray(path.read_bytes())
+        at = 64 + 40 + struct.unpack_from("<Q", data, 64)[0]
+        size = struct.unpack_from("<Q", data, at)[0]
+        struct.pack_into("<Q", data, at + 16, struct.unpack_from("<Q", data, 64 + 16)[0])
+        data[at + 8 + size:] = hashlib.sha256(data[at - 32:at + 8 + size]).digest()
+        path.write_bytes(data)
+        (self.folder / "seg" / "compacted").unlink()
+        self.finds("is in a segment and counts in the log")
+
+
 class FakeCodec:
     """A batch is its rows."""
     BadBatch = ValueError
