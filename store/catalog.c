@@ -195,11 +195,18 @@ static int read_record(struct catalog *c, struct slice content, const char *path
     return 0;
 }
 
+static bool follows(const struct sha256 *before, struct slice content)
+{
+    struct sha256 computed;
+    return record_hash(&computed, before, content) == 0 &&
+           memcmp(computed.bytes, content.data + content.len, SHA256_BYTES) == 0;
+}
+
 /*
- * Whether a whole record stands somewhere behind `from`: its hash is over the one before it, wherever
- * that is. Then what stands before it was once whole too, and is damage.
+ * Whether a whole record stands somewhere behind the one at `from`: it follows the hash that stands before
+ * it, or `computed`, which should. Then the one at `from` was once whole too, and is damage.
  */
-static bool record_behind(struct slice bytes, size_t from)
+static bool record_behind(struct slice bytes, size_t from, const struct sha256 *computed)
 {
     const size_t least = RECORD_FIXED_BYTES + CONTENT_FIXED_BYTES + TREE_BYTES_MIN;
     for (size_t at = from + SHA256_BYTES; bytes.len >= least && at <= bytes.len - least; at++) {
@@ -210,10 +217,9 @@ static bool record_behind(struct slice bytes, size_t from)
             len != fixed + (uint64_t)bytes_get32(content + fixed - 4) * INFO_BYTES)
             continue;
         struct sha256 before;
-        struct sha256 computed;
         memcpy(before.bytes, bytes.data + at - SHA256_BYTES, SHA256_BYTES);
-        if (record_hash(&computed, &before, slice_of(content, (size_t)len)) == 0 &&
-            memcmp(computed.bytes, content + len, SHA256_BYTES) == 0)
+        if (follows(&before, slice_of(content, (size_t)len)) ||
+            follows(computed, slice_of(content, (size_t)len)))
             return true;
     }
     return false;
@@ -230,13 +236,12 @@ static int read_records(struct catalog *c, struct slice bytes, const char *path,
         uint64_t len = reader_get64(&in);
         struct slice content = reader_bytes(&in, len);
         struct slice hash = reader_bytes(&in, SHA256_BYTES);
-        struct sha256 computed;
+        struct sha256 computed = {0};
         int err = in.failed ? 0 : record_hash(&computed, &c->hash, content);
         if (err != 0)
             return err;
         if (in.failed || memcmp(computed.bytes, hash.data, SHA256_BYTES) != 0) {
-            c->torn =
-                (in.failed || reader_left(&in) == 0) && !record_behind(bytes, (size_t)c->bytes);
+            c->torn = !record_behind(bytes, (size_t)c->bytes, &computed);
             return c->torn ? 0 : damaged(path, "a record's hash is wrong", diag);
         }
         err = read_record(c, content, path, diag);

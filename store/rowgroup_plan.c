@@ -187,9 +187,8 @@ static int plan_words(struct planner *w, struct rowgroup_column *c, struct colum
     int err = ERR_NOTFOUND;
     if (c->like.type == FIELD_TYPE_TEXT && !c->like.derived && c->id == 0 && distinct > 1)
         err = try_time_text(w, c, p);
-    bool many = !c->like.derived &&
-                (distinct > ROWGROUP_CODES_MAX ||
-                 (distinct > p->present / 2 && p->present > TEXTS_ROWS_MIN));
+    bool many = !c->like.derived && (distinct > ROWGROUP_CODES_MAX ||
+                                     (distinct > p->present / 2 && p->present > TEXTS_ROWS_MIN));
     if (err == ERR_NOTFOUND && many && c->like.type == FIELD_TYPE_IP) {
         err = plain_addresses(g, c, p);
     } else if (err == ERR_NOTFOUND && (many || c->id == ROWGROUP_LINE)) {

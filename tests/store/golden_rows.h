@@ -54,9 +54,10 @@ static inline void golden_row_print(struct buf *out, const struct batch *b, uint
     (void)batch_render(b, row, &line);
     buf_printf(out, "%06" PRIu32 " %" PRIu64 " ", b->tenant, leaf);
     buf_slice(out, b->topic);
-    buf_printf(out, " %" PRIi32 " %" PRIi64 " %" PRIu32 " %" PRIi64 " %" PRIi64 " %d %d %d %016" PRIx64,
-               partition, offset, b->sub[row], b->time_ns[row], b->arrival_ns[row], b->time_source[row],
-               b->reason[row], b->verdict[row], golden_values_sum(b, row));
+    buf_printf(out,
+               " %" PRIi32 " %" PRIi64 " %" PRIu32 " %" PRIi64 " %" PRIi64 " %d %d %d %016" PRIx64,
+               partition, offset, b->sub[row], b->time_ns[row], b->arrival_ns[row],
+               b->time_source[row], b->reason[row], b->verdict[row], golden_values_sum(b, row));
     for (uint32_t i = 0; i < b->extra_count; i++) {
         const struct extra *x = &b->extras[i];
         if (x->row != row)

@@ -23,7 +23,7 @@ enum {
     LINE_BYTES_MAX = 512,
 };
 
-#define FIRST_NS INT64_C(1795309200000000000) /* 2026-11-22T01:00:00Z */
+#define FIRST_NS  INT64_C(1795309200000000000) /* 2026-11-22T01:00:00Z */
 #define SECOND_NS INT64_C(1000000000)
 
 static const uint8_t GOLDEN_ID[STORE_ID_BYTES] = {'s', 'e', 'k', 'i', 's', 'h', 'o', ' ',
@@ -84,7 +84,7 @@ static uint32_t mixed(uint32_t i)
 }
 
 /* A text printed into the scratch. */
-#define TEXT(scratch, ...)                                                                         \
+#define TEXT(scratch, ...) \
     (buf_reset(scratch), buf_printf((scratch), __VA_ARGS__), buf_string(scratch))
 
 /* What stands in line i, with time `at`: every type, form and exception has its part. */
@@ -96,19 +96,25 @@ static void put_line(struct writing *w, uint32_t i, int64_t at)
     clock_print_zone(&clock, at, 540); /* 2026-11-22T10:00:00+09:00 */
     clock.len = 19;
     put_unnamed(w, "date", i % 41 == 5 ? "soon" : buf_string(&clock));
-    put_field(w, "eventtime", FIELD_TIME_EPOCH,
-              TEXT(&s, "%s%u", i % 211 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 400 == 7)));
-    put_field(w, "srcip", FIELD_SOURCE_IP, TEXT(&s, "198.51.100.%s%u", i % 39 == 3 ? "0" : "", m % 40));
+    put_field(
+        w, "eventtime", FIELD_TIME_EPOCH,
+        TEXT(&s, "%s%u", i % 211 == 6 ? "0" : "", (uint32_t)(at / SECOND_NS) - (i % 400 == 7)));
+    put_field(w, "srcip", FIELD_SOURCE_IP,
+              TEXT(&s, "198.51.100.%s%u", i % 39 == 3 ? "0" : "", m % 40));
     put_field(w, "dstip", FIELD_DESTINATION_IP,
               i % 3 == 0 ? TEXT(&s, "2001:db8::%x", m % 9 + 1) : TEXT(&s, "203.0.113.%u", m % 30));
     put_field(w, "tunnel", FIELD_HOST_IP, TEXT(&s, "198.18.%u.%u", m % 250, m / 250 % 250));
-    put_field(w, "natip", FIELD_SOURCE_NAT_IP, TEXT(&s, "2001:db8:1::%x:%x", m % 65000 + 1, m / 65000 + 1));
-    put_field(w, "port", FIELD_SOURCE_PORT, TEXT(&s, "%s%u", i % 29 == 8 ? "0" : "", 1024 + m % 64000));
+    put_field(w, "natip", FIELD_SOURCE_NAT_IP,
+              TEXT(&s, "2001:db8:1::%x:%x", m % 65000 + 1, m / 65000 + 1));
+    put_field(w, "port", FIELD_SOURCE_PORT,
+              TEXT(&s, "%s%u", i % 29 == 8 ? "0" : "", 1024 + m % 64000));
     put_field(w, "sent", FIELD_SOURCE_BYTES, TEXT(&s, "%u", m));
     put_field(w, "all", FIELD_NETWORK_BYTES, TEXT(&s, "%u", m + i % 5));
     put_unnamed(w, "session", TEXT(&s, "s%x.%x", m, i));
     put_unnamed(w, "policy", TEXT(&s, "%u", m % 12));
-    put_unnamed(w, "policyname", i % 97 == 9 ? "unknown" : TEXT(&s, "rule of office %u, floor %u", m % 12, m % 12 / 3));
+    put_unnamed(w, "policyname",
+                i % 97 == 9 ? "unknown"
+                            : TEXT(&s, "rule of office %u, floor %u", m % 12, m % 12 / 3));
     if (m % 4 != 0)
         put_field(w, "user", FIELD_USER_NAME, TEXT(&s, "u%u", m % 20));
     buf_release(&s);
@@ -219,12 +225,14 @@ static int add_rows(struct maker *m, uint32_t tenant, uint32_t first, uint32_t e
     int err = 0;
     while (first < end && err == 0) {
         struct batch *b = batch_of(tenant);
-        b->generation = tenant == TENANT && first >= ROWS ? 2 : 1; /* late rows have a group of their own */
+        b->generation =
+            tenant == TENANT && first >= ROWS ? 2 : 1; /* late rows have a group of their own */
         int64_t before[4];
         memcpy(before, m->offsets[tenant == TENANT_MANY], sizeof(before));
         for (uint32_t n = 0; n < each && first < end && err == 0; n++, first++) {
             int64_t late = first >= ROWS ? 100 : first * INT64_C(10);
-            err = add_row(m, b, first, FIRST_NS + (tenant == TENANT ? late : 50) * SECOND_NS + 123456789);
+            err = add_row(m, b, first,
+                          FIRST_NS + (tenant == TENANT ? late : 50) * SECOND_NS + 123456789);
         }
         if (tenant == TENANT)
             derive(b);

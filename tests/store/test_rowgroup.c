@@ -79,8 +79,7 @@ static void put_field(struct writing *w, uint16_t field, const char *value)
 {
     size_t at = w->len;
     put(w, value);
-    assert_true(
-        slots_add(&w->slots, (uint32_t)at, (uint32_t)strlen(value), field, SLOT_PLAIN));
+    assert_true(slots_add(&w->slots, (uint32_t)at, (uint32_t)strlen(value), field, SLOT_PLAIN));
     put(w, " ");
 }
 
@@ -232,7 +231,11 @@ static void put_new(struct writing *w, enum limit limit, uint32_t i)
     if (limit == LIMIT_SHAPES)
         put(w, name);
     /* A column that the batch before had not, of every type. */
-    put_field(w, i % 4 == 0 ? FIELD_TIME_EPOCH : i % 4 == 1 ? FIELD_SOURCE_PORT : FIELD_USER_NAME, value);
+    put_field(w,
+              i % 4 == 0   ? FIELD_TIME_EPOCH
+              : i % 4 == 1 ? FIELD_SOURCE_PORT
+                           : FIELD_USER_NAME,
+              value);
     if (limit != LIMIT_SHAPES)
         put_unnamed(w, name, value);
     for (uint32_t k = 0; limit == LIMIT_COLUMNS && k < 3; k++)
@@ -295,7 +298,8 @@ static void test_epoch_of_no_row(void **state)
             char text[32];
             (void)snprintf(text, sizeof(text), "s%u.%u", i, k);
             put(&w, text);
-            put_field(&w, i == 4 ? FIELD_TIME_EPOCH : FIELD_USER_NAME, i == 4 ? "1763000000" : text);
+            put_field(&w, i == 4 ? FIELD_TIME_EPOCH : FIELD_USER_NAME,
+                      i == 4 ? "1763000000" : text);
             append(d, b, &w);
         }
         if (g == NULL)
