@@ -37,7 +37,8 @@ static bool words_grow(struct words *w)
     if (hashes != NULL)
         w->hashes = hashes;
     uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
-    if (items == NULL || hashes == NULL || slots == NULL) {
+    /* So that the first word may be empty. */
+    if (items == NULL || hashes == NULL || slots == NULL || buf_reserve(&w->text, 1) == NULL) {
         free(slots);
         return false;
     }

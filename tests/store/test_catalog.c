@@ -51,8 +51,8 @@ static int append(struct catalog *c, const struct folder *f, uint32_t i)
         added[k] = (struct segment_info){
             .name = {.tenant = TENANT, .hour = k == 0 ? i : 10, .generation = k == 0 ? 1 : i},
             .bytes = 1000 + i,
-            .row_count = 10 * i,
-            .raw_bytes = 500 * i,
+            .row_count = UINT64_C(10) * i,
+            .raw_bytes = UINT64_C(500) * i,
             .time_min_ns = -(int64_t)i,
             .time_max_ns = INT64_C(1) << 60,
             .arrival_min_ns = i,

@@ -47,7 +47,7 @@ static void test_layouts(void **state)
     tells("2026-11-22 01:02:04.000", "%Y-%m-%d %H:%M:%S.%3N", t, 544);
     tells("2026/11/22 10:02:02", "%Y/%m/%d %H:%M:%S", t, 32399);
     tells("Nov 22 01:02:03", "%b %d %H:%M:%S", t, 0);
-    tells("Nov  2 01:02:03", "%b %e %H:%M:%S", t, -20 * 86400);
+    tells("Nov  2 01:02:03", "%b %e %H:%M:%S", t, INT64_C(-20) * 86400);
     tells("Nov 22 2026 01:02:03: tail", "%b %d %Y %H:%M:%S: tail", t, 0);
     tells("22/Nov/2026:10:02:03 +0900", "%d/%b/%Y:%H:%M:%S +0900", t, 32400);
     tells("01:02:03.123456", "%H:%M:%S.%6N", t, -333333);
@@ -179,7 +179,8 @@ static void test_round_trip(void **state)
         if (time_text_print(&t, time_ns, distance, &text)) {
             bool tells_it = time_text_distance(&t, buf_content(&text), time_ns, &found);
             if (t.has_year && t.has_date && i % 10 != 9 &&
-                llabs(distance) < 300 * DAY_NS / t.unit_ns && llabs(time_ns) < 250 * 365 * DAY_NS)
+                llabs(distance) < 300 * DAY_NS / t.unit_ns &&
+                llabs(time_ns) < INT64_C(250) * 365 * DAY_NS)
                 assert_true(tells_it && found == distance);
             if (tells_it) {
                 told++;
