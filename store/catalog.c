@@ -312,6 +312,13 @@ static int make_record(const struct catalog *c, const struct catalog_change *cha
     return err != 0 ? err : buf_ok(out) ? 0 : ERR_NOMEM;
 }
 
+/* A new catalog is there whole or not at all: an empty file would be a damaged one. */
+static int write_first(const char *path, struct slice bytes)
+{
+    int err = file_write_atomic(path, bytes);
+    return err == ERR_IO && file_no_space() ? ERR_AGAIN : err;
+}
+
 /* Write at the end of the whole records, over what was torn. */
 static int write_durable(const char *path, uint64_t end, struct slice bytes)
 {
@@ -347,9 +354,8 @@ int catalog_append(struct catalog *c, const char *folder, const struct catalog_c
     if (err == 0)
         err = make_record(&next, change, &bytes, &hash);
     if (err == 0)
-        err = write_durable(path, c->bytes, buf_content(&bytes));
-    if (err == 0 && c->bytes == 0)
-        err = dir_sync(folder);
+        err = c->bytes == 0 ? write_first(path, buf_content(&bytes))
+                            : write_durable(path, c->bytes, buf_content(&bytes));
     if (err == 0) {
         c->bytes += bytes.len;
         c->hash = hash;
