@@ -385,7 +385,7 @@ static void say_where(struct compaction *c, int err)
                  strerrordesc_np(c->error_number));
 }
 
-/* The folder of all, and its own name durable. */
+/* The folder of all, and what was said of it. */
 static int prepare(struct compaction *c)
 {
     char folder[FILE_PATH_BYTES_MAX];
@@ -395,8 +395,6 @@ static int prepare(struct compaction *c)
     (void)snprintf(c->spill_path, sizeof(c->spill_path), "%.*s/spill.tmp", len, folder);
     memcpy(c->where, folder, (size_t)len + 1);
     int err = dir_create(folder);
-    if (err == 0)
-        err = dir_sync(c->options->dir);
     if (err == 0)
         err = compacted_read(&c->before, c->options->dir, &c->arena, c->diag);
     if (err == ERR_NOTFOUND)

@@ -1,6 +1,7 @@
 #include "app/log_index.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "app/log_walk.h"
@@ -254,16 +255,27 @@ static int walk_log(struct log_index *x, const struct log_index_options *options
     return err;
 }
 
+static int hold_log(struct log_hold *hold, const char *dir)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    int len = snprintf(path, sizeof(path), "%s/log", dir);
+    return len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_hold_take(hold, path);
+}
+
 int log_index_open_with(struct log_index **out, const struct log_index_options *options,
                         struct diag *diag)
 {
     struct log_index *x = calloc(1, sizeof(*x));
     if (x == NULL)
         return ERR_NOMEM;
-    int err =
-        options->log_only ? 0 : long_term_open(&x->long_term, options->dir, &options->wish, diag);
+    /* Held before the catalogs are read: else files could go that these do not cover yet. */
+    struct log_hold hold = {0};
+    int err = hold_log(&hold, options->dir);
+    if (err == 0 && !options->log_only)
+        err = long_term_open(&x->long_term, options->dir, &options->wish, diag);
     if (err == 0)
         err = walk_log(x, options, diag);
+    log_hold_drop(&hold);
     if (err != 0) {
         log_index_close(x);
         return err;
