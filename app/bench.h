@@ -148,6 +148,9 @@ int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *ou
 int bench_parse(struct bench_report *r, const struct bench_options *o);
 int bench_store(struct bench_report *r, const struct bench_options *o);
 int bench_search(struct bench_report *r, const struct bench_options *o);
+/* The part of bench_search() on the long-term store, and that of bench_store(). */
+int bench_segments(struct bench_report *r, const struct bench_options *o);
+int bench_segment_sizes(struct bench_report *r, const struct bench_options *o);
 int bench_pipeline(struct bench_report *r, const struct bench_options *o);
 int bench_indicators(struct bench_report *r, const struct bench_options *o);
 int bench_rules(struct bench_report *r, const struct bench_options *o);

@@ -185,8 +185,8 @@ static int advance(struct bench_desk *d, int64_t now_ns)
     return status;
 }
 
-int bench_desk_line(struct bench_desk *d, size_t index, const struct bench_stream *s,
-                    struct slice line)
+int bench_desk_line_at(struct bench_desk *d, size_t index, const struct bench_stream *s,
+                       struct slice line, int64_t arrival_ns)
 {
     if (index >= DESK_STREAMS_MAX)
         return ERR_RANGE;
@@ -196,14 +196,19 @@ int bench_desk_line(struct bench_desk *d, size_t index, const struct bench_strea
             return status;
     }
     struct desk_stream *stream = d->streams[index];
+    d->lines++;
+    struct record record =
+        bench_record(line, stream->next++, arrival_ns - arrival_ns % ARRIVAL_UNIT_NS);
+    return intake_record(stream->part, &record);
+}
+
+int bench_desk_line(struct bench_desk *d, size_t index, const struct bench_stream *s,
+                    struct slice line)
+{
     int64_t now_ns = 0;
     if (d->o.events_per_second != 0)
         now_ns = (int64_t)d->lines * CLOCK_NS_PER_SECOND / d->o.events_per_second;
-    int64_t arrival_ns = GEN_START_WORK_NS + now_ns;
-    arrival_ns -= arrival_ns % ARRIVAL_UNIT_NS;
-    d->lines++;
-    struct record record = bench_record(line, stream->next++, arrival_ns);
-    int status = intake_record(stream->part, &record);
+    int status = bench_desk_line_at(d, index, s, line, GEN_START_WORK_NS + now_ns);
     if (status == 0 && d->o.events_per_second != 0)
         status = advance(d, now_ns);
     return status;
@@ -224,6 +229,11 @@ uint64_t bench_desk_log_bytes(const struct bench_desk *d)
 const char *bench_desk_dir(const struct bench_desk *d)
 {
     return d->dir;
+}
+
+const uint8_t *bench_desk_store_id(const struct bench_desk *d)
+{
+    return store_id(d->store);
 }
 
 uint64_t bench_desk_unparsed(const struct bench_desk *d)

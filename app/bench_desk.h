@@ -38,12 +38,17 @@ void bench_desk_close(struct bench_desk *d);
 /* The next line of stream number `index`, which is described by `s` at its first line. */
 int bench_desk_line(struct bench_desk *d, size_t index, const struct bench_stream *s,
                     struct slice line);
+/* The same at a time of the caller's, which has arrived at once. Without events_per_second. */
+int bench_desk_line_at(struct bench_desk *d, size_t index, const struct bench_stream *s,
+                       struct slice line, int64_t arrival_ns);
 /* Close and commit everything. */
 int bench_desk_finish(struct bench_desk *d);
 
 /* After bench_desk_finish(): bytes of the log, its directory, rows with a reason. */
 uint64_t bench_desk_log_bytes(const struct bench_desk *d);
 const char *bench_desk_dir(const struct bench_desk *d);
+/* 16 bytes. */
+const uint8_t *bench_desk_store_id(const struct bench_desk *d);
 uint64_t bench_desk_unparsed(const struct bench_desk *d);
 /* Read the log back and compare it with the lines, all of which went in. 0 or ERR_CORRUPT. */
 int bench_desk_prove(const struct bench_desk *d, const struct bench_lines *lines, const char *what);

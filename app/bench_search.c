@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "app/bench.h"
+#include "app/bench_cut.h"
 #include "app/bench_desk.h"
 #include "app/pipe_feed.h"
 #include "base/clock.h"
@@ -44,51 +45,12 @@ static struct needle *needles_init(struct needle needles[NEEDLES])
     return needles;
 }
 
-/* The n-th word (from 0) of a text with runs of blanks between words. */
-static struct slice word_at(struct slice text, unsigned n)
-{
-    size_t at = 0;
-    for (;;) {
-        while (at < text.len && text.data[at] == ' ')
-            at++;
-        size_t end = at;
-        while (end < text.len && text.data[end] != ' ')
-            end++;
-        if (n-- == 0 || end == text.len)
-            return slice_of(text.data + at, end - at);
-        at = end;
-    }
-}
-
-/* What stands between `before` and the byte `end`, or nothing. */
-static struct slice between(struct slice line, struct slice before, char end)
-{
-    const char *at = memmem(line.data, line.len, before.data, before.len);
-    if (at == NULL)
-        return SLICE("");
-    at += before.len;
-    size_t left = line.len - (size_t)(at - line.data);
-    const char *stop = memchr(at, end, left);
-    return slice_of(at, stop == NULL ? left : (size_t)(stop - at));
-}
-
-/* Source address and URL as a person cuts them out of a line. */
-static struct slice line_address(struct slice line, uint16_t format)
-{
-    return format == FORMAT_SQUID ? word_at(line, 2) : between(line, SLICE(" srcip="), ' ');
-}
-
-static struct slice line_url(struct slice line, uint16_t format)
-{
-    return format == FORMAT_SQUID ? word_at(line, 6) : between(line, SLICE(" url=\""), '"');
-}
-
 static bool line_holds(const struct needle *n, struct slice line, uint16_t format)
 {
     struct slice text = slice_from(n->text);
     if (n->kind == NEEDLE_ADDRESS)
-        return slice_equal(line_address(line, format), text);
-    struct slice url = line_url(line, format);
+        return slice_equal(bench_cut_address(line, format), text);
+    struct slice url = bench_cut_url(line, format);
     if (n->kind == NEEDLE_PATH || n->kind == NEEDLE_GROUPS) {
         const char *query = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
         url.len = query == NULL ? url.len : (size_t)(query - url.data);
@@ -115,8 +77,8 @@ static int pick_addresses(struct needle needles[NEEDLES], const struct bench_lin
     if (all == NULL)
         return ERR_NOMEM;
     for (size_t i = 0; i < sample->count; i++)
-        all[i] = line_address(bench_line_text(sample, i),
-                              sample->streams[sample->lines[i].stream].format);
+        all[i] = bench_cut_address(bench_line_text(sample, i),
+                                   sample->streams[sample->lines[i].stream].format);
     qsort(all, sample->count, sizeof(*all), compare_slices);
     size_t most = 0;
     for (size_t i = 0; i < sample->count;) {
@@ -139,9 +101,9 @@ static int pick_addresses(struct needle needles[NEEDLES], const struct bench_lin
 static void pick_url(struct needle *n, const struct bench_lines *sample)
 {
     for (size_t i = 0; i < sample->count; i++) {
-        struct slice url =
-            line_url(bench_line_text(sample, i), sample->streams[sample->lines[i].stream].format);
-        struct slice item = between(url, SLICE("/item/"), '?');
+        struct slice url = bench_cut_url(bench_line_text(sample, i),
+                                         sample->streams[sample->lines[i].stream].format);
+        struct slice item = bench_cut_between(url, SLICE("/item/"), '?');
         if (item.len == 6)
             set_text(n, item);
     }
@@ -319,5 +281,5 @@ int bench_search(struct bench_report *r, const struct bench_options *o)
     for (size_t i = 0; i < NEEDLES && status == 0; i++)
         status = measure(r, &needles[i], bench_desk_dir(desk), events, o);
     bench_desk_close(desk);
-    return status;
+    return status == 0 ? bench_segments(r, o) : status;
 }

@@ -299,5 +299,8 @@ int bench_store(struct bench_report *r, const struct bench_options *o)
     if (status == 0)
         measure_zstd(r, &lines, "store");
     bench_lines_release(&lines);
-    return status == 0 && o->lines == NULL ? measure_frames(r, o) : status;
+    if (status != 0 || o->lines != NULL)
+        return status;
+    status = measure_frames(r, o);
+    return status == 0 ? bench_segment_sizes(r, o) : status;
 }
