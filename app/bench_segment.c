@@ -299,7 +299,7 @@ static int answer(const struct asking *q, const struct segment_ask *ask, struct 
         query.until_ns = query.since_ns + SEGMENT_HOUR_NS;
     }
     int status = pipe_parse(&pipeline, &arena, slice_from(ask->query), q->diag);
-    if (status == 0 && pipeline->condition != NULL) {
+    if (status == 0 && pipeline->condition->kind != AST_TRUE) {
         const struct ast *condition = pipeline->condition;
         status = pred_compile(&pred, &condition, 1, q->diag);
     }

@@ -208,6 +208,10 @@ static int search_blob(struct hunt *h, size_t at)
         if (h->head.arrival_min_ns < arrival_ns)
             arrival_ns = h->head.arrival_min_ns;
         r->batches++;
+        if (h->address_count != 0)
+            err = stored_filter(&h->head);
+        if (err != 0)
+            break;
         if (!is_wanted(h)) {
             r->batches_skipped++;
             continue;

@@ -107,9 +107,14 @@ static int look_at_head(struct sieve *s, bool *wanted)
         s->counters.pruned_time++;
         return 0;
     }
-    if (q->pred != NULL && !pred_required(q->pred, filter_holds, s)) {
-        s->counters.pruned_filter++;
-        return 0;
+    if (q->pred != NULL) {
+        err = stored_filter(&s->head);
+        if (err != 0)
+            return err;
+        if (!pred_required(q->pred, filter_holds, s)) {
+            s->counters.pruned_filter++;
+            return 0;
+        }
     }
     *wanted = true;
     return 0;

@@ -70,6 +70,10 @@ int pipe_cells_batch(struct pipe_cells *c, const struct batch *b)
     arena_reset(&c->arena);
     c->batch = b;
     c->plans = NULL;
+    if (c->resets != c->pool->resets) {
+        memset(c->recent, 0, sizeof(c->recent));
+        c->resets = c->pool->resets;
+    }
     for (uint32_t i = 0; i < c->field_count && err == 0; i++)
         err = view_make(c, i);
     return err;
@@ -156,6 +160,29 @@ static int codes_fill(struct pipe_cells *c, const struct pipe_view *view, const 
     return 0;
 }
 
+/* One column of IPv4 addresses; those that came lately need no look into the pool. */
+static int addresses_fill(struct pipe_cells *c, const struct column *col, const uint16_t *rows,
+                          uint32_t count, uint32_t *out)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        out[i] = PIPE_CELL_NULL;
+        if (!column_is_present(col, rows[i]))
+            continue;
+        uint32_t ip4 = col->ip4[rows[i]];
+        struct pipe_recent_ip *recent =
+            &c->recent[ip4 * UINT32_C(0x9e3779b1) >> 19 & (PIPE_RECENT_IPS - 1)];
+        if (recent->cell == PIPE_CELL_NULL || recent->ip4 != ip4) {
+            struct ip ip = ip_from_v4(ip4);
+            err = pipe_pool_ip(c->pool, &ip, &out[i]);
+            if (err == 0)
+                *recent = (struct pipe_recent_ip){.ip4 = ip4, .cell = out[i]};
+        }
+        out[i] = recent->cell;
+    }
+    return err;
+}
+
 static void set_add(struct pipe_cells *c, uint32_t cell)
 {
     if (cell != PIPE_CELL_NULL && c->set_count < PIPE_SET_MAX)
@@ -199,7 +226,11 @@ static int columns_fill(struct pipe_cells *c, uint32_t field, const uint16_t *ro
 {
     const struct pipe_view *view = &c->views[field];
     bool is_url = c->fields[field].field == FIELD_URL_ORIGINAL;
+    const struct column *first =
+        view->column_count == 1 ? &c->batch->columns[view->columns[0]] : NULL;
     int err = 0;
+    if (first != NULL && first->storage == COLUMN_IP4)
+        return addresses_fill(c, first, rows, count, out);
     for (uint32_t i = 0; i < count && err == 0; i++) {
         c->set_count = 0;
         for (uint32_t k = 0; k < view->column_count && err == 0; k++) {

@@ -17,6 +17,16 @@
 #include "event/pred_compose.h"
 
 /* Where a field stands in the batch. */
+enum pipe_cells_limits {
+    PIPE_RECENT_IPS = 8192, /* a power of two */
+};
+
+/* An IPv4 address and its cell; PIPE_CELL_NULL: none. */
+struct pipe_recent_ip {
+    uint32_t ip4;
+    uint32_t cell;
+};
+
 struct pipe_view {
     uint16_t *columns; /* of the field, in the arena */
     uint32_t column_count;
@@ -38,6 +48,8 @@ struct pipe_cells {
     struct buf scratch;
     struct buf decoded;
     struct buf clean;
+    struct pipe_recent_ip recent[PIPE_RECENT_IPS]; /* of the pool since its last reset */
+    uint32_t resets;
     uint32_t set[PIPE_SET_MAX];
     uint32_t set_count;
 };

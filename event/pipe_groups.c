@@ -181,6 +181,34 @@ static int group_of_one(struct pipe_groups *g, uint32_t cell, uint32_t *out)
     return err;
 }
 
+/* Several keys: GROUP_NONE where one is a set. Those that came lately need no look at the cells. */
+static int group_of_many(struct pipe_groups *g, const uint32_t *keys, uint32_t *out)
+{
+    uint32_t count = g->pipe->key_count;
+    uint64_t mix = 0;
+    for (uint32_t k = 0; k < count; k++)
+        mix = (mix ^ keys[k]) * UINT64_C(0x9e3779b97f4a7c15);
+    uint32_t *recent = &g->recent[mix >> 56 & (PIPE_RECENT - 1)];
+    if (*recent != 0) {
+        const uint32_t *held = g->keys + (size_t)(*recent - 1) * count;
+        uint32_t differ = 0;
+        for (uint32_t k = 0; k < count; k++)
+            differ |= held[k] ^ keys[k];
+        *out = *recent - 1;
+        if (differ == 0)
+            return 0;
+    }
+    *out = GROUP_NONE;
+    for (uint32_t k = 0; k < count; k++) {
+        if (pipe_cell_kind(g->pool, keys[k]) == PIPE_SET)
+            return 0;
+    }
+    int err = group_find(g, keys, out);
+    if (err == 0)
+        *recent = *out + 1;
+    return err;
+}
+
 static int groups_of_rows(struct pipe_groups *g, const uint32_t *const *columns, uint32_t count)
 {
     const struct pipe *p = g->pipe;
@@ -197,17 +225,9 @@ static int groups_of_rows(struct pipe_groups *g, const uint32_t *const *columns,
         return err;
     }
     for (uint32_t i = 0; i < count && err == 0; i++) {
-        bool set = false;
-        bool same = i != 0;
-        for (uint32_t k = 0; k < p->key_count; k++) {
-            uint32_t cell = columns[p->keys[k].column][i];
-            same = same && cell == keys[k];
-            keys[k] = cell;
-            set = set || pipe_cell_kind(g->pool, cell) == PIPE_SET;
-        }
-        g->batch[i] = same ? g->batch[i - 1] : GROUP_NONE;
-        if (!same && !set)
-            err = group_find(g, keys, &g->batch[i]);
+        for (uint32_t k = 0; k < p->key_count; k++)
+            keys[k] = columns[p->keys[k].column][i];
+        err = group_of_many(g, keys, &g->batch[i]);
     }
     return err;
 }

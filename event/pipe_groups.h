@@ -20,6 +20,7 @@
 enum pipe_groups_limits {
     PIPE_EVENT_GROUPS_MAX = 65536,
     PIPE_BATCH_ROWS = 4096, /* at a time */
+    PIPE_RECENT = 256,      /* groups found lately: a power of two */
 };
 
 struct pipe_tally {
@@ -46,7 +47,8 @@ struct pipe_groups {
     uint32_t cap;
     uint32_t *slots; /* group + 1 */
     uint32_t slot_count;
-    uint32_t *direct; /* one key: cell -> group + 1 */
+    uint32_t recent[PIPE_RECENT]; /* several keys: hash of their cells -> group + 1 */
+    uint32_t *direct;             /* one key: cell -> group + 1 */
     uint32_t direct_cap;
     struct pipe_tally *tallies;
     size_t tally_count;

@@ -71,6 +71,7 @@ void pipe_pool_release(struct pipe_pool *p)
 
 void pipe_pool_reset(struct pipe_pool *p)
 {
+    p->resets++;
     memset(p->slots, 0, p->slot_count * sizeof(*p->slots));
     p->cells[PIPE_CELL_NULL] = (struct pipe_cell){.kind = PIPE_NULL};
     p->count = 1;

@@ -57,7 +57,8 @@ struct pipe_cell {
 struct pipe_pool {
     struct pipe_budget *budget;
     struct pipe_cell *cells;
-    uint32_t count; /* the null included */
+    uint32_t count;  /* the null included */
+    uint32_t resets; /* how often all cells were forgotten */
     uint32_t cap;
     char *bytes;
     size_t len;

@@ -375,7 +375,7 @@ static int fill_exceptions(struct rowgroup_reader *r, uint32_t column, uint32_t 
 static uint32_t count_bound(const struct rowgroup_reader *r, const struct stored_column *c,
                             uint32_t rows)
 {
-    if (c->derived || reader_binds_all(r, c))
+    if (c->derived || c->binds_all)
         return c->derived ? 0 : rows;
     uint32_t n = 0;
     for (uint32_t row = 0; row < rows; row++)

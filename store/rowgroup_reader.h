@@ -33,6 +33,7 @@ struct stored_column {
     uint32_t chunks; /* the first of its chunks: dictionary, map, then blocks */
     uint32_t blocks; /* the first of its blocks' chunks */
     bool loaded;     /* dictionary and map are there */
+    bool binds_all;  /* every row of the group has a value or an exception */
     int64_t *values; /* dictionary of integers, of IPv4 addresses */
     struct ip *ips;  /* dictionary of addresses, where one is no IPv4 */
     uint16_t *map;

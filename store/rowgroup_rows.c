@@ -51,21 +51,27 @@ bool reader_binds_all(const struct rowgroup_reader *r, const struct stored_colum
 
 /* The rows that have a value, into r->rows[depth]; how many. */
 static uint32_t bound_rows_of(struct rowgroup_reader *r, const struct stored_column *c,
-                              uint32_t block, unsigned depth)
+                              uint32_t block, unsigned depth, bool any_excepted)
 {
     uint32_t rows = reader_block_rows(r, block);
     uint32_t *to = r->rows[depth];
     const uint64_t *excepted = r->excepted[depth];
-    bool all = reader_binds_all(r, c);
+    uint8_t binds[BATCH_SHAPES_MAX];
     uint32_t n = 0;
+    if (c->binds_all && !any_excepted) {
+        for (uint32_t row = 0; row < rows; row++)
+            to[row] = row;
+        return rows;
+    }
+    for (uint32_t shape = 0; shape <= r->shape_count; shape++) {
+        bool own =
+            c->id == ROWGROUP_LINE ? shape == 0 : (c->shapes[shape / 64] >> (shape % 64) & 1) != 0;
+        binds[shape] = c->binds_all || own;
+    }
     for (uint32_t row = 0; row < rows; row++) {
-        bool bound = all;
-        if (!all && c->id == ROWGROUP_LINE)
-            bound = r->shape[row] == 0;
-        else if (!all)
-            bound = (c->shapes[r->shape[row] / 64] >> (r->shape[row] % 64) & 1) != 0;
         to[n] = row;
-        n += bound && (excepted[row / 64] >> (row % 64) & 1) == 0;
+        n += (binds[c->binds_all ? 0 : r->shape[row]] != 0) &
+             ((excepted[row / 64] >> (row % 64) & 1) == 0);
     }
     return n;
 }
@@ -92,14 +98,16 @@ int reader_block(struct rowgroup_reader *r, uint32_t column, uint32_t block, uns
                  struct batch *out, struct reader *in)
 {
     struct stored_column *c = &r->columns[column];
-    if (depth >= READER_DEPTH || (!reader_binds_all(r, c) && r->block != block))
+    if (depth >= READER_DEPTH || (!c->binds_all && r->block != block))
         return ERR_CORRUPT;
     int err = reader_chunk(r, c->blocks + block, &r->plain[depth], in);
+    bool excepted = err == 0 && c->has_exceptions && reader_left(in) != 0;
     memset(r->excepted[depth], 0, sizeof(r->excepted[depth]));
-    if (err == 0 && c->has_exceptions && reader_left(in) != 0)
+    if (excepted) {
         err = read_exceptions(r, reader_block_rows(r, block), depth, in, out,
                               out == NULL ? NULL : &out->columns[column - ROWGROUP_INTERNAL]);
-    r->counts[depth] = bound_rows_of(r, c, block, depth);
+    }
+    r->counts[depth] = bound_rows_of(r, c, block, depth, excepted);
     return err;
 }
 
@@ -152,11 +160,15 @@ int reader_codes(struct rowgroup_reader *r, uint32_t column, uint32_t block, uns
     uint16_t *to = r->codes[depth];
     const uint32_t *rows = r->rows[depth];
     uint32_t count = reader_block_rows(r, block);
-    for (uint32_t row = 0; row < count; row++)
+    for (uint32_t row = 0; row < count && n != count; row++)
         to[row] = (uint16_t)c->entry_count;
     if (c->form == FORM_MAPPED)
         return read_mapped(r, c, block, depth, &in, n);
     err = read_dense(r, c, &in, n);
+    if (err == 0 && n == count && !c->derived) {
+        memcpy(to, r->dense, n * sizeof(*to));
+        return 0;
+    }
     for (uint32_t i = 0; i < n && err == 0 && !c->derived; i++)
         to[rows[i]] = r->dense[i];
     for (uint32_t i = 0; i < n && err == 0 && c->derived; i++)

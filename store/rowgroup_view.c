@@ -197,6 +197,7 @@ static bool read_form(struct rowgroup_reader *r, struct reader *in, struct store
         if (!time_text_layout(&c->layout, layout))
             return false;
     }
+    c->binds_all = reader_binds_all(r, c);
     return c->form <= FORM_TIME_TEXT && flags <= 3 && form_fits(c);
 }
 
@@ -450,7 +451,7 @@ int reader_load(struct rowgroup_reader *r, uint32_t column)
         if (!c->loaded && (c->form == FORM_CODES || c->form == FORM_MAPPED))
             err = load_one(r, column);
         c->loaded = err == 0;
-        r->needs_shapes |= !reader_binds_all(r, c);
+        r->needs_shapes |= !c->binds_all;
         if (c->form < FORM_MAPPED || c->form > FORM_EPOCH)
             break;
         column = c->other;

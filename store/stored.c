@@ -59,10 +59,6 @@ int stored_next(struct stored_reader *r, struct batch_head *out)
         return ERR_NOTFOUND;
     uint32_t block = r->block++; /* a damaged one is passed over */
     const struct rowgroup_block *b = &g->blocks[block];
-    struct slice filter = {0};
-    int err = rowgroup_filter(g, block, &filter);
-    if (err != 0)
-        return err;
     *out = (struct batch_head){.tenant = g->tenant,
                                .format = g->format,
                                .zone_minutes = g->zone_minutes,
@@ -78,10 +74,14 @@ int stored_next(struct stored_reader *r, struct batch_head *out)
                                .source = g->source,
                                .format_name = g->format_name,
                                .partitions = g->partitions,
-                               .filter = filter,
                                .group = g,
                                .block = block};
     return 0;
+}
+
+int stored_filter(struct batch_head *head)
+{
+    return head->group == NULL ? 0 : rowgroup_filter(head->group, head->block, &head->filter);
 }
 
 int stored_begin(struct stored_reader *r, const struct batch_head *head, struct batch *out)

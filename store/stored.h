@@ -32,8 +32,13 @@ void stored_reader_free(struct stored_reader *r);
 
 /* Begin with a blob. *bytes: of it, that were looked at. */
 int stored_open(struct stored_reader *r, struct stored_blob blob, uint64_t *bytes);
-/* The next batch's head; ERR_NOTFOUND after the last one. */
+/*
+ * The next batch's head; ERR_NOTFOUND after the last one. That of a block has no filter as yet, so
+ * that who does not ask it does not pay for its checksum.
+ */
 int stored_next(struct stored_reader *r, struct batch_head *out);
+/* Give the head its filter. */
+int stored_filter(struct batch_head *head);
 
 /* What the columns of a batch are; it has no rows yet. Any head will do, also one of another blob. */
 int stored_begin(struct stored_reader *r, const struct batch_head *head, struct batch *out);
