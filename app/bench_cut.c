@@ -1,7 +1,7 @@
 /* app/bench_cut.c - values cut out of lines by position and by key alone. */
 #include "app/bench_cut.h"
 
-#include "ingest/parser.h"
+#include "ingest/ingest.h"
 
 /* The n-th word (from 0) of a text with runs of blanks between words. */
 static struct slice word_at(struct slice text, unsigned n)
