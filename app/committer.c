@@ -127,13 +127,15 @@ static void retire(struct committer *c)
         (void)pthread_mutex_unlock(c->o.store_lock);
     if (status != ERR_AGAIN)
         (void)atomic_compare_exchange_strong(&c->retire_seq, &seq, 0);
-    if (report.files != 0)
+    if (report.files != 0) {
         log_info("commit", "files of the log whose rows are in segments were removed",
                  "files=%llu bytes=%llu through=%llu", (unsigned long long)report.files,
                  (unsigned long long)report.log_bytes, (unsigned long long)report.through_seq);
-    if (status != 0 && status != ERR_AGAIN)
+    }
+    if (status != 0 && status != ERR_AGAIN) {
         log_error("commit", "the log keeps files whose rows are in segments", "why=%s",
                   diag.count != 0 ? diag_text(&diag) : err_name(status));
+    }
     c->log_bytes = store_log_bytes(c->o.store);
     diag_release(&diag);
 }

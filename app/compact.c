@@ -379,10 +379,11 @@ static void say_where(struct compaction *c, int err)
     bool system =
         err == ERR_IO || err == ERR_NOTFOUND ||
         (err == ERR_AGAIN && (c->options->stop == NULL || !atomic_load(c->options->stop)));
-    if (system && c->where[0] != '\0')
+    if (system && c->where[0] != '\0') {
         diag_add(c->diag, c->where, 0, 0,
                  "%s; what was finished before stays, the next run goes on",
                  strerrordesc_np(c->error_number));
+    }
 }
 
 /* The folder of all, and what was said of it. */

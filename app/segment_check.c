@@ -87,12 +87,13 @@ static int check_rows(struct checker *c, struct rowgroup_block *sum)
                 err = tree_leaf(c->hasher, &hash, &leaf);
             if (err == 0)
                 err = leaf_gather_add(c->leaves, (uint64_t)c->numbers[row], &hash, &wrong);
-            if (err == ERR_CORRUPT)
+            if (err == ERR_CORRUPT) {
                 return differs(c,
                                "row %" PRId64 " of the history (partition %" PRId32
                                ", offset %" PRId64 "): the rows around it are not those of the "
                                "tree, node %" PRIu64,
                                c->numbers[row], run->partition, offset, wrong);
+            }
         }
     }
     return err;

@@ -60,10 +60,11 @@ int compacted_read(struct compacted *out, const char *dir, struct arena *arena, 
         err = file_read_all(&bytes, path, BYTES_MAX);
     if (err == 0)
         err = read_content(&c, buf_content(&bytes), arena);
-    if (err == ERR_CORRUPT)
+    if (err == ERR_CORRUPT) {
         diag_add(diag, path, 0, 0,
                  "damaged: restore it from a copy of the store, or remove it: the next compaction "
                  "makes it again");
+    }
     buf_release(&bytes);
     if (err == 0)
         *out = c;

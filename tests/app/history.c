@@ -28,7 +28,8 @@ static int64_t history_arrival(struct history *h)
         return -1;
     if (lines_below(&h->lines, 100) < h->shape.late_share)
         hour -= 1 + lines_below(&h->lines, (uint32_t)h->shape.late_hours);
-    return HISTORY_TIME_NS + hour * HISTORY_HOUR_NS + lines_below(&h->lines, 1000000) * 1000;
+    return HISTORY_TIME_NS + hour * HISTORY_HOUR_NS +
+           (int64_t)lines_below(&h->lines, 1000000) * 1000;
 }
 
 static void history_extra(struct history *h, struct batch *b)
@@ -209,7 +210,7 @@ void history_begin(struct history *h, uint64_t seed, const struct history_shape 
                                         "seclog.raw.131016.fw1", "seclog.raw.131016.proxy",
                                         "seclog.raw.272272.fw1", "seclog.raw.272272.proxy",
                                         "seclog.raw.990001.fw1", "seclog.raw.990001.proxy"};
-    static_assert(COUNT(NAMES) == HISTORY_TENANTS * HISTORY_TOPICS, "a name each");
+    static_assert(COUNT(NAMES) == (size_t)HISTORY_TENANTS * HISTORY_TOPICS, "a name each");
     h->lines.state = seed;
     h->shape = *shape;
     for (size_t i = 0; i < COUNT(NAMES); i++)
