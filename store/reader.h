@@ -20,7 +20,8 @@ struct reader {
 
 static inline struct reader reader_of(struct slice s)
 {
-    return (struct reader){.at = s.data, .end = s.len == 0 ? s.data : s.data + s.len};
+    const char *at = s.data == NULL ? "" : s.data; /* also of no bytes: an address */
+    return (struct reader){.at = at, .end = at + s.len};
 }
 
 static inline size_t reader_left(const struct reader *r)

@@ -182,10 +182,16 @@ static int put_runs(struct seal *s, const int32_t *partitions, uint32_t partitio
     return err;
 }
 
+/* A text of exceptions and extras. */
+static struct slice kept_text(const struct rowgroup *g, struct span span)
+{
+    return span.len == 0 ? (struct slice){0}
+                         : slice_of(g->exception_text.data + span.offset, span.len);
+}
+
 static int put_extras(struct seal *s)
 {
     const struct rowgroup *g = s->g;
-    const char *texts = g->exception_text.data;
     uint32_t before = 0;
     for (uint32_t i = 0; i < g->extra_count; i++) {
         const struct rowgroup_extra *e = &g->extras[i];
@@ -193,9 +199,9 @@ static int put_extras(struct seal *s)
         before = e->row;
         buf_byte(&s->plain, (char)((e->null_value ? 1 : 0) | (e->has_key ? 2 : 0)));
         buf_varint(&s->plain, e->key.len);
-        buf_append(&s->plain, texts + e->key.offset, e->key.len);
+        buf_slice(&s->plain, kept_text(g, e->key));
         buf_varint(&s->plain, e->headers.len);
-        buf_append(&s->plain, texts + e->headers.offset, e->headers.len);
+        buf_slice(&s->plain, kept_text(g, e->headers));
     }
     return put_chunk(s);
 }
@@ -231,7 +237,7 @@ static void put_exceptions(struct seal *s, const struct rowgroup_column *c,
         const struct rowgroup_exception *e = &c->exceptions[s->exception];
         buf_varint(&list, e->row - before);
         buf_varint(&list, e->text.len);
-        buf_append(&list, s->g->exception_text.data + e->text.offset, e->text.len);
+        buf_slice(&list, kept_text(s->g, e->text));
         before = e->row;
         count++;
     }
