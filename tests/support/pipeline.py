@@ -42,6 +42,8 @@ class Collector:
         self.configure(keys)
 
     def configure(self, keys):
+        if "long_term:" not in keys:  # at five past the hour it would take the rows that the log is asked for
+            keys += "\nlong_term: {compact: false}"
         self.conf.write_text(f"data: {self.data}\nkafka: {{brokers: \"{self.brokers}\", group: {self.group}, "
                              f"prefix: \"{self.prefix}\", discover: 200ms, fetch_wait: 50ms}}\n{keys}\n")
 
