@@ -49,6 +49,7 @@ struct rebuild {
     struct snapshot_file *files; /* snapshots, the newest first within a tenant */
     bool *bad;                   /* of each: it turned out to be of no use */
     size_t file_count;
+    uint64_t began_seq; /* frame of the earliest snapshot that was chosen; 0: the log's beginning */
     bool restart;       /* a snapshot that was chosen is of no use */
     struct buf signals; /* that the rows of the frame gave */
     int64_t tick_ns;
@@ -166,6 +167,7 @@ static int choose_snapshots(struct rebuild *r)
         status = read_names(r, &earliest.at);
     if (status == ERR_CORRUPT || status == ERR_FORMAT || status == ERR_AGAIN)
         status = ERR_NOTFOUND;
+    r->began_seq = earliest.at.next_seq;
     return status == 0 ? load_prevalence(r, &earliest.prevalence) : status;
 }
 
@@ -173,6 +175,32 @@ static int choose_snapshots(struct rebuild *r)
 static int refuse_snapshot(struct rebuild *r, const struct known *k)
 {
     r->bad[k->snapshot - r->files] = true;
+    r->restart = true;
+    return ERR_NOTFOUND;
+}
+
+static bool has_snapshot(const struct rebuild *r, uint32_t tenant)
+{
+    const struct known *k = known_of(r, tenant);
+    return k != NULL && k->snapshot != NULL;
+}
+
+/*
+ * Whoever had a state when the earliest snapshot was made needs one too, or its rows before that would
+ * never be judged: a process that dies between the snapshots of its first tick leaves some without.
+ * Then the snapshots of that tick are of no use; who has older ones begins with them.
+ */
+static int check_roster(struct rebuild *r, const struct frame_view *frame)
+{
+    struct frame_items watermarks = frame->watermarks;
+    struct frame_watermark mark;
+    bool whole = !watch_has_prefecture(r->o->watch) || has_snapshot(r, PREFECTURE_CODE);
+    while (whole && frame_next_watermark(&mark, &watermarks))
+        whole = has_snapshot(r, mark.tenant);
+    if (whole)
+        return 0;
+    for (size_t i = 0; i < r->file_count; i++)
+        r->bad[i] |= r->files[i].seq == frame->link.seq;
     r->restart = true;
     return ERR_NOTFOUND;
 }
@@ -512,6 +540,8 @@ static int judge_frame(struct rebuild *r, const struct frame_view *frame)
     for (struct known *k = r->known; k != NULL; k = k->next)
         k->batches = 0;
     status = change_sets(r, frame);
+    if (status == 0 && frame->link.seq == r->began_seq)
+        status = check_roster(r, frame);
     if (status != 0)
         return status;
     while (status == 0 && frame_next_blob(&item, &items))
@@ -550,6 +580,7 @@ static int open_parts(struct rebuild *r)
     struct log_reader_options options = {.dir = r->o->dir};
     *r->stats = (struct rebuild_stats){0};
     r->tick_ns = 0;
+    r->began_seq = 0;
     r->codec = codec_new(1);
     r->batch = batch_new();
     if (r->codec == NULL || r->batch == NULL)

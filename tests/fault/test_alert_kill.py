@@ -26,7 +26,7 @@ from test_rules_same import CORRELATIONS, PREFECTURE_CODE, correlation, write_ru
 
 KILLS = 200 if LONG else 40
 FAILPOINTS = ("commit.collected", "commit.durable", "commit.released", "ledger.before_write", "ledger.after_write",
-              "ledger.after_sync", "output.delivered")
+              "ledger.after_sync", "output.delivered", "rename=state/")
 FAILPOINT_SHARE = 0.5
 FAILPOINT_SECONDS = 30
 LIMITS = "limits: {batch_age: 100ms, frame_age: 10ms, log_file_bytes: 256KiB, workers: 2}"
