@@ -314,8 +314,10 @@ static void take_login(const struct reading *at, struct flow *f, struct slice te
     (void)at;
     (void)id;
     (void)key;
-    if (slice_equal(text, SLICE("start")))
-        f->flags |= FLOW_BEGINS; /* FortiGate */
+    /* FortiGate; SonicWall; Juniper, of a session that goes on. */
+    if (slice_equal(text, SLICE("start")) || slice_equal(text, SLICE("Connection Opened")) ||
+        slice_equal(text, SLICE("APPTRACK_SESSION_VOL_UPDATE")))
+        f->flags |= FLOW_BEGINS;
     if (holds(text, "prelogin") || holds(text, "logout"))
         return;
     if (!holds(text, "login") && !holds(text, "logon") && !holds(text, "auth"))
@@ -332,6 +334,17 @@ static void take_subtype(const struct reading *at, struct flow *f, struct slice 
     (void)id;
     (void)key;
     if (slice_equal(text, SLICE("start")))
+        f->flags |= FLOW_BEGINS;
+}
+
+/* Sophos: Start, Interim, Stop. What a record before the end counts is in the end's, too. */
+static void take_phase(const struct reading *at, struct flow *f, struct slice text, uint32_t id,
+                       uint64_t key)
+{
+    (void)at;
+    (void)id;
+    (void)key;
+    if (begins(text, "start") || begins(text, "interim"))
         f->flags |= FLOW_BEGINS;
 }
 
@@ -357,6 +370,8 @@ static void take_code(const struct reading *at, struct flow *f, struct slice tex
     (void)at;
     (void)id;
     (void)key;
+    if (slice_equal(text, SLICE("430002")))
+        f->flags |= FLOW_BEGINS; /* Firepower: a connection's begin */
     for (size_t i = 0; i < sizeof(FAILED) / sizeof(FAILED[0]); i++)
         f->flags |= slice_equal(text, slice_from(FAILED[i])) ? FLOW_LOGIN_FAILED : 0;
     for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++)
@@ -470,6 +485,10 @@ static void finish(const struct flow_reader *r, struct flow *f)
     bool source_inside = false;
     bool destination_inside = false;
     address_from_domain(r, f);
+    if ((f->flags & FLOW_BEGINS) != 0) {
+        f->source_bytes = -1; /* counted with the session's end */
+        f->destination_bytes = -1;
+    }
     if ((f->flags & FLOW_HAS_SOURCE) != 0) {
         f->source_key = address_key(r, &f->source);
         source_inside = look_up(r, &f->source, f, &f->source_zone);
@@ -498,6 +517,7 @@ int flow_read(struct flow_reader *r, const struct batch *b, const uint32_t *orde
         {FIELD_NETWORK_TRANSPORT, false, false, false, take_protocol},
         {FIELD_EVENT_ACTION, false, false, false, take_login},
         {FIELD_EVENT_SUBTYPE, false, false, false, take_subtype},
+        {FIELD_SESSION_PHASE, false, false, false, take_phase},
         {FIELD_EVENT_OUTCOME, false, false, false, take_outcome},
         {FIELD_EVENT_CODE, false, false, false, take_code},
     };

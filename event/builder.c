@@ -63,26 +63,33 @@ static uint64_t shape_hash(const struct batch *b, size_t line_len, const struct 
     return b->hash_seed ^ fields ^ (line_len - lengths) << 24 ^ values << 48;
 }
 
-/* Slots in order, inside the line, of known kinds, a KEY before every unnamed value? */
+/*
+ * Slots in order, inside the line, of known kinds; no KEY deeper than one below the KEY before it, no
+ * unnamed value deeper than that?
+ */
 static bool slots_valid(struct slice line, const struct slots *slots)
 {
     size_t at = 0;
+    uint32_t keys = 0; /* around the place: what the next KEY's depth is at most */
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
         if (slot->offset < at || slot->offset > line.len ||
             slot->length > line.len - slot->offset || slot->kind >= SLOT_KIND_COUNT)
             return false;
         at = (size_t)slot->offset + slot->length;
-        if (slot->kind == SLOT_KEY)
+        if (slot->kind == SLOT_KEY) {
+            if (slot->depth > keys || slot->depth >= SLOT_DEPTH_MAX)
+                return false;
+            keys = slot->depth + 1U;
             continue;
-        bool after_key = i > 0 && slots->items[i - 1].kind == SLOT_KEY;
-        if (after_key != (slot->field == FIELD_UNNAMED))
+        }
+        if (slot->field == FIELD_UNNAMED && slot->depth >= keys)
             return false;
         if (slot->field < FIELD_LOCAL_FIRST ? field_info(slot->field) == NULL
                                             : slot->field < FIELD_COLUMN_FIRST)
             return false;
     }
-    return slots->count == 0 || slots->items[slots->count - 1].kind != SLOT_KEY;
+    return true;
 }
 
 /*
@@ -92,6 +99,7 @@ static bool slots_valid(struct slice line, const struct slots *slots)
 struct binder {
     uint32_t column;
     uint32_t name;
+    uint32_t keys[SLOT_DEPTH_MAX]; /* the KEY slots around the place, outermost first */
     uint64_t seen[(FIELD_LOCAL_FIRST + BATCH_NAMES_MAX) / 64]; /* fields of the shape so far */
 };
 
@@ -130,15 +138,20 @@ static int slot_field(struct batch *b, struct binder *binder, uint32_t line,
     const struct slot *slot = &slots->items[i];
     if (slot->field < FIELD_LOCAL_FIRST)
         return slot->field;
-    if (slot->field == FIELD_UNNAMED) {
-        const struct slot *key = &slots->items[i - 1];
-        return name_id(b, binder, slice_of(b->text.data + line + key->offset, key->length));
+    char name[BATCH_NAME_BYTES_MAX + SLICE_PADDING_BYTES];
+    struct buf text = {.data = name, .cap = BATCH_NAME_BYTES_MAX, .limit = BATCH_NAME_BYTES_MAX};
+    if (slot->field != FIELD_UNNAMED) {
+        buf_text(&text, "col");
+        buf_decimal(&text, slot->field - FIELD_COLUMN_FIRST);
+        return name_id(b, binder, buf_content(&text));
     }
-    char name[16 + SLICE_PADDING_BYTES];
-    struct buf text = {.data = name, .cap = 16, .limit = 16};
-    buf_text(&text, "col");
-    buf_decimal(&text, slot->field - FIELD_COLUMN_FIRST);
-    return name_id(b, binder, buf_content(&text));
+    for (uint32_t depth = 0; depth <= slot->depth; depth++) {
+        const struct slot *key = &slots->items[binder->keys[depth]];
+        if (depth > 0)
+            buf_byte(&text, '.');
+        buf_append(&text, b->text.data + line + key->offset, key->length);
+    }
+    return buf_ok(&text) ? name_id(b, binder, buf_content(&text)) : ERR_RANGE;
 }
 
 /* The column of (field, ordinal, kind), added where it is new; or a negative enum err. */
@@ -235,8 +248,10 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     uint32_t at = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
-        if (slot->kind == SLOT_KEY)
+        if (slot->kind == SLOT_KEY) {
+            binder.keys[slot->depth] = i;
             continue;
+        }
         places[shape->slot_count].piece = (uint32_t)b->skeleton.len;
         places[shape->slot_count].piece_len = slot->offset - at;
         buf_append(&b->skeleton, b->text.data + line + at, slot->offset - at);

@@ -18,6 +18,7 @@ bool value_is_encoded(struct slice text, uint8_t kind)
     switch ((enum slot_kind)kind) {
     case SLOT_C_ESCAPED:
     case SLOT_JSON_STRING:
+    case SLOT_CEF:
         return memchr(text.data, '\\', text.len) != NULL;
     case SLOT_CSV_DOUBLED:
         return memchr(text.data, '"', text.len) != NULL;
@@ -107,14 +108,19 @@ static size_t decode_unicode(struct buf *out, struct slice text, size_t at)
 }
 
 /* The byte that a backslash and `c` mean, or 0 when they stand for themselves. */
-static char escaped_byte(char c, bool json)
+static char escaped_byte(char c, uint8_t kind)
 {
+    bool json = kind == SLOT_JSON_STRING;
+    bool cef = kind == SLOT_CEF;
     switch (c) {
     case '"':
     case '\\':
         return c;
+    case '=':
+    case '|':
+        return (char)(cef ? c : '\0');
     case '\'':
-        return (char)(json ? '\0' : c);
+        return (char)(json || cef ? '\0' : c);
     case '/':
         return (char)(json ? c : '\0');
     case 'b':
@@ -126,21 +132,22 @@ static char escaped_byte(char c, bool json)
     case 'r':
         return '\r';
     case 't':
-        return '\t';
+        return (char)(cef ? '\0' : '\t');
     default:
         return '\0';
     }
 }
 
-static void decode_backslash(struct buf *out, struct slice text, bool json)
+static void decode_backslash(struct buf *out, struct slice text, uint8_t kind)
 {
+    bool json = kind == SLOT_JSON_STRING;
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] != '\\' || i + 1 == text.len) {
             buf_byte(out, text.data[i]);
             continue;
         }
         size_t taken = json && text.data[i + 1] == 'u' ? decode_unicode(out, text, i + 1) : 0;
-        char byte = escaped_byte(text.data[i + 1], json);
+        char byte = escaped_byte(text.data[i + 1], kind);
         if (taken != 0) {
             i += taken;
         } else if (byte != '\0') {
@@ -157,7 +164,8 @@ void value_decode(struct buf *out, struct slice text, uint8_t kind)
     switch ((enum slot_kind)kind) {
     case SLOT_C_ESCAPED:
     case SLOT_JSON_STRING:
-        decode_backslash(out, text, kind == SLOT_JSON_STRING);
+    case SLOT_CEF:
+        decode_backslash(out, text, kind);
         return;
     case SLOT_CSV_DOUBLED:
         for (size_t i = 0; i < text.len; i++) {

@@ -103,6 +103,15 @@ static struct ast *leaf_new(struct query_lex *lex, const struct query_field *fie
     return leaf;
 }
 
+/* How long the name of a field is, with a dot in it, that stands before an equals sign; 0: there is none. */
+static size_t equals_field(struct slice text)
+{
+    const char *equals = memchr(text.data, '=', text.len);
+    size_t len = equals == NULL ? 0 : (size_t)(equals - text.data);
+    bool dotted = len != 0 && memchr(text.data, '.', len) != NULL;
+    return dotted && field_find(slice_of(text.data, len)) != FIELD_NONE ? len : 0;
+}
+
 int term_raw(struct query_lex *lex, struct ast **out)
 {
     struct query_word word;
@@ -114,6 +123,15 @@ int term_raw(struct query_lex *lex, struct ast **out)
                          "a text without a field has no wildcards: leave the star out, write "
                          "field:%.*s, or quote the text to look for a star",
                          SHOWN(word.plain));
+    }
+    size_t name_len = word.quoted ? 0 : equals_field(word.plain);
+    if (name_len != 0) {
+        return lex_error(
+            lex, word.at,
+            "%.*s is a field: write %.*s:%.*s, or quote the text to look for it in the "
+            "lines",
+            (int)name_len, word.plain.data, (int)name_len, word.plain.data,
+            SHOWN(slice_of(word.plain.data + name_len + 1, word.plain.len - name_len - 1)));
     }
     *out = leaf_new(lex, NULL, AST_RAW, word.plain);
     return *out == NULL ? ERR_NOMEM : 0;

@@ -5,6 +5,11 @@
  *        ^---------      ^-------       ^-----------      ^---    slots, in the order of the line
  *   The bytes between slots are the skeleton: keys, quotes, separators, line end.
  *
+ *   {"http":{"agent":"x","tags":["a","b"]},"n":1}
+ *     ^--- ^----- ^       ^---- ^   ^      ^- ^
+ *     KEY0 KEY1   1       KEY1  1   1      K0 0     nested keys: KEY slots say how deep they stand,
+ *   an unnamed value how deep its own key stands: http.agent, http.tags twice, n.
+ *
  * Ownership: slots hold offsets into the line; the array belongs to whoever parses.
  * Threads:   one owner.
  * Failures:  a line with more than SLOTS_MAX values is reported as partial by its parser.
@@ -25,8 +30,9 @@ enum slot_kind {
     SLOT_JSON_STRING = 3, /* RFC 8259 escapes */
     SLOT_PERCENT = 4,     /* %XX, plus stays plus */
     SLOT_FORM = 5,        /* %XX, plus means blank */
-    SLOT_KEY = 6,         /* the name of the unnamed value that follows; stays in the skeleton */
+    SLOT_KEY = 6,         /* the name of unnamed values that follow; stays in the skeleton */
     SLOT_NULL = 7,        /* JSON's null in a text field: the field is there and has no value */
+    SLOT_CEF = 8,         /* backslash before backslash, quote, = | and for \n, \r */
     SLOT_KIND_COUNT
 };
 
@@ -37,15 +43,16 @@ static inline bool slot_kind_is_value(uint8_t kind)
 }
 
 enum slot_limits {
-    SLOTS_MAX = 512, /* values and keys of one line */
+    SLOTS_MAX = 2048,    /* values and keys of one line */
+    SLOT_DEPTH_MAX = 64, /* keys around a value, its own among them */
 };
 
 struct slot {
     uint32_t offset; /* bytes from the start of the line */
     uint32_t length; /* bytes as written, without the quotes around them; may be 0 */
-    uint16_t field;  /* enum field; FIELD_UNNAMED after a KEY slot; FIELD_COLUMN(n) by position */
+    uint16_t field;  /* enum field; FIELD_UNNAMED behind a KEY slot; FIELD_COLUMN(n) by position */
     uint8_t kind;    /* enum slot_kind */
-    uint8_t reserved;
+    uint8_t depth;   /* of a KEY: outer keys before it; of an unnamed value: that of its key */
 };
 
 struct slots {

@@ -250,6 +250,7 @@ static int parse_line(struct feed *f, struct slice line, struct parsed *out)
     uint32_t from = syslog_header(line, slots);
     struct feed_format *format = line_format(f, slice_from_offset(line, from));
     *out = (struct parsed){.format = format, .reason = REASON_FORMAT_MISMATCH};
+    f->when.device_utc = format->parser != NULL && format->parser->utc;
     if (format->state == NULL && format->parser != NULL && format->parser->state_new != NULL) {
         format->state = format->parser->state_new();
         if (format->state == NULL)

@@ -310,7 +310,9 @@ void kafka_each(struct kafka *k, void (*visit)(void *self, const struct kafka_pa
             .next = atomic_load(&p->next),
             .low = -1,
             .high = -1,
+            .stamped_ns = atomic_load_explicit(&p->stamped_ns, memory_order_relaxed),
         };
+        s.stamped_ns = s.stamped_ns == 0 ? CLOCK_NONE : s.stamped_ns;
         (void)rd_kafka_get_watermark_offsets(k->rk, p->shared.topic, p->shared.partition, &s.low,
                                              &s.high);
         s.low = s.low < 0 ? -1 : s.low;

@@ -141,9 +141,10 @@ enum kafka_state {
 struct kafka_partition_stats {
     const struct kafka_partition *partition;
     enum kafka_state state;
-    int64_t next; /* offset after the last one polled; KAFKA_OFFSET_NONE before the first */
-    int64_t low;  /* as of the last fetch; -1 = not known yet */
-    int64_t high; /* lag = high - next */
+    int64_t next;       /* offset after the last one polled; KAFKA_OFFSET_NONE before the first */
+    int64_t low;        /* as of the last fetch; -1 = not known yet */
+    int64_t high;       /* lag = high - next */
+    int64_t stamped_ns; /* the latest LogAppendTime of its records; CLOCK_NONE: it has none */
 };
 
 struct kafka_stats {

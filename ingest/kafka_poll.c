@@ -102,7 +102,7 @@ static void encode_headers(struct kafka *k, struct kafka_worker *w, const rd_kaf
     }
 }
 
-static int64_t arrival(const rd_kafka_message_t *m, int64_t now_ns)
+static int64_t arrival(struct kafka_part *p, const rd_kafka_message_t *m, int64_t now_ns)
 {
     rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     int64_t ms = rd_kafka_message_timestamp(m, &type);
@@ -110,6 +110,8 @@ static int64_t arrival(const rd_kafka_message_t *m, int64_t now_ns)
     if (type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME || ms < 0 ||
         __builtin_mul_overflow(ms, NS_PER_MS, &ns))
         return now_ns;
+    if (ns > atomic_load_explicit(&p->stamped_ns, memory_order_relaxed))
+        atomic_store_explicit(&p->stamped_ns, ns, memory_order_relaxed);
     return ns;
 }
 
@@ -129,7 +131,7 @@ static void add_message(struct kafka *k, struct kafka_worker *w, struct kafka_pa
         .partition = &p->shared,
         .offset = m->offset,
         .end = m->offset + 1,
-        .arrival_ns = arrival(m, w->now_ns),
+        .arrival_ns = arrival(p, m, w->now_ns),
         .value = {.data = m->payload, .len = m->len},
         .null_value = m->payload == NULL,
         .has_key = m->key != NULL,

@@ -56,9 +56,10 @@ struct kafka_part {
     struct kafka_topic *topic;
     struct kafka_part *next_part; /* of all */
     struct kafka_part *next_stuck;
-    _Atomic int64_t next; /* after the last item given; KAFKA_OFFSET_NONE */
-    _Atomic int64_t hint; /* to be committed; KAFKA_OFFSET_NONE */
-    int64_t hinted;       /* control: last committed */
+    _Atomic int64_t next;       /* after the last item given; KAFKA_OFFSET_NONE */
+    _Atomic int64_t hint;       /* to be committed; KAFKA_OFFSET_NONE */
+    int64_t hinted;             /* control: last committed */
+    _Atomic int64_t stamped_ns; /* the latest LogAppendTime; 0: none */
     _Atomic int32_t leader;
     _Atomic int state;   /* enum kafka_state */
     _Atomic bool faulty; /* an answer could not be decoded: what follows it is not to be trusted */

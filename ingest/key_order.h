@@ -41,7 +41,9 @@ struct key {
     uint16_t field;             /* of the value */
     uint16_t bits;              /* the places of the first 16 bytes that count */
     uint8_t guess[KEY_GUESSES]; /* index of the followers, last seen first; 0 = none */
-    uint8_t reserved[20];
+    uint8_t name_length;        /* bytes of text that are the name */
+    uint8_t kind;               /* enum slot_kind of the value */
+    uint8_t reserved[18];
 };
 
 static_assert(sizeof(struct key) == 64, "one cache line per key");

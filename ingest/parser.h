@@ -12,6 +12,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/slice.h"
 #include "event/slot.h"
 
@@ -63,6 +65,8 @@ struct parser {
      */
     uint8_t (*verdict)(struct slice action, struct slice beside);
     uint16_t verdict_beside;
+    bool utc;           /* a time without an offset is UTC, whatever zone the source has */
+    bool reads_headers; /* a line may say how those behind it are to be read (#Fields:) */
     /*
      * Optional: key number `index` of a format with keys of its own, and what it is: a field, or
      * FIELD_NONE; *unnamed tells whether a value of it may (also) be <format>.<key>. NULL at the end.

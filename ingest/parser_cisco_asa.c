@@ -628,13 +628,35 @@ static bool prefix_slots(struct slots *out, struct slice line, uint32_t from, ui
     return from == to || slots_add(out, from, to - from, FIELD_LOG_HOSTNAME, SLOT_PLAIN);
 }
 
+/* Messages of remote access begin with their group, so that they are known without a tag, too. */
+static bool is_untagged(struct slice message)
+{
+    while (message.len > 0 && *message.data == ' ')
+        message = slice_from_offset(message, 1);
+    return slice_starts(message, SLICE("Group <")) || slice_starts(message, SLICE("Group = "));
+}
+
+static enum parse_result parse_untagged(struct slice line, uint32_t from, struct slots *out)
+{
+    static const uint32_t NUMBERS[] = {722051, 716059, 716039, 113019, 113039, 722000, 713000};
+    if (!is_untagged(slice_from_offset(line, from)))
+        return PARSE_MISMATCH;
+    while (line.data[from] == ' ')
+        from++;
+    for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
+        if (match_number(out, line, from, NUMBERS[i]))
+            return PARSE_OK;
+    }
+    return PARSE_MISMATCH;
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
     (void)state;
     struct tag tag;
     if (!tag_find(&tag, line, from))
-        return PARSE_MISMATCH;
+        return parse_untagged(line, from, out);
     if (!prefix_slots(out, line, from, tag.start) ||
         !slots_add(out, tag.severity, 1, FIELD_EVENT_SEVERITY, SLOT_PLAIN) ||
         !slots_add(out, tag.code, tag.code_length, FIELD_EVENT_CODE, SLOT_PLAIN))
@@ -650,7 +672,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
 static bool probe(struct slice message)
 {
     struct tag tag;
-    return tag_find(&tag, message, 0);
+    return tag_find(&tag, message, 0) || is_untagged(message);
 }
 
 /* `action` begins with a word of the list: actions of several words say most with the first. */

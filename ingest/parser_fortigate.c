@@ -1,272 +1,84 @@
 /*
- * FortiGate's key=value lines, blank separated (syslog) or comma separated (CSV):
+ * FortiGate's and FortiProxy's key=value lines, blank separated (syslog) or comma separated (CSV):
  *
  *   date=2026-11-21 time=10:00:00 devname="fw" logid="0000000013" type="traffic" srcip=192.0.2.7
  *   date=2026-11-21,time=10:00:00,devname="fw",logid="0000000013",type="traffic",srcip=192.0.2.7
- *
- * A value is bare up to the separator, or quoted. Devices escape quotes inside with a backslash,
- * but not reliably, and leave other backslashes alone ("EXAMPLE\user", "C:\"): the quote that
- * closes a value is the one behind which the line ends or the next key= begins.
  */
-#include <stdlib.h>
+#include <assert.h>
 #include <strings.h>
 
 #include "base/slice.h"
 #include "event/verdict.h"
-#include "ingest/key_order.h"
+#include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 enum {
-    NAME_MAX_BYTES = 64, /* of a key; what is longer is no key */
-    PROBE_MAX_BYTES = 512,
-    PROBE_MARKS_MIN = 3, /* of its marks, that make a line ours */
+    PROBE_MARKS_MIN = 3,      /* of its marks, that make a line ours */
+    MARK_INTERFACE = 1U << 0, /* a value like GUI(192.0.2.7) was looked at */
 };
 
-/* What is done with a value instead of marking it as it stands. */
+/* What is done with a value beside what all lists of pairs do. */
 enum treatment {
-    TREATMENT_NONE,
-    TREATMENT_ABSENT,    /* N/A means that there is none */
-    TREATMENT_URL,       /* split into its parts */
-    TREATMENT_ACCOUNT,   /* DOMAIN\user, a distinguished name behind the account */
-    TREATMENT_BRACKETS,  /* [name] */
-    TREATMENT_METHOD,    /* an HTTP method, or a word of the management interface */
-    TREATMENT_INTERFACE, /* GUI(192.0.2.7): the administrator's address */
+    TREATMENT_NONE = PAIR_NONE,
+    TREATMENT_ABSENT = PAIR_ABSENT,
+    TREATMENT_URL = PAIR_URL,
+    TREATMENT_ACCOUNT = PAIR_OWN, /* DOMAIN\user, a distinguished name behind the account */
+    TREATMENT_BRACKETS,           /* [name] */
+    TREATMENT_METHOD,             /* an HTTP method, or a word of the management interface */
+    TREATMENT_INTERFACE,          /* GUI(192.0.2.7): the administrator's address */
 };
 
-struct key_meaning {
-    struct slice name;
-    uint16_t field;
-    uint8_t treatment;
-};
-
-static const struct key_meaning MEANINGS[] = {
-#define KEY(text, field_name, treat) \
-    {{.data = (text), .len = sizeof(text) - 1}, FIELD_##field_name, TREATMENT_##treat},
+static const struct pair_key KEYS[] = {
+#define KEY(text, field_name, treat) PAIR_KEY(text, field_name, TREATMENT_##treat),
 #include "ingest/fortigate_keys.def"
 #undef KEY
 };
 
-struct parser_state {
-    struct key_order order;
-};
-
-struct scan {
-    struct key_order *order; /* NULL: nothing is remembered */
-    struct slots *out;
-    const char *line;
-    const char *end;
-    char separator;
-    bool interface_seen; /* a value like GUI(192.0.2.7) was looked at */
-    struct key scratch;  /* a key that is not remembered */
-};
-
-/* One pair: the key, its value and where the value closes. */
-struct pair {
-    const struct key *key;
-    const char *name;
-    const char *value;
-    const char *close;
-};
-
-static bool is_name_byte(char c)
+static uint32_t offset_of(const struct pairs *p, const char *at)
 {
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.';
-}
-
-/* The length of the name before '=' at p, or 0 when there is no key. */
-static size_t name_length(const char *p, const char *end)
-{
-    size_t length = 0;
-    size_t limit = p < end ? (size_t)(end - p) : 0;
-    if (limit > NAME_MAX_BYTES)
-        limit = NAME_MAX_BYTES;
-    while (length < limit && is_name_byte(p[length]))
-        length++;
-    return p + length < end && p[length] == '=' ? length : 0;
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-    while (p < end && *p == ' ')
-        p++;
-    return p;
-}
-
-static const struct key_meaning *meaning_find(struct slice name)
-{
-    size_t low = 0;
-    size_t high = sizeof(MEANINGS) / sizeof(MEANINGS[0]);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = slice_compare(MEANINGS[middle].name, name);
-        if (order == 0)
-            return &MEANINGS[middle];
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
-/* Fill `out` with the key at p: `name` bytes, '=', and a quote or not. */
-static void key_read(struct key *out, const char *p, size_t name, bool quoted)
-{
-    const struct key_meaning *meaning = meaning_find(slice_of(p, name));
-    *out = (struct key){.length = (uint8_t)(name + 1 + quoted), .quoted = quoted};
-    if (out->length <= KEY_TEXT_MAX)
-        memcpy(out->text, p, out->length);
-    out->field = meaning == NULL ? (uint16_t)FIELD_UNNAMED : meaning->field;
-    out->special = meaning == NULL ? (uint8_t)TREATMENT_NONE : meaning->treatment;
-    out->unnamed = out->field == FIELD_UNNAMED;
-}
-
-/* The key at p by its text, remembered as a follower of `previous`; NULL when there is no key. */
-static const struct key *key_lookup(struct scan *s, const struct key *previous, const char *p)
-{
-    size_t name = name_length(p, s->end);
-    if (name == 0)
-        return NULL;
-    bool quoted = p + name + 1 < s->end && p[name + 1] == '"';
-    size_t length = name + 1 + quoted;
-    if (s->order == NULL || length > KEY_TEXT_MAX) {
-        key_read(&s->scratch, p, name, quoted);
-        return &s->scratch;
-    }
-    bool emptied = false;
-    struct key *key = key_order_find(s->order, p, length);
-    if (key == NULL) {
-        struct key fresh;
-        key_read(&fresh, p, name, quoted);
-        key = key_order_add(s->order, &fresh, &emptied);
-    }
-    if (!emptied && previous != &s->scratch)
-        key_order_link(s->order, &s->order->keys[previous - s->order->keys], key);
-    return key;
-}
-
-/* Whether a value may end before q: the line ends there, or a separator and the next key follow. */
-static bool value_ends(const struct scan *s, const char *q)
-{
-    if (q >= s->end)
-        return true;
-    if (*q != s->separator)
-        return false;
-    q = skip_blanks(q + 1, s->end);
-    return q == s->end || name_length(q, s->end) > 0;
-}
-
-/*
- * The quote that closes the value, or NULL. An escaped quote counts only where nothing better
- * comes ("C:\" at the end of a value); a quote that opens another value stops the search.
- */
-static const char *close_quote(const struct scan *s, const char *value)
-{
-    const char *fallback = NULL;
-    const char *q = scan_either(value, s->end, '"', '\\');
-    while (q < s->end) {
-        bool escaped = *q == '\\';
-        q += escaped;
-        if (q < s->end && *q == '"' && value_ends(s, q + 1)) {
-            if (!escaped)
-                return q;
-            fallback = fallback == NULL ? q : fallback;
-        } else if (!escaped && q > value && q[-1] == '=') {
-            return fallback;
-        }
-        q = scan_either(q + 1, s->end, '"', '\\');
-    }
-    return fallback;
-}
-
-/* Where a bare value with separators in it ends, searched from `from`. */
-static const char *close_bare(const struct scan *s, const char *from)
-{
-    const char *q = scan_byte(from, s->end, s->separator);
-    while (q < s->end && !value_ends(s, q))
-        q = scan_byte(q + 1, s->end, s->separator);
-    return q;
-}
-
-/* Where the value of `key` closes, or NULL for a quote that is never closed. */
-static inline const char *close_value(const struct scan *s, const struct key *key,
-                                      const char *value)
-{
-    if (!key->quoted)
-        return scan_byte(value, s->end, s->separator);
-    const char *q = scan_either(value, s->end, '"', '\\');
-    if (q < s->end && *q == '"' && (q + 1 == s->end || q[1] == s->separator))
-        return q;
-    return close_quote(s, value);
-}
-
-static uint32_t offset_of(const struct scan *s, const char *p)
-{
-    return (uint32_t)(p - s->line);
-}
-
-static uint8_t kind_of(const struct key *key)
-{
-    return key->quoted ? SLOT_C_ESCAPED : SLOT_PLAIN;
-}
-
-/* Append [from, to) under `field`; as the value of its own key where that is FIELD_UNNAMED. */
-static bool add_value(struct scan *s, const struct pair *pair, const char *from, const char *to,
-                      uint16_t field)
-{
-    struct slot value = {.offset = offset_of(s, from),
-                         .length = (uint32_t)(to - from),
-                         .field = field,
-                         .kind = kind_of(pair->key)};
-    if (field != FIELD_UNNAMED)
-        return slots_add(s->out, value.offset, value.length, field, value.kind);
-    struct slot name = {.offset = offset_of(s, pair->name),
-                        .length = pair->key->length - 1U - pair->key->quoted};
-    return slots_add_unnamed(s->out, &name, &value);
+    return (uint32_t)(at - p->line.data);
 }
 
 /* "EXAMPLE\taro", "taro,cn=taro,ou=...": the account, then the distinguished name as cn=. */
-static bool add_account(struct scan *s, const struct pair *pair)
+static bool add_account(struct pairs *p, const struct pair *pair)
 {
-    struct slice value = slice_of(pair->value, (size_t)(pair->close - pair->value));
+    const uint8_t kind = pair->key->kind;
+    struct slice value = pair_value(pair);
     const char *tail = value.len > 4 ? memmem(value.data, value.len, ",cn=", 4) : NULL;
     const char *account_end = tail == NULL || tail == pair->value ? pair->close : tail;
-    if (!account_slots(s->out, slice_of(s->line, (size_t)(s->end - s->line)),
-                       offset_of(s, pair->value), (uint32_t)(account_end - pair->value),
-                       kind_of(pair->key)))
+    if (!account_slots(p->out, p->line, offset_of(p, pair->value),
+                       (uint32_t)(account_end - pair->value), kind))
         return false;
     if (account_end == pair->close)
         return true;
-    struct slot name = {.offset = offset_of(s, tail + 1), .length = 2};
-    struct slot rest = {.offset = offset_of(s, tail + 4),
+    struct slot name = {.offset = offset_of(p, tail + 1), .length = 2};
+    struct slot rest = {.offset = offset_of(p, tail + 4),
                         .length = (uint32_t)(pair->close - tail - 4),
-                        .kind = kind_of(pair->key)};
-    return slots_add_unnamed(s->out, &name, &rest);
+                        .kind = kind};
+    return slots_add_unnamed(p->out, &name, &rest);
 }
 
 /* GUI(192.0.2.7), or the address alone, is the administrator's where the line has no srcip. */
-static bool add_interface(struct scan *s, const struct pair *pair)
+static bool add_interface(struct pairs *p, const struct pair *pair)
 {
-    assert(s->line != NULL && pair->value != NULL && pair->close >= pair->value);
+    assert(pair->value != NULL && pair->close >= pair->value);
     const char *open = scan_byte(pair->value, pair->close, '(');
     bool last = pair->close > pair->value && pair->close[-1] == ')';
     bool parens = open != pair->close && last;
     const char *from = parens ? open + 1 : pair->value;
     const char *to = parens ? pair->close - 1 : pair->close;
     bool address = url_host_is_address(slice_of(from, (size_t)(to - from)));
-    if (s->interface_seen || !address ||
-        memmem(s->line, (size_t)(s->end - s->line), "srcip=", 6) != NULL) {
-        s->interface_seen |= parens;
-        return add_value(s, pair, pair->value, pair->close, FIELD_UNNAMED);
+    if ((p->marks & MARK_INTERFACE) != 0 || !address ||
+        memmem(p->line.data, p->line.len, "srcip=", 6) != NULL) {
+        p->marks |= parens ? MARK_INTERFACE : 0;
+        return pairs_add(p, pair, pair->value, pair->close, FIELD_UNNAMED);
     }
-    s->interface_seen = true;
-    if (parens && !add_value(s, pair, pair->value, open, FIELD_UNNAMED))
+    p->marks |= MARK_INTERFACE;
+    if (parens && !pairs_add(p, pair, pair->value, open, FIELD_UNNAMED))
         return false;
-    return add_value(s, pair, from, to, FIELD_SOURCE_IP);
+    return pairs_add(p, pair, from, to, FIELD_SOURCE_IP);
 }
 
 static bool is_http_method(struct slice word)
@@ -283,117 +95,46 @@ static bool is_http_method(struct slice word)
     return false;
 }
 
-/* Append a value that its key does not mark as it stands. */
-static bool add_special(struct scan *s, const struct pair *pair)
+/* Append a value in FortiGate's own way. */
+static bool add_own(struct pairs *p, const struct pair *pair)
 {
     assert(pair->value != NULL && pair->close >= pair->value);
-    const struct key *key = pair->key;
-    struct slice value = slice_of(pair->value, (size_t)(pair->close - pair->value));
-    bool absent = slice_equal(value, SLICE("N/A"));
-    switch ((enum treatment)key->special) {
-    case TREATMENT_URL:
-        return absent || url_slots(s->out, slice_of(s->line, (size_t)(s->end - s->line)),
-                                   offset_of(s, pair->value), (uint32_t)value.len, kind_of(key));
+    const struct slice value = pair_value(pair);
+    const char *from = pair->value;
+    const char *to = pair->close;
+    switch ((enum treatment)pair->key->special) {
     case TREATMENT_ACCOUNT:
-        return absent || add_account(s, pair);
-    case TREATMENT_BRACKETS:
-        if (value.len > 2 && pair->value[0] == '[' && pair->close[-1] == ']')
-            return add_value(s, pair, pair->value + 1, pair->close - 1, key->field);
-        return add_value(s, pair, pair->value, pair->close, key->field);
+        return pairs_absent(p, pair) || add_account(p, pair);
+    case TREATMENT_BRACKETS: {
+        bool inside = value.len > 2 && from[0] == '[' && to[-1] == ']';
+        return pairs_add(p, pair, from + inside, to - inside, pair->key->field);
+    }
     case TREATMENT_METHOD:
-        return add_value(s, pair, pair->value, pair->close,
+        return pairs_add(p, pair, from, to,
                          is_http_method(value) ? FIELD_HTTP_METHOD : FIELD_UNNAMED);
     case TREATMENT_INTERFACE:
-        return add_interface(s, pair);
-    case TREATMENT_ABSENT:
+        return add_interface(p, pair);
     case TREATMENT_NONE:
+    case TREATMENT_ABSENT:
+    case TREATMENT_URL:
         break;
     }
-    return absent || add_value(s, pair, pair->value, pair->close, key->field);
+    return pairs_add(p, pair, from, to, pair->key->field);
 }
 
-/* Append one pair; false when the slots are full. */
-static inline bool add_pair(struct scan *s, const struct pair *pair)
-{
-    const struct key *key = pair->key;
-    struct slots *out = s->out;
-    if (key->special != TREATMENT_NONE)
-        return add_special(s, pair);
-    if (out->count + 2 > SLOTS_MAX)
-        return false;
-    /* Written always and overwritten by the value of a named key: no branch to mispredict. */
-    struct slot *at = &out->items[out->count];
-    *at = (struct slot){.offset = offset_of(s, pair->name),
-                        .length = key->length - 1U - key->quoted,
-                        .field = FIELD_UNNAMED,
-                        .kind = SLOT_KEY};
-    at += key->unnamed;
-    *at = (struct slot){.offset = offset_of(s, pair->value),
-                        .length = (uint32_t)(pair->close - pair->value),
-                        .field = key->field,
-                        .kind = kind_of(key)};
-    out->count += 1U + key->unnamed;
-    return true;
-}
-
-/*
- * The text at p is no key: then the value before it was closed too early. Close it anew, with its
- * slots from `mark` on; numbers and addresses have no blanks and stay. Returns where the next key
- * begins, or NULL when the line is unreadable from p on.
- */
-static const char *reopen(struct scan *s, struct pair *pair, uint32_t mark, const char *p)
-{
-    const struct field_info *field = field_info(pair->key->field);
-    const char *close = NULL;
-    if (pair->key->quoted) {
-        close = close_quote(s, pair->value);
-    } else if (field == NULL || field->type == FIELD_TYPE_TEXT) {
-        close = close_bare(s, p);
-    }
-    if (close == NULL || close < p)
-        return NULL;
-    pair->close = close;
-    s->out->count = mark;
-    return add_pair(s, pair) ? close + pair->key->quoted + 1 : NULL;
-}
-
-static enum parse_result scan_pairs(struct scan *s, const char *p)
-{
-    const struct key *previous = s->order == NULL ? &s->scratch : &s->order->keys[0];
-    struct pair pair = {.key = previous};
-    uint32_t mark = s->out->count;
-    while (p < s->end) {
-        const struct key *key = key_order_guess(s->order, previous, p, s->end);
-        if (key == NULL) {
-            p = skip_blanks(p, s->end);
-            if (p == s->end)
-                break;
-            key = key_lookup(s, previous, p);
-        }
-        if (key == NULL) {
-            p = pair.value == NULL ? NULL : reopen(s, &pair, mark, p);
-            if (p == NULL)
-                return PARSE_PARTIAL;
-            continue;
-        }
-        pair = (struct pair){.key = key, .name = p, .value = p + key->length};
-        pair.close = close_value(s, key, pair.value);
-        bool cut = pair.close == NULL;
-        if (cut)
-            pair.close = s->end;
-        mark = s->out->count;
-        if (!add_pair(s, &pair) || cut)
-            return PARSE_PARTIAL;
-        p = pair.close + key->quoted + 1;
-        previous = key;
-    }
-    return PARSE_OK;
-}
+static const struct pairs_style STYLE = {
+    .keys = KEYS,
+    .key_count = sizeof(KEYS) / sizeof(KEYS[0]),
+    .assign = {.data = "=", .len = 1},
+    .quoted_kind = SLOT_C_ESCAPED,
+    .absent = {.data = "N/A", .len = 3},
+    .own = add_own,
+};
 
 /* The byte between two pairs, told by what follows the first value. */
 static char separator_of(const char *p, const char *end)
 {
-    const char *value = p + name_length(p, end) + 1;
+    const char *value = p + pairs_name_length(&STYLE, p, end) + 1;
     const char *close;
     if (value < end && *value == '"') {
         close = scan_byte(value + 1, end, '"');
@@ -401,22 +142,64 @@ static char separator_of(const char *p, const char *end)
     } else {
         close = scan_either(value, end, ' ', ',');
     }
-    return close < end && *close == ',' && name_length(close + 1, end) > 0 ? ',' : ' ';
+    return close < end && *close == ',' && pairs_name_length(&STYLE, close + 1, end) > 0 ? ','
+                                                                                         : ' ';
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
+static enum parse_result parse_quoted(struct parser_state *state, struct slice line, uint32_t from,
+                                      struct slots *out, bool doubled)
+{
+    const char *end = line.data + line.len;
+    const char *at = skip_blanks(line.data + from, end);
+    if (at >= end || pairs_name_length(&STYLE, at, end) == 0)
+        return PARSE_MISMATCH;
+    struct pairs p = {.style = &STYLE,
+                      .order = pairs_order(state),
+                      .out = out,
+                      .line = line,
+                      .end = end,
+                      .separator = ' ',
+                      .doubled = doubled};
+    if (!doubled)
+        p.separator = separator_of(at, end);
+    return pairs_read(&p, at);
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
-    const char *end = line.data + line.len;
-    const char *p = skip_blanks(line.data + from, end);
-    if (p >= end || name_length(p, end) == 0)
-        return PARSE_MISMATCH;
-    struct scan scan = {.order = state == NULL ? NULL : &state->order,
-                        .out = out,
-                        .line = line.data,
-                        .end = end,
-                        .separator = separator_of(p, end)};
-    return scan_pairs(&scan, p);
+    return parse_quoted(state, line, from, out, false);
+}
+
+/* FortiProxy's lines come with their quotes written twice, too: name=""fw"". */
+static bool is_doubled(struct slice head)
+{
+    static const struct slice QUOTES = {.data = "=\"\"", .len = 3};
+    const char *at = head.data;
+    const char *end = head.data + head.len;
+    while (end - at > (ptrdiff_t)QUOTES.len) {
+        at = memmem(at, (size_t)(end - at), QUOTES.data, QUOTES.len);
+        if (at == NULL)
+            return false;
+        at += QUOTES.len;
+        if (at < end && *at != ' ' && *at != ',')
+            return true;
+    }
+    return false;
+}
+
+static enum parse_result parse_proxy(struct parser_state *state, struct slice line, uint32_t from,
+                                     struct slots *out)
+{
+    return parse_quoted(state, line, from, out,
+                        is_doubled(word_head(slice_from_offset(line, from))));
 }
 
 /* Which of the keys that nearly every line has begins behind `from`. Returns a bit, or 0. */
@@ -438,13 +221,21 @@ static uint32_t probe_mark(struct slice message, size_t equals)
     return 0;
 }
 
-static bool probe(struct slice message)
+/* Serial numbers of FortiProxy, its own subtype, and quotes that stand twice. */
+static bool is_proxy(struct slice head)
+{
+    return word_find(head, SLICE("devid=\"FPX")) || word_find(head, SLICE("devid=FPX")) ||
+           word_find(head, SLICE("devid=\"\"FPX")) ||
+           word_find(head, SLICE(" subtype=\"http-transaction\"")) || is_doubled(head);
+}
+
+static bool is_ours(struct slice message)
 {
     if (message.len > PROBE_MAX_BYTES)
         message.len = PROBE_MAX_BYTES;
     const char *end = message.data + message.len;
     const char *p = skip_blanks(message.data, end);
-    if (name_length(p, end) == 0)
+    if (pairs_name_length(&STYLE, p, end) == 0)
         return false;
     uint32_t marks = 0;
     for (size_t i = 0; i < message.len; i++) {
@@ -454,30 +245,29 @@ static bool probe(struct slice message)
     return __builtin_popcount(marks) >= PROBE_MARKS_MIN;
 }
 
+static bool probe(struct slice message)
+{
+    return is_ours(message) && !is_proxy(word_head(message));
+}
+
+static bool probe_proxy(struct slice message)
+{
+    return is_ours(message) && is_proxy(word_head(message));
+}
+
 static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
 {
-    if (index >= sizeof(MEANINGS) / sizeof(MEANINGS[0]))
-        return NULL;
-    const struct key_meaning *m = &MEANINGS[index];
-    *unnamed = m->field == FIELD_UNNAMED;
-    *field = *unnamed ? (uint16_t)FIELD_NONE : m->field;
-    if (m->treatment == TREATMENT_METHOD)
+    const char *name = pairs_key_at(&STYLE, index, field, unnamed);
+    if (name != NULL && KEYS[index].treatment == TREATMENT_METHOD)
         *field = FIELD_HTTP_METHOD;
-    if (m->treatment == TREATMENT_INTERFACE)
+    if (name != NULL && KEYS[index].treatment == TREATMENT_INTERFACE)
         *field = FIELD_SOURCE_IP;
-    return m->name.data;
+    return name;
 }
 
 static struct parser_state *state_new(void)
 {
-    for (size_t i = 1; i < sizeof(MEANINGS) / sizeof(MEANINGS[0]); i++)
-        assert(slice_compare(MEANINGS[i - 1].name, MEANINGS[i].name) < 0);
-    return calloc(1, sizeof(struct parser_state));
-}
-
-static void state_free(struct parser_state *state)
-{
-    free(state);
+    return pairs_state_new(&STYLE);
 }
 
 static bool begins_with(struct slice text, struct slice word)
@@ -534,7 +324,19 @@ const struct parser parser_fortigate = {
     .probe = probe,
     .parse = parse,
     .state_new = state_new,
-    .state_free = state_free,
+    .state_free = pairs_state_free,
+    .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
+    .key_at = key_at,
+};
+
+const struct parser parser_fortiproxy = {
+    .name = "fortiproxy",
+    .format = FORMAT_FORTIPROXY,
+    .probe = probe_proxy,
+    .parse = parse_proxy,
+    .state_new = state_new,
+    .state_free = pairs_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
     .key_at = key_at,

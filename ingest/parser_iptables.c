@@ -151,7 +151,7 @@ static const char *find_start(const char *from, const char *end)
 static bool separates(char c)
 {
     return c == ' ' || c == ':' || c == '-' || c == ',' || c == '|' || c == '>' || c == '[' ||
-           c == ']' || c == '(' || c == ')';
+           c == ']' || c == '(' || c == ')' || c == '_' || c == '#';
 }
 
 /* Append [from, to) without what only separates words, as the rule's name; nothing for nothing. */
@@ -184,6 +184,16 @@ static bool scan_uptime(struct scan *s, const char *start)
     return add(s, digits, p, FIELD_COLUMN(COLUMN_UPTIME));
 }
 
+/* VyOS and EdgeOS: "[WAN_LOCAL-default-D]" ends in what was done: A, D or R; else empty. */
+static struct slice code_of(const char *from, const char *start)
+{
+    while (start > from && start[-1] == ' ')
+        start--;
+    bool code = start - from >= 4 && start[-1] == ']' && start[-3] == '-' &&
+                (start[-2] == 'A' || start[-2] == 'D' || start[-2] == 'R');
+    return code ? slice_of(start - 2, 1) : SLICE("");
+}
+
 /* The administrator's words: [at, start). */
 static bool scan_prefix(struct scan *s, const char *start)
 {
@@ -196,6 +206,8 @@ static bool scan_prefix(struct scan *s, const char *start)
             verb = slice_of(p, (size_t)(end - p));
         p = end > p ? end : p + 1;
     }
+    if (verb.len == 0)
+        verb = code_of(s->at, start);
     if (verb.len == 0)
         return add_rule(s, s->at, start);
     const char *behind = verb.data + verb.len;
@@ -322,8 +334,13 @@ static bool probe(struct slice message)
 
 static uint8_t verdict(struct slice action, struct slice beside)
 {
+    static const char CODES[] = "ADR";
+    static const uint8_t MEANINGS[] = {VERDICT_ALLOW, VERDICT_DROP, VERDICT_DENY};
     int verb = find_verb(action);
     (void)beside;
+    const char *code = action.len == 1 ? memchr(CODES, action.data[0], sizeof(CODES) - 1) : NULL;
+    if (code != NULL)
+        return MEANINGS[code - CODES];
     return verb < 0 ? VERDICT_UNKNOWN : VERBS[verb].verdict;
 }
 

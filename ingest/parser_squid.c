@@ -310,7 +310,10 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     return is_epoch(&first) ? scan_native(&s, &first) : scan_httpd(&s, &first);
 }
 
-/* Native: epoch, elapsed, client, CODE/. Httpd style: three tokens, then [time] "METHOD. */
+/*
+ * Native: epoch, elapsed, client, CODE/, without the verdicts in angle brackets of Cisco's appliance.
+ * Httpd style: three tokens, then [time] "METHOD and a URL that is no path, as a web server has it.
+ */
 static bool probe(struct slice message)
 {
     if (message.len > PROBE_MAX_BYTES)
@@ -324,11 +327,17 @@ static bool probe(struct slice message)
     struct token code;
     struct token status;
     if (is_epoch(&t[0]))
-        return split_token(&t[3], '/', &code, &status) && is_code(&code);
+        return split_token(&t[3], '/', &code, &status) && is_code(&code) &&
+               memmem(message.data, message.len, " <", 2) == NULL;
     const char *close = scan_byte(t[3].from, s.end, ']');
     struct slice host = slice_of(t[0].from, (size_t)(t[0].to - t[0].from));
-    return *t[3].from == '[' && s.end - close > 3 && close[1] == ' ' && close[2] == '"' &&
-           url_host_is_address(host);
+    if (*t[3].from != '[' || s.end - close <= 3 || close[1] != ' ' || close[2] != '"')
+        return false;
+    const char *quote = scan_byte(close + 3, s.end, '"');
+    struct slice request = slice_of(close + 3, (size_t)(quote - close - 3));
+    bool proxied = memmem(request.data, request.len, "://", 3) != NULL ||
+                   slice_starts(request, SLICE("CONNECT "));
+    return url_host_is_address(host) && proxied;
 }
 
 static bool contains(struct slice text, struct slice part)

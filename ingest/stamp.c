@@ -12,6 +12,7 @@ enum stamp_limits {
     STAMP_YEAR_MAX = 2261,
     STAMP_MINUTES_PER_DAY = 24 * 60,
     STAMP_FRACTION_DIGITS = 9,
+    STAMP_EPOCH_DIGITS = 10, /* of seconds with a fraction */
     STAMP_NO_YEAR = 0,
     STAMP_NOT_DIGITS = 255,
 };
@@ -219,13 +220,15 @@ static size_t date_length(const struct cursor *c)
 {
     const char *p = c->at;
     size_t left = cursor_left(c);
+    if (left >= 9 && month_of(p + 2) != 0)
+        return 9; /* ddMonYYYY */
     if (left < 10)
         return 0;
-    if (p[4] == p[7] && (p[4] == '-' || p[4] == '/'))
+    if (p[4] == p[7] && (p[4] == '-' || p[4] == '/' || p[4] == ':'))
         return 10; /* YYYY-MM-DD */
     if (p[2] == '/' && p[5] == '/')
         return 10; /* MM/DD/YYYY */
-    if (left >= 11 && p[2] == p[6] && (p[2] == '/' || p[2] == '-'))
+    if (left >= 11 && p[2] == p[6] && (p[2] == '/' || p[2] == '-' || p[2] == ' '))
         return 11; /* dd/Mon/yyyy */
     return 0;
 }
@@ -256,6 +259,10 @@ static bool read_date(struct cursor *c, struct stamp_cache *cache, int64_t *day_
         if (len == 11) {
             year = four_digits(p + 7);
             month = month_of(p + 3);
+            day = two_digits(p);
+        } else if (len == 9) {
+            year = four_digits(p + 5);
+            month = month_of(p + 2);
             day = two_digits(p);
         } else if (p[2] == '/') {
             year = four_digits(p + 6);
@@ -354,6 +361,29 @@ static bool day_of_bsd(const struct clock_civil *date, int32_t zone_minutes, int
     return true;
 }
 
+/* "Sun " or "Sun, " before a date: which day of the week it was is no news. */
+static void skip_weekday(struct cursor *c)
+{
+    if (cursor_left(c) < 5 || digit_of(*c->at) <= 9 || month_of(c->at) != 0)
+        return;
+    size_t comma = c->at[3] == ',' ? 1 : 0;
+    if (c->at[3 + comma] == ' ')
+        c->at += 4 + comma;
+}
+
+/* The year that stands behind the time of day: Nov 21 10:00:00 2026. */
+static void read_year_behind(struct cursor *c, struct clock_civil *date)
+{
+    if (date->year != STAMP_NO_YEAR || cursor_left(c) < 5 || *c->at != ' ' ||
+        (cursor_left(c) > 5 && c->at[5] != ' '))
+        return;
+    int32_t year = four_digits(c->at + 1);
+    if (year == 0)
+        return;
+    date->year = year;
+    c->at += 5;
+}
+
 /* The offset that may follow a time of day, and nothing behind it. */
 static bool read_end(struct cursor *c, int32_t *zone_minutes)
 {
@@ -370,7 +400,10 @@ static int parse_bsd(int64_t *out, struct cursor c, int32_t zone_minutes, int64_
     struct clock_civil date = {0};
     int64_t clock_ns = 0;
     int64_t day_ns = 0;
-    if (!read_date_bsd(&c, &date) || !read_clock(&c, &clock_ns) || !read_end(&c, &zone_minutes))
+    if (!read_date_bsd(&c, &date) || !read_clock(&c, &clock_ns))
+        return ERR_FORMAT;
+    read_year_behind(&c, &date);
+    if (!read_end(&c, &zone_minutes))
         return ERR_FORMAT;
     if (!day_of_bsd(&date, zone_minutes, reference_ns, cache, &day_ns))
         return ERR_FORMAT;
@@ -383,6 +416,9 @@ int stamp_parse(int64_t *out, struct slice text, int32_t zone_minutes, int64_t r
 {
     struct cursor c = cursor_of(text);
     if (text.len < 10)
+        return ERR_FORMAT;
+    skip_weekday(&c);
+    if (cursor_left(&c) < 10)
         return ERR_FORMAT;
     if (digit_of(*c.at) > 9)
         return parse_bsd(out, c, zone_minutes, reference_ns, cache);
@@ -414,12 +450,32 @@ int stamp_parse_parts(int64_t *out, struct slice date, struct slice clock, int32
     return 0;
 }
 
+/* Ten digits, a point and a fraction of any length. */
+static int parse_epoch_fraction(int64_t *out, struct slice text)
+{
+    struct cursor c = cursor_of(text);
+    int64_t seconds = 0;
+    if (text.len < STAMP_EPOCH_DIGITS + 2 || text.data[STAMP_EPOCH_DIGITS] != '.')
+        return ERR_FORMAT;
+    for (size_t i = 0; i < STAMP_EPOCH_DIGITS; i++, c.at++) {
+        if (digit_of(*c.at) > 9)
+            return ERR_FORMAT;
+        seconds = seconds * 10 + digit_of(*c.at);
+    }
+    int64_t fraction_ns = read_fraction(&c);
+    if (c.at != c.end || __builtin_mul_overflow(seconds, CLOCK_NS_PER_SECOND, &seconds) ||
+        __builtin_add_overflow(seconds, fraction_ns, &seconds))
+        return ERR_FORMAT;
+    *out = seconds;
+    return 0;
+}
+
 int stamp_parse_epoch(int64_t *out, struct slice text)
 {
     int64_t value = 0;
     enum epoch_form form = EPOCH_DIGITS;
     if (value_epoch(text, &value, &form) == VALUE_INVALID)
-        return ERR_FORMAT;
+        return parse_epoch_fraction(out, text);
     /* Ten and sixteen digits, and s.mmm, reach past what 64 bits of nanoseconds hold. */
     int64_t scale = 1;
     if (form == EPOCH_MILLIS_POINT || text.len == 13) {

@@ -3,8 +3,12 @@
  *
  *   2026-11-21T10:00:00.123+09:00   2026-11-21 10:00:00     2026/11/21 10:00:00
  *   21/Nov/2026:10:00:00 +0900      21/Nov/2026 10:00:00    11/21/2026 10:00:00
- *   Nov 21 10:00:00                 Nov 21 2026 10:00:00 UTC
+ *   21 Nov 2026 10:00:00 GMT        Sat, 21 Nov 2026 10:00:00 GMT
+ *   Nov 21 10:00:00                 Nov 21 2026 10:00:00 UTC           Sat Nov 21 10:00:00 2026
+ *   21Nov2026 10:00:00              2026:11:21-10:00:00
  *   1795222800  1795222800123  1795222800123456  1795222800123456789  1795222800.123
+ *
+ * A day of the week in front is passed over, right or wrong.
  *
  * A fraction of any length may follow the seconds (digits past the ninth are dropped) and an offset
  * may follow the time: Z, +09:00, +0900, +09, UTC, GMT, JST. Parts of the time of day may have one
@@ -43,7 +47,7 @@ int stamp_parse(int64_t *out, struct slice text, int32_t zone_minutes, int64_t r
 int stamp_parse_parts(int64_t *out, struct slice date, struct slice clock, int32_t zone_minutes,
                       struct stamp_cache *cache);
 
-/* Read 10, 13, 16 or 19 digits (seconds to nanoseconds since 1970) or s.mmm. */
+/* Read 10, 13, 16 or 19 digits (seconds to nanoseconds since 1970), or 10 and a fraction. */
 int stamp_parse_epoch(int64_t *out, struct slice text);
 
 /* Read an offset as in a stamp, into minutes east of UTC. */

@@ -131,6 +131,9 @@ static bool add_token(struct reader *r, const struct token *token, uint8_t form,
         return add_request(r, token);
     case TEMPLATE_ACCOUNT:
         return account_slots(r->out, r->line, token->from, length, SLOT_FORM);
+    case TEMPLATE_QUERY:
+        return add(r, token->from + (length > 0 && r->line.data[token->from] == '?'), token->to,
+                   field, SLOT_PLAIN);
     case TEMPLATE_SKIP:
         return true;
     case TEMPLATE_TEXT:

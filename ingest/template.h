@@ -52,6 +52,7 @@ enum template_form {
     TEMPLATE_ACCOUNT, /* DOMAIN\user, encoded */
     TEMPLATE_STAMP,   /* date:time offset: two tokens, or one in brackets */
     TEMPLATE_BSD,     /* Mon dd HH:MM:SS: three tokens */
+    TEMPLATE_QUERY,   /* of a URL, with its question mark or without */
     TEMPLATE_SKIP,    /* no slot */
     TEMPLATE_FORM_COUNT
 };

@@ -39,6 +39,26 @@ static bool add_part(const struct url_scan *u, uint32_t from, uint32_t to, enum 
     return to <= from || slots_add(u->out, from, to - from, (uint16_t)field, u->kind);
 }
 
+/* Bytes of a slash at `at`: 1, 2 where JSON escapes it, 0 where there is none. */
+static uint32_t slash_length(const struct url_scan *u, uint32_t at)
+{
+    if (at < u->end && u->text[at] == '/')
+        return 1;
+    bool escaped = u->kind == SLOT_JSON_STRING && u->end - at > 1 && at < u->end &&
+                   u->text[at] == '\\' && u->text[at + 1] == '/';
+    return escaped ? 2 : 0;
+}
+
+/* Bytes of "://" at `at`, or 0. */
+static uint32_t mark_length(const struct url_scan *u, uint32_t at)
+{
+    if (at >= u->end || u->text[at] != ':')
+        return 0;
+    uint32_t first = slash_length(u, at + 1);
+    uint32_t second = first == 0 ? 0 : slash_length(u, at + 1 + first);
+    return second == 0 ? 0 : 1 + first + second;
+}
+
 /* The length of a scheme before "://" at `from`, or 0. */
 static uint32_t scheme_length(const struct url_scan *u, uint32_t from)
 {
@@ -49,9 +69,7 @@ static uint32_t scheme_length(const struct url_scan *u, uint32_t from)
     while (at < limit && (is_alpha(u->text[at]) || is_digit(u->text[at]) || u->text[at] == '+' ||
                           u->text[at] == '-' || u->text[at] == '.' || u->text[at] == '_'))
         at++;
-    if (u->end - at < 3 || memcmp(u->text + at, "://", 3) != 0)
-        return 0;
-    return at - from;
+    return mark_length(u, at) == 0 ? 0 : at - from;
 }
 
 static bool add_host(const struct url_scan *u, uint32_t from, uint32_t to)
@@ -116,7 +134,7 @@ static bool is_host_port(const struct url_scan *u, uint32_t from)
 static uint32_t authority_end(const struct url_scan *u, uint32_t from)
 {
     uint32_t at = from;
-    while (at < u->end && u->text[at] != '/' && u->text[at] != '?' && u->text[at] != '#')
+    while (at < u->end && slash_length(u, at) == 0 && u->text[at] != '?' && u->text[at] != '#')
         at++;
     return at;
 }
@@ -124,11 +142,11 @@ static uint32_t authority_end(const struct url_scan *u, uint32_t from)
 bool url_slots(struct slots *out, struct slice line, uint32_t offset, uint32_t length, uint8_t kind)
 {
     struct url_scan u = {.out = out, .text = line.data, .end = offset + length, .kind = kind};
-    if (length > 0 && line.data[offset] == '/')
+    if (length > 0 && slash_length(&u, offset) > 0)
         return add_path(&u, offset);
     uint32_t scheme = scheme_length(&u, offset);
     if (scheme > 0) {
-        uint32_t authority = offset + scheme + 3;
+        uint32_t authority = offset + scheme + mark_length(&u, offset + scheme);
         uint32_t path = authority_end(&u, authority);
         return add_part(&u, offset, offset + scheme, FIELD_URL_SCHEME) &&
                add_authority(&u, authority, path) && add_path(&u, path);
@@ -150,6 +168,9 @@ bool account_slots(struct slots *out, struct slice line, uint32_t offset, uint32
     uint32_t name = bar + 1;
     if (name < end && line.data[name] == '\\')
         name++;
+    /* No domain before it; where a backslash begins an escape it may be one. */
+    if (bar == offset && name < end && (kind == SLOT_PLAIN || kind == SLOT_CEF))
+        return slots_add(out, name, end - name, FIELD_USER_NAME, kind);
     if (bar == offset || name >= end)
         return slots_add(out, offset, length, FIELD_USER_NAME, kind);
     return slots_add(out, offset, bar - offset, FIELD_USER_DOMAIN, kind) &&

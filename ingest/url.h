@@ -29,7 +29,7 @@ bool url_slots(struct slots *out, struct slice line, uint32_t offset, uint32_t l
 
 /*
  * Append the account at line[offset, offset + length): USER_NAME, or USER_DOMAIN and USER_NAME
- * where a backslash (written once or twice) stands between both. A domain is ASCII: in CP932 the
+ * where a backslash (written once or twice) stands between both, or before the user. A domain is ASCII: in CP932 the
  * second byte of a character may look like a backslash.
  */
 bool account_slots(struct slots *out, struct slice line, uint32_t offset, uint32_t length,

@@ -48,7 +48,7 @@ static int32_t device_zone(struct when_cache *cache, struct slice text)
     uint64_t key = 0;
     int32_t minutes = 0;
     if (text.len == 0)
-        return cache->zone_minutes;
+        return cache->device_utc ? 0 : cache->zone_minutes;
     if (text.len <= ZONE_CACHED_BYTES_MAX)
         memcpy(&key, text.data, text.len);
     if (key != 0 && key == cache->zone_text)
@@ -77,8 +77,8 @@ static bool device_time(int64_t *out, struct when_cache *cache, const struct par
                           dates) == 0)
         return true;
     return parts->of[FIELD_TIME_GENERATED].len > 0 &&
-           stamp_parse(out, parts->of[FIELD_TIME_GENERATED], cache->zone_minutes, reference_ns,
-                       dates) == 0;
+           stamp_parse(out, parts->of[FIELD_TIME_GENERATED],
+                       cache->device_utc ? 0 : cache->zone_minutes, reference_ns, dates) == 0;
 }
 
 int64_t when_row(struct when_cache *cache, struct slice line, const struct slots *slots,

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -29,6 +30,7 @@ enum when_limits {
 /* What one source's rows have in common. */
 struct when_cache {
     int32_t zone_minutes; /* of the source, east of UTC */
+    bool device_utc;      /* the format's own times are UTC where the line has no offset */
     int32_t text_minutes; /* what zone_text means */
     uint64_t zone_text;   /* the last TIME_ZONE, up to 8 bytes; 0 = none */
     struct stamp_cache device;

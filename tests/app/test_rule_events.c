@@ -163,17 +163,17 @@ static void refuses_with_a_line(void **state)
     check_refused("{\"a\": 1} x\n", ":1:");
     check_refused("{\"a\": \"\xff\"}\n", ":1:");
     check_refused("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}\n",
-                  ":1:1: an event of more than 256 values or 8 levels");
+                  ":1:1: an event of more than 1024 values or 8 levels");
     struct buf text = {0};
     for (int i = 0; i < 100000; i++)
         buf_byte(&text, '[');
     check_refused(buf_string(&text), ":1:");
     buf_reset(&text);
     buf_text(&text, "{\"a\": [1");
-    for (int i = 1; i < 257; i++)
+    for (int i = 1; i < 1025; i++)
         buf_text(&text, ",1");
     buf_text(&text, "]}");
-    check_refused(buf_string(&text), "more than 256 values");
+    check_refused(buf_string(&text), "more than 1024 values");
     buf_reset(&text);
     buf_text(&text, "{\"");
     for (int i = 0; i < 300; i++)

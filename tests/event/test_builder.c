@@ -82,9 +82,9 @@ static const struct slot MISUSED[][3] = {
     {{.offset = 0, .length = 1, .field = FIELD_LOCAL_FIRST}},
     {{.offset = 0, .length = 1, .field = FIELD_COLUMN_FIRST - 1}},
     {{.offset = 0, .length = 1, .field = FIELD_UNNAMED}},
-    {{.offset = 0, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY}},
+    {{.offset = 0, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY, .depth = 1}},
     {{.offset = 0, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY},
-     {.offset = 2, .length = 1, .field = FIELD_EVENT_ACTION}},
+     {.offset = 2, .length = 1, .field = FIELD_UNNAMED, .depth = 1}},
     {{.offset = 0, .length = 3, .field = FIELD_UNNAMED, .kind = SLOT_KEY},
      {.offset = 2, .length = 1, .field = FIELD_UNNAMED}},
 };
@@ -406,6 +406,50 @@ static void test_refused_names(void **state)
     batch_free(b);
 }
 
+/* Keys in keys: a value's name is that of all keys around it, also for the second one of a list. */
+static void test_nested_names(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    static const struct slot ITEMS[] = {
+        {.offset = 0, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY},
+        {.offset = 2, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY, .depth = 1},
+        {.offset = 4, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY, .depth = 2},
+        {.offset = 6, .length = 1, .field = FIELD_UNNAMED, .depth = 2},
+        {.offset = 8, .length = 1, .field = FIELD_UNNAMED, .depth = 1},
+        {.offset = 10, .length = 1, .field = FIELD_USER_NAME},
+        {.offset = 12, .length = 1, .field = FIELD_UNNAMED, .depth = 1},
+        {.offset = 14, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY},
+        {.offset = 16, .length = 1, .field = FIELD_UNNAMED},
+        {.offset = 18, .length = 1, .field = FIELD_UNNAMED, .kind = SLOT_KEY, .depth = 1},
+    };
+    static const char *const NAMES[] = {"a.b.c", "a.b", "d"};
+    struct slots slots = {.count = COUNT(ITEMS)};
+    memcpy(slots.items, ITEMS, sizeof(ITEMS));
+    assert_int_equal(append_row(b, SLICE("a b c 1 2 u 3 d 4 e \n"), &slots, 0), 0);
+    assert_int_equal(b->reason[0], REASON_NONE);
+    assert_int_equal(b->name_count, COUNT(NAMES));
+    for (uint32_t i = 0; i < COUNT(NAMES); i++)
+        assert_true(slice_equal(batch_span(b, b->names[i]), slice_from(NAMES[i])));
+    assert_value(b, find_column(b, FIELD_LOCAL_FIRST, 0), 0, "1");
+    assert_value(b, find_column(b, FIELD_LOCAL_FIRST + 1, 0), 0, "2");
+    assert_value(b, find_column(b, FIELD_LOCAL_FIRST + 1, 1), 0, "3");
+    assert_value(b, find_column(b, FIELD_LOCAL_FIRST + 2, 0), 0, "4");
+    assert_composed(b, 0, SLICE("a b c 1 2 u 3 d 4 e \n"));
+    /* Names longer than a batch takes: the line is kept as it is. */
+    static char wide[BATCH_NAME_BYTES_MAX + 32];
+    memset(wide, 'k', sizeof(wide));
+    struct slots two = {.count = 3};
+    two.items[0] = (struct slot){.length = 200, .field = FIELD_UNNAMED, .kind = SLOT_KEY};
+    two.items[1] = (struct slot){
+        .offset = 200, .length = 60, .field = FIELD_UNNAMED, .kind = SLOT_KEY, .depth = 1};
+    two.items[2] = (struct slot){.offset = 262, .length = 1, .field = FIELD_UNNAMED, .depth = 1};
+    batch_reset(b);
+    assert_int_equal(append_row(b, slice_of(wide, sizeof(wide)), &two, 0), 0);
+    assert_int_equal(b->reason[0], REASON_TOO_MANY_VALUES);
+    batch_free(b);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -599,9 +643,10 @@ int main(void)
         cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_text_switch),
         cmocka_unit_test(test_widening),        cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_shapes_full),     cmocka_unit_test(test_refused_names),
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_places),
-        cmocka_unit_test(test_extras),          cmocka_unit_test(test_derived),
-        cmocka_unit_test(test_random_lines),    cmocka_unit_test(test_longest_line),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_nested_names),
+        cmocka_unit_test(test_places),          cmocka_unit_test(test_extras),
+        cmocka_unit_test(test_derived),         cmocka_unit_test(test_random_lines),
+        cmocka_unit_test(test_longest_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

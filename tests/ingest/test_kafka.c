@@ -255,6 +255,29 @@ static void test_a_message_comes_whole(void **state)
     kafka_release(w->kafka, 0);
 }
 
+static void no_stamp(void *self, const struct kafka_partition_stats *p)
+{
+    int *count = self;
+    assert_int_equal(p->stamped_ns, CLOCK_NONE);
+    ++*count;
+}
+
+/* The sender's CreateTime is nobody's stamp. */
+static void test_create_time_is_no_stamp(void **state)
+{
+    struct world *w = *state;
+    int count = 0;
+    assert_int_equal(kafka_mock_topic(w->mock, TOPIC_A, 1), 0);
+    const struct kafka_send_record record = {.topic = TOPIC_A, .value = SLICE("line\n")};
+    assert_int_equal(kafka_send(w->sender, &record, -1), 0);
+    assert_int_equal(kafka_sender_flush(w->sender, WAIT_MS), 0);
+    open_source(w);
+    assert_int_equal(first_item(w, 0)->kind, KAFKA_MESSAGE);
+    kafka_release(w->kafka, 0);
+    kafka_each(w->kafka, no_stamp, &count);
+    assert_int_equal(count, 1);
+}
+
 static void test_null_and_empty_differ(void **state)
 {
     struct world *w = *state;
@@ -619,6 +642,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_a_message_comes_whole),
+        CASE(test_create_time_is_no_stamp),
         CASE(test_null_and_empty_differ),
         CASE(test_partitions_of_a_tenant_have_one_worker),
         CASE(test_a_topic_made_later_is_found),

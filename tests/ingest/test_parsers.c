@@ -75,9 +75,26 @@ static const char *kind_name(uint8_t kind)
     static const char *const NAMES[SLOT_KIND_COUNT] = {
         [SLOT_PLAIN] = "plain",      [SLOT_C_ESCAPED] = "c",     [SLOT_CSV_DOUBLED] = "csv",
         [SLOT_JSON_STRING] = "json", [SLOT_PERCENT] = "percent", [SLOT_FORM] = "form",
-        [SLOT_KEY] = "key",
+        [SLOT_KEY] = "key",          [SLOT_NULL] = "null",       [SLOT_CEF] = "cef",
     };
     return NAMES[kind];
+}
+
+/* The name of an unnamed value: the keys around it. */
+static void print_keys(struct buf *out, struct slice line, const struct slots *slots, uint32_t i)
+{
+    const struct slot *keys[SLOT_DEPTH_MAX] = {0};
+    uint32_t missing = slots->items[i].depth + 1U;
+    while (missing > 0) {
+        const struct slot *slot = &slots->items[--i];
+        if (slot->kind == SLOT_KEY && slot->depth + 1U == missing)
+            keys[--missing] = slot;
+    }
+    for (uint32_t depth = 0; depth < SLOT_DEPTH_MAX && keys[depth] != NULL; depth++) {
+        if (depth > 0)
+            buf_byte(out, '.');
+        print_text(out, slice_of(line.data + keys[depth]->offset, keys[depth]->length));
+    }
 }
 
 /* "source.ip|plain|192.0.2.7", "xid=|plain|7" for an unnamed key, "column 3|csv|x" by position. */
@@ -85,8 +102,7 @@ static void print_slot(struct buf *out, struct slice line, const struct slots *s
 {
     const struct slot *slot = &slots->items[i];
     if (slot->field == FIELD_UNNAMED) {
-        const struct slot *key = slot - 1;
-        print_text(out, slice_of(line.data + key->offset, key->length));
+        print_keys(out, line, slots, i);
         buf_byte(out, '=');
     } else if (slot->field >= FIELD_COLUMN_FIRST) {
         buf_printf(out, "column %d", slot->field - FIELD_COLUMN_FIRST);
@@ -401,7 +417,7 @@ static void test_accounts(void **state)
     assert_account("taro", "", "taro");
     assert_account("EXAMPLE\\taro", "EXAMPLE", "taro");
     assert_account("EXAMPLE\\\\taro", "EXAMPLE", "taro");
-    assert_account("\\taro", "", "\\taro");
+    assert_account("\\taro", "", "taro");
     assert_account("EXAMPLE\\", "", "EXAMPLE\\");
     assert_account("taro@example.jp", "", "taro@example.jp");
     assert_account("\x95\x5c\x8e\xa6", "", "\x95\x5c\x8e\xa6"); /* CP932 */

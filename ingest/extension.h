@@ -1,0 +1,52 @@
+/*
+ * ingest/extension.h - private to ingest/: the pairs of a CEF or LEEF extension become slots.
+ *
+ *   src=192.0.2.7 cs1Label=Rule Name cs1=allow out request=https://example.jp/?a\=b
+ *       source.ip                        rule.name         url.scheme url.domain url.path url.query
+ *
+ * A custom key (cs1, cn2, c6a3, flexString1, ...) means what its label says, wherever that stands in
+ * the line. A field that has a value gets no second one from another key.
+ *
+ * Layer:     ingest.
+ * Ownership: the caller's; pairs are places in the line.
+ * Threads:   one owner.
+ * Failures:  false when the slots are full.
+ */
+#pragma once
+
+#include "ingest/names.h"
+
+enum extension_limits {
+    EXTENSION_PAIRS_MAX = 512, /* of a line */
+};
+
+struct extension_pair {
+    uint32_t key;
+    uint32_t key_bytes;
+    uint32_t value;
+    uint32_t value_bytes;
+};
+
+struct extension {
+    struct names_memory *memory;
+    struct slots *out;
+    struct slice line;
+    enum vendor vendor;  /* of the device */
+    enum vendor dialect; /* VENDOR_CEF or VENDOR_LEEF */
+    uint8_t kind;        /* of the values, enum slot_kind */
+    uint32_t count;
+    struct extension_pair pairs[EXTENSION_PAIRS_MAX];
+};
+
+/* Append a pair; false when there are too many. */
+bool extension_add(struct extension *e, struct slice key, const char *from, const char *to);
+
+/*
+ * Read [from, end) as pairs of key=value with blanks between them. A value may have blanks: it ends
+ * before the last blank in front of the next key. One in quotes ends with its quote. False when there
+ * are too many.
+ */
+bool extension_read(struct extension *e, const char *from, const char *end);
+
+/* Append the slots of all pairs. */
+bool extension_slots(struct extension *e);

@@ -1,0 +1,377 @@
+#include "ingest/pairs.h"
+
+#include <stdlib.h>
+
+#include "ingest/url.h"
+
+struct parser_state {
+    struct key_order order;
+};
+
+static bool is_name_byte(char c)
+{
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+}
+
+/* Whether the assignment stands at p; padding is readable behind the line. */
+static inline bool assigns(const struct pairs_style *style, const char *p, const char *end)
+{
+    if (p >= end || *p != style->assign.data[0])
+        return false;
+    return style->assign.len == 1 || (p + 1 < end && p[1] == style->assign.data[1]);
+}
+
+size_t pairs_name_length(const struct pairs_style *style, const char *at, const char *end)
+{
+    size_t length = 0;
+    size_t limit = at < end ? (size_t)(end - at) : 0;
+    if (limit > PAIRS_NAME_MAX_BYTES)
+        limit = PAIRS_NAME_MAX_BYTES;
+    while (length < limit && (is_name_byte(at[length]) ||
+                              (style->blanks_in_names && length > 0 && at[length] == ' ')))
+        length++;
+    if (length == 0 || !assigns(style, at + length, end))
+        return 0;
+    if (!style->quoted_only)
+        return length;
+    length += assigns(style, at + length + 1, end);
+    const char *quote = at + length + style->assign.len;
+    return quote < end && *quote == '"' ? length : 0;
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
+static const struct pair_key *find_key(const struct pairs_style *style, struct slice name)
+{
+    size_t low = 0;
+    size_t high = style->key_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_compare(style->keys[middle].name, name);
+        if (order == 0)
+            return &style->keys[middle];
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+/* Fill `out` with the key at `at`: `name` bytes, the assignment, and a quote or not. */
+static void read_key(const struct pairs *p, struct key *out, const char *at, size_t name,
+                     bool quoted)
+{
+    const struct pair_key *known = find_key(p->style, slice_of(at, name));
+    *out =
+        (struct key){.length = (uint8_t)(name + p->style->assign.len + quoted), .quoted = quoted};
+    out->name_length = (uint8_t)name;
+    out->kind = quoted ? p->style->quoted_kind : (uint8_t)SLOT_PLAIN;
+    if (out->length <= KEY_TEXT_MAX)
+        memcpy(out->text, at, out->length);
+    out->field = known == NULL ? (uint16_t)FIELD_UNNAMED : known->field;
+    out->special = known == NULL ? (uint8_t)PAIR_NONE : known->treatment;
+    out->unnamed = out->field == FIELD_UNNAMED;
+}
+
+/* The key at `at` by its text, remembered as a follower of `previous`; NULL when there is none. */
+static const struct key *look_up(struct pairs *p, const struct key *previous, const char *at)
+{
+    size_t name = pairs_name_length(p->style, at, p->end);
+    if (name == 0)
+        return NULL;
+    const char *value = at + name + p->style->assign.len;
+    bool quoted = value < p->end && *value == '"';
+    size_t length = (size_t)(value - at) + quoted;
+    if (p->order == NULL || length > KEY_TEXT_MAX) {
+        read_key(p, &p->scratch, at, name, quoted);
+        return &p->scratch;
+    }
+    bool emptied = false;
+    struct key *key = key_order_find(p->order, at, length);
+    if (key == NULL) {
+        struct key fresh;
+        read_key(p, &fresh, at, name, quoted);
+        key = key_order_add(p->order, &fresh, &emptied);
+    }
+    if (!emptied && previous != &p->scratch)
+        key_order_link(p->order, &p->order->keys[previous - p->order->keys], key);
+    return key;
+}
+
+/* Whether a value may end before q: the line ends there, or a separator and the next key follow. */
+static bool value_ends(const struct pairs *p, const char *q)
+{
+    if (q >= p->end)
+        return true;
+    if (*q != p->separator)
+        return false;
+    q = skip_blanks(q + 1, p->end);
+    return q == p->end || pairs_name_length(p->style, q, p->end) > 0;
+}
+
+/* Whether the quote at q opens the value of another key: "key=" behind a separator or a blank. */
+static bool opens_value(const struct pairs *p, const char *value, const char *q)
+{
+    const struct slice assign = p->style->assign;
+    if (q - value < (ptrdiff_t)assign.len + 1 ||
+        memcmp(q - assign.len, assign.data, assign.len) != 0)
+        return false;
+    const char *name = q - assign.len;
+    const char *limit = name - value > PAIRS_NAME_MAX_BYTES ? name - PAIRS_NAME_MAX_BYTES : value;
+    const char *at = name;
+    while (at > limit && is_name_byte(at[-1]))
+        at--;
+    return at < name && at > limit && (at[-1] == p->separator || at[-1] == ' ');
+}
+
+/*
+ * The quote that closes the value, or NULL. An escaped quote counts only where nothing better
+ * comes ("C:\" at the end of a value); a quote that opens another value stops the search.
+ */
+static const char *close_quote(const struct pairs *p, const char *value)
+{
+    const char *fallback = NULL;
+    const char *q = scan_either(value, p->end, '"', '\\');
+    while (q < p->end) {
+        bool escaped = *q == '\\';
+        q += escaped;
+        if (q < p->end && *q == '"' && value_ends(p, q + 1)) {
+            if (!escaped)
+                return q;
+            fallback = fallback == NULL ? q : fallback;
+        } else if (!escaped && q < p->end && opens_value(p, value, q)) {
+            return fallback;
+        }
+        q = scan_either(q + 1, p->end, '"', '\\');
+    }
+    return fallback;
+}
+
+/* The first of the two quotes that close a value, or NULL. */
+static const char *close_doubled(const struct pairs *p, const char *value)
+{
+    const char *q = scan_byte(value, p->end, '"');
+    while (q < p->end) {
+        if (q + 1 < p->end && q[1] == '"' && value_ends(p, q + 2))
+            return q;
+        q = scan_byte(q + 1, p->end, '"');
+    }
+    return NULL;
+}
+
+/* Where a bare value with separators in it ends, searched from `from`. */
+static const char *close_bare(const struct pairs *p, const char *from)
+{
+    const char *q = scan_byte(from, p->end, p->separator);
+    while (q < p->end) {
+        const char *next = skip_blanks(q + 1, p->end);
+        if (next == p->end || pairs_name_length(p->style, next, p->end) > 0)
+            return q;
+        q = scan_byte(next, p->end, p->separator);
+    }
+    return p->end;
+}
+
+/* Where the value of `key` closes, or NULL for a quote that is never closed. */
+static inline const char *close_value(const struct pairs *p, const struct key *key,
+                                      const char *value)
+{
+    if (!key->quoted)
+        return scan_byte(value, p->end, p->separator);
+    const char *q = scan_either(value, p->end, '"', '\\');
+    if (q < p->end && *q == '"' && (q + 1 == p->end || q[1] == p->separator))
+        return q;
+    return close_quote(p, value);
+}
+
+static uint32_t offset_of(const struct pairs *p, const char *at)
+{
+    return (uint32_t)(at - p->line.data);
+}
+
+struct slice pair_value(const struct pair *pair)
+{
+    return slice_of(pair->value, (size_t)(pair->close - pair->value));
+}
+
+bool pairs_absent(const struct pairs *p, const struct pair *pair)
+{
+    return p->style->absent.len > 0 && slice_equal(pair_value(pair), p->style->absent);
+}
+
+bool pairs_add(struct pairs *p, const struct pair *pair, const char *from, const char *to,
+               uint16_t field)
+{
+    struct slot value = {.offset = offset_of(p, from),
+                         .length = (uint32_t)(to - from),
+                         .field = field,
+                         .kind = pair->key->kind};
+    if (field != FIELD_UNNAMED)
+        return slots_add(p->out, value.offset, value.length, field, value.kind);
+    struct slot name = {.offset = offset_of(p, pair->name), .length = pair->key->name_length};
+    return slots_add_unnamed(p->out, &name, &value);
+}
+
+/* Append a value that its key does not mark as it stands. */
+static bool add_special(struct pairs *p, const struct pair *pair)
+{
+    const struct key *key = pair->key;
+    const uint32_t offset = offset_of(p, pair->value);
+    const uint32_t length = (uint32_t)(pair->close - pair->value);
+    if (key->special >= PAIR_OWN)
+        return p->style->own(p, pair);
+    if (pairs_absent(p, pair))
+        return true;
+    switch ((enum pair_treatment)key->special) {
+    case PAIR_URL:
+        return url_slots(p->out, p->line, offset, length, key->kind);
+    case PAIR_ACCOUNT:
+        return account_slots(p->out, p->line, offset, length, key->kind);
+    case PAIR_NONE:
+    case PAIR_ABSENT:
+    case PAIR_OWN:
+        break;
+    }
+    return pairs_add(p, pair, pair->value, pair->close, key->field);
+}
+
+/* Append one pair; false when the slots are full. */
+static inline bool add_pair(struct pairs *p, const struct pair *pair)
+{
+    const struct key *key = pair->key;
+    struct slots *out = p->out;
+    if (key->special != PAIR_NONE)
+        return add_special(p, pair);
+    if (out->count + 2 > SLOTS_MAX)
+        return false;
+    /* Written always and overwritten by the value of a named key: no branch to mispredict. */
+    struct slot *at = &out->items[out->count];
+    *at = (struct slot){.offset = offset_of(p, pair->name),
+                        .length = key->name_length,
+                        .field = FIELD_UNNAMED,
+                        .kind = SLOT_KEY};
+    at += key->unnamed;
+    *at = (struct slot){.offset = offset_of(p, pair->value),
+                        .length = (uint32_t)(pair->close - pair->value),
+                        .field = key->field,
+                        .kind = key->kind};
+    out->count += 1U + key->unnamed;
+    return true;
+}
+
+/*
+ * The text at `at` is no key: then the value before it was closed too early. Close it anew, with
+ * its slots from `mark` on; numbers and addresses have no blanks and stay. Returns where the next
+ * key begins, or NULL when the line is unreadable from `at` on.
+ */
+static const char *reopen(struct pairs *p, struct pair *pair, uint32_t mark, const char *at)
+{
+    const struct field_info *field = field_info(pair->key->field);
+    const char *close = NULL;
+    if (pair->key->quoted) {
+        close = p->doubled ? NULL : close_quote(p, pair->value);
+    } else if (field == NULL || field->type == FIELD_TYPE_TEXT) {
+        close = close_bare(p, at);
+    }
+    if (close == NULL || close < at)
+        return NULL;
+    pair->close = close;
+    p->out->count = mark;
+    return add_pair(p, pair) ? close + pair->key->quoted + 1 : NULL;
+}
+
+/* Close the value of a pair; returns where the next key begins, or NULL for an open quote. */
+static inline const char *close_pair(const struct pairs *p, struct pair *pair)
+{
+    bool twice = p->doubled && pair->key->quoted && pair->value < p->end && *pair->value == '"' &&
+                 pair->value + 1 < p->end && pair->value[1] != p->separator;
+    if (twice) {
+        pair->value++;
+        pair->close = close_doubled(p, pair->value);
+        return pair->close == NULL ? NULL : pair->close + 3;
+    }
+    pair->close = close_value(p, pair->key, pair->value);
+    return pair->close == NULL ? NULL : pair->close + pair->key->quoted + 1;
+}
+
+enum parse_result pairs_read(struct pairs *p, const char *at)
+{
+    const struct key *previous = p->order == NULL ? &p->scratch : &p->order->keys[0];
+    struct pair pair = {.key = previous};
+    uint32_t mark = p->out->count;
+    p->scratch = (struct key){0};
+    while (at < p->end) {
+        const struct key *key = key_order_guess(p->order, previous, at, p->end);
+        if (key == NULL && *at == ' ') {
+            at = skip_blanks(at, p->end);
+            if (at == p->end)
+                break;
+            key = key_order_guess(p->order, previous, at, p->end);
+        }
+        if (key == NULL)
+            key = look_up(p, previous, at);
+        if (key == NULL) {
+            at = pair.value == NULL ? NULL : reopen(p, &pair, mark, at);
+            if (at == NULL)
+                return PARSE_PARTIAL;
+            continue;
+        }
+        pair = (struct pair){.key = key, .name = at, .value = at + key->length};
+        at = close_pair(p, &pair);
+        bool cut = at == NULL;
+        if (cut)
+            pair.close = p->end;
+        mark = p->out->count;
+        if (!add_pair(p, &pair) || cut)
+            return PARSE_PARTIAL;
+        previous = key;
+    }
+    return PARSE_OK;
+}
+
+enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result)
+{
+    for (uint32_t i = mark; i < p->out->count; i++) {
+        if (p->out->items[i].field < FIELD_COLUMN_FIRST)
+            return result;
+    }
+    return PARSE_MISMATCH;
+}
+
+struct parser_state *pairs_state_new(const struct pairs_style *style)
+{
+    assert(style->assign.len >= 1 && style->assign.len <= 2);
+    for (size_t i = 1; i < style->key_count; i++)
+        assert(slice_compare(style->keys[i - 1].name, style->keys[i].name) < 0);
+    return calloc(1, sizeof(struct parser_state));
+}
+
+void pairs_state_free(struct parser_state *state)
+{
+    free(state);
+}
+
+struct key_order *pairs_order(struct parser_state *state)
+{
+    return state == NULL ? NULL : &state->order;
+}
+
+const char *pairs_key_at(const struct pairs_style *style, size_t index, uint16_t *field,
+                         bool *unnamed)
+{
+    if (index >= style->key_count)
+        return NULL;
+    const struct pair_key *key = &style->keys[index];
+    *unnamed = key->field == FIELD_UNNAMED;
+    *field = *unnamed ? (uint16_t)FIELD_NONE : key->field;
+    return key->name.data;
+}

@@ -1,0 +1,113 @@
+/*
+ * ingest/pairs.h - private to ingest/: lines that are lists of keys and values.
+ *
+ *   date=2026-11-21 name="fw 1" note=two words action=drop      '=', a blank
+ *   [action:"Accept"; rule:"a\]b"; ]                            ':', a semicolon
+ *   SrcIP: 192.0.2.7, DstIP: 198.51.100.9                       ": ", a comma
+ *   name=""fw 1"" action=""drop""                               quotes of a line that was quoted
+ *
+ * A value is bare up to the separator, or quoted. Devices do not escape quotes inside reliably and
+ * leave backslashes alone ("EXAMPLE\user", "C:\"): the quote that closes a value is the one behind
+ * which the line ends or the next key begins. A bare text goes on where no key follows the
+ * separator. Keys are recognised by what followed them before (ingest/key_order.h).
+ *
+ * Layer:     ingest; knows slots only.
+ * Ownership: a style is static; struct pairs lives as long as one line is read.
+ * Threads:   a parser's memory has one owner.
+ * Failures:  PARSE_PARTIAL where neither a key nor the rest of a value begins, where a quote is
+ *            never closed, and when the slots are full; what was appended until then is good.
+ */
+#pragma once
+
+#include "ingest/key_order.h"
+#include "ingest/parser.h"
+
+enum pairs_limits {
+    PAIRS_NAME_MAX_BYTES = 64, /* of a key; what is longer is no key */
+};
+
+/* What is done with a value instead of marking it as it stands. */
+enum pair_treatment {
+    PAIR_NONE,
+    PAIR_ABSENT,  /* the style's `absent` means that there is none */
+    PAIR_URL,     /* the same, and split into its parts */
+    PAIR_ACCOUNT, /* the same, and DOMAIN\user split */
+    PAIR_OWN,     /* from here on: the format's own */
+};
+
+struct pair_key {
+    struct slice name;
+    uint16_t field; /* FIELD_UNNAMED: searchable by its name */
+    uint8_t treatment;
+};
+
+/* A row of a key table, KEY(name, FIELD, TREATMENT); PREFIX is that of the treatments' names. */
+#define PAIR_KEY(text, field_name, treat)                                    \
+    {                                                                        \
+        {.data = (text), .len = sizeof(text) - 1}, FIELD_##field_name, treat \
+    }
+
+/* One pair as it stands in the line. */
+struct pair {
+    const struct key *key;
+    const char *name;
+    const char *value;
+    const char *close; /* behind the value */
+};
+
+struct pairs;
+
+/* How a format writes its pairs. */
+struct pairs_style {
+    const struct pair_key *keys; /* sorted by name */
+    size_t key_count;
+    struct slice assign;  /* between key and value, without the quote: 1 or 2 bytes */
+    bool blanks_in_names; /* "Prefilter Policy: " */
+    bool quoted_only;     /* no bare values; then a name may end in a ':' of its own ("ike::") */
+    uint8_t quoted_kind;  /* enum slot_kind of quoted values */
+    struct slice absent;  /* for PAIR_ABSENT, PAIR_URL and PAIR_ACCOUNT */
+    /* Append a value whose treatment is PAIR_OWN or above; false when the slots are full. */
+    bool (*own)(struct pairs *p, const struct pair *pair);
+};
+
+/* The pairs of one line. Set all but `scratch` before pairs_read(). */
+struct pairs {
+    const struct pairs_style *style;
+    struct key_order *order; /* NULL: nothing is remembered */
+    struct slots *out;
+    struct slice line;
+    const char *end;    /* of the last pair; not behind the line */
+    char separator;     /* between pairs; blanks behind it are passed over */
+    bool doubled;       /* quotes stand twice where values are quoted */
+    uint32_t marks;     /* the format's own, for what it saw in this line */
+    struct key scratch; /* a key that is not remembered */
+};
+
+/* Append the slots of the pairs from `at` on. Cost is linear in the bytes. */
+enum parse_result pairs_read(struct pairs *p, const char *at);
+
+/* Append [from, to) under `field`; as the value of its own key where that is FIELD_UNNAMED. */
+bool pairs_add(struct pairs *p, const struct pair *pair, const char *from, const char *to,
+               uint16_t field);
+
+/* The value of a pair, and whether it is what the style writes for none. */
+struct slice pair_value(const struct pair *pair);
+bool pairs_absent(const struct pairs *p, const struct pair *pair);
+
+/* The bytes of the key before the assignment at `at`, or 0 when there is no key. */
+size_t pairs_name_length(const struct pairs_style *style, const char *at, const char *end);
+
+/* PARSE_MISMATCH instead of `result` where none of the slots since `mark` has a field of its own. */
+enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result);
+
+/*
+ * The memory of a parser whose pairs are of these styles: their keys must be sorted. The order in
+ * it is NULL where there is no state.
+ */
+struct parser_state *pairs_state_new(const struct pairs_style *style);
+void pairs_state_free(struct parser_state *state);
+struct key_order *pairs_order(struct parser_state *state);
+
+/* For parser.key_at. */
+const char *pairs_key_at(const struct pairs_style *style, size_t index, uint16_t *field,
+                         bool *unnamed);

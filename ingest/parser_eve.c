@@ -1,0 +1,89 @@
+/*
+ * Suricata's EVE: one JSON object an event.
+ *
+ *   {"timestamp":"2026-11-21T10:00:00.123456+0900","flow_id":77,"event_type":"alert",
+ *    "src_ip":"192.0.2.7","dest_ip":"198.51.100.9","proto":"TCP","alert":{"action":"blocked",...}}
+ *
+ * What its keys mean stands in ingest/names.def.
+ */
+#include <stdlib.h>
+
+#include "event/verdict.h"
+#include "ingest/json_slots.h"
+#include "ingest/parsers.h"
+
+enum {
+    PROBE_MAX_BYTES = 512,
+};
+
+struct parser_state {
+    struct json_memory *memory;
+};
+
+static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
+                               struct slots *out)
+{
+    return json_slots(state->memory, line, from, VENDOR_EVE, out);
+}
+
+static bool contains(struct slice text, struct slice part)
+{
+    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
+}
+
+/* An object with an event_type or a flow_id, and what no other sender has beside it. */
+static bool probe(struct slice message)
+{
+    if (message.len > PROBE_MAX_BYTES)
+        message.len = PROBE_MAX_BYTES;
+    size_t at = 0;
+    while (at < message.len && message.data[at] == ' ')
+        at++;
+    if (at == message.len || message.data[at] != '{')
+        return false;
+    bool typed = contains(message, SLICE("\"event_type\""));
+    if (contains(message, SLICE("\"flow_id\"")))
+        return typed || contains(message, SLICE("\"in_iface\"")) ||
+               contains(message, SLICE("\"pcap_cnt\""));
+    return typed && contains(message, SLICE("\"timestamp\"")) &&
+           (contains(message, SLICE("\"src_ip\"")) || contains(message, SLICE("\"stats\"")));
+}
+
+static void state_free(struct parser_state *state)
+{
+    json_memory_free(state->memory);
+    free(state);
+}
+
+static struct parser_state *state_new(void)
+{
+    struct parser_state *state = calloc(1, sizeof(*state));
+    if (state == NULL)
+        return NULL;
+    state->memory = json_memory_new();
+    if (state->memory != NULL)
+        return state;
+    free(state);
+    return NULL;
+}
+
+/* alert.action: allowed or blocked; "allowed" is an alert that let the traffic pass. */
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    (void)beside;
+    if (slice_equal(action, SLICE("blocked")))
+        return VERDICT_BLOCK;
+    if (slice_equal(action, SLICE("drop")) || slice_equal(action, SLICE("dropped")))
+        return VERDICT_DROP;
+    return slice_equal(action, SLICE("allowed")) ? VERDICT_ALERT : VERDICT_UNKNOWN;
+}
+
+const struct parser parser_eve = {
+    .name = "eve",
+    .format = FORMAT_EVE,
+    .probe = probe,
+    .parse = parse,
+    .state_new = state_new,
+    .state_free = state_free,
+    .verdict = verdict,
+};

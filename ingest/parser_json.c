@@ -1,0 +1,119 @@
+/*
+ * JSON objects, whoever writes them: cloud firewalls and proxies, WAFs, and what has ECS names.
+ *
+ *   {"timestamp":1795222800123,"action":"BLOCK","httpRequest":{"clientIp":"192.0.2.7",...}}
+ *
+ * What its keys mean stands in ingest/names.def. Text in front of the object is kept by column.
+ */
+#include <stdlib.h>
+
+#include "event/verdict.h"
+#include "ingest/json_slots.h"
+#include "ingest/meaning.h"
+#include "ingest/parsers.h"
+
+enum {
+    PROBE_MAX_BYTES = 512,
+    BEFORE_MAX_BYTES = 128, /* of text in front of the first object */
+};
+
+/* The state is the memory of the keys alone. */
+struct parser_state {
+    struct json_memory *memory;
+};
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Does an object with a key, or an empty one, begin at p? Lists may stand around it. */
+static bool is_object(const char *p, const char *end)
+{
+    while (p < end && (is_blank(*p) || *p == '['))
+        p++;
+    if (p == end || *p != '{')
+        return false;
+    for (p++; p < end && is_blank(*p);)
+        p++;
+    return p < end && (*p == '"' || *p == '}');
+}
+
+/* Where the first object begins: at once, or behind a word and a blank; NULL when nowhere. */
+static const char *find_object(const char *from, const char *end)
+{
+    if (is_object(from, end))
+        return from;
+    const char *limit = end - from > BEFORE_MAX_BYTES ? from + BEFORE_MAX_BYTES : end;
+    for (const char *p = scan_byte(from, limit, '{'); p < limit; p = scan_byte(p + 1, limit, '{')) {
+        if (p > from && (is_blank(p[-1]) || p[-1] == ':') && is_object(p, end))
+            return p;
+    }
+    return NULL;
+}
+
+static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
+                               struct slots *out)
+{
+    const char *end = line.data + line.len;
+    const char *before = line.data + from;
+    while (before < end && is_blank(*before))
+        before++;
+    const char *object = find_object(before, end);
+    if (object == NULL)
+        return PARSE_MISMATCH;
+    const char *before_end = object;
+    while (before_end > before && is_blank(before_end[-1]))
+        before_end--;
+    if (before_end > before &&
+        !slots_add(out, (uint32_t)(before - line.data), (uint32_t)(before_end - before),
+                   FIELD_COLUMN(JSON_COLUMN_BEFORE), SLOT_PLAIN))
+        return PARSE_PARTIAL;
+    return json_slots(state->memory, line, (uint32_t)(object - line.data), VENDOR_ANY, out);
+}
+
+static bool probe(struct slice message)
+{
+    if (message.len > PROBE_MAX_BYTES)
+        message.len = PROBE_MAX_BYTES;
+    const char *end = message.data + message.len;
+    return find_object(message.data, end) != NULL;
+}
+
+static void state_free(struct parser_state *state)
+{
+    json_memory_free(state->memory);
+    free(state);
+}
+
+static struct parser_state *state_new(void)
+{
+    struct parser_state *state = calloc(1, sizeof(*state));
+    if (state == NULL)
+        return NULL;
+    state->memory = json_memory_new();
+    if (state->memory != NULL)
+        return state;
+    free(state);
+    return NULL;
+}
+
+/* Azure's flows say A (allowed), D (denied), B, C, E (of an allowed flow begun, going on, ended). */
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    if (action.len == 1)
+        return *action.data == 'D' ? VERDICT_DENY : VERDICT_ALLOW;
+    uint8_t found = meaning_verdict(action);
+    return found != VERDICT_UNKNOWN ? found : meaning_verdict(beside);
+}
+
+const struct parser parser_json = {
+    .name = "json",
+    .format = FORMAT_JSON,
+    .probe = probe,
+    .parse = parse,
+    .state_new = state_new,
+    .state_free = state_free,
+    .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
+};

@@ -1,0 +1,106 @@
+#include "ingest/phrase.h"
+
+#include "ingest/url.h"
+
+static const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
+                                        const char *to)
+{
+    const struct slice rest = slice_of(at, (size_t)(to - at));
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->phrases[i].words.data[0] == *at && slice_starts(rest, table->phrases[i].words))
+            return &table->phrases[i];
+    }
+    return NULL;
+}
+
+static const char *value_end(const struct phrase *phrase, const char *from, const char *to)
+{
+    if (phrase->class == PHRASE_REST)
+        return to;
+    if (to - from > PHRASE_VALUE_MAX_BYTES)
+        to = from + PHRASE_VALUE_MAX_BYTES;
+    if (phrase->close != 0)
+        return scan_byte(from, to, phrase->close);
+    const char *end = scan_either(from, to, ' ', ',');
+    while (end > from && strchr(":.)]'", end[-1]) != NULL)
+        end--;
+    return end;
+}
+
+/* Where the address of "192.0.2.7:7540" ends, of IPv6 the whole; `from` where there is none. */
+static const char *address_end(const char *from, const char *to)
+{
+    const char *colon = scan_byte(from, to, ':');
+    if (url_host_is_address(slice_of(from, (size_t)(to - from))))
+        return to;
+    return url_host_is_address(slice_of(from, (size_t)(colon - from))) ? colon : from;
+}
+
+static bool add_address(struct cursor *c, const struct phrase *phrase, const char *from,
+                        const char *to)
+{
+    const char *colon = address_end(from, to);
+    return cursor_add(c, from, colon, phrase->field) &&
+           (colon + 1 >= to || phrase->port == FIELD_NONE ||
+            cursor_add(c, colon + 1, to, phrase->port));
+}
+
+static bool add_account(struct cursor *c, const char *from, const char *to)
+{
+    const char *sign = scan_byte(from, to, '@');
+    if (sign == from || sign + 1 >= to)
+        return account_slots(c->out, c->line, cursor_offset(c, from), (uint32_t)(to - from),
+                             SLOT_PLAIN);
+    return cursor_add(c, from, sign, FIELD_USER_NAME) &&
+           cursor_add(c, sign + 1, to, FIELD_USER_DOMAIN);
+}
+
+static bool add_value(struct cursor *c, const struct phrase *phrase, const char *from,
+                      const char *to)
+{
+    switch ((enum phrase_class)phrase->class) {
+    case PHRASE_ADDRESS:
+        return add_address(c, phrase, from, to);
+    case PHRASE_ACCOUNT:
+        return add_account(c, from, to);
+    case PHRASE_URL:
+        return url_slots(c->out, c->line, cursor_offset(c, from), (uint32_t)(to - from),
+                         SLOT_PLAIN);
+    case PHRASE_WORD:
+    case PHRASE_REST:
+        break;
+    }
+    return cursor_add(c, from, to, phrase->field);
+}
+
+/* A bit for each byte, modulo 64, that a phrase of the table begins with. */
+static uint64_t first_bytes(const struct phrase_table *table)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < table->count; i++)
+        bits |= UINT64_C(1) << ((unsigned char)table->phrases[i].words.data[0] & 63);
+    return bits;
+}
+
+bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
+                const char *to)
+{
+    const uint64_t first = first_bytes(table);
+    for (const char *at = from; at < to;) {
+        const bool may = (first >> ((unsigned char)*at & 63) & 1) != 0;
+        const struct phrase *phrase = may ? find_phrase(table, at, to) : NULL;
+        if (phrase == NULL) {
+            at++;
+            continue;
+        }
+        const char *value = at + phrase->words.len;
+        const char *end = value_end(phrase, value, to);
+        at = value;
+        if (end == value || (phrase->class == PHRASE_ADDRESS && address_end(value, end) == value))
+            continue;
+        if (!add_value(c, phrase, value, end))
+            return false;
+        at = end;
+    }
+    return true;
+}
