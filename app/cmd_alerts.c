@@ -1,4 +1,5 @@
 /* app/cmd_alerts.c - sekisho alerts: what was found, and what people do about it. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,9 @@
 #include "app/alert_request.h"
 #include "app/alert_show.h"
 #include "app/alert_view.h"
+#include "app/command_line.h"
 #include "app/commands.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "app/prefecture.h"
 #include "base/clock.h"
@@ -23,6 +26,7 @@ static const char HELP[] =
     "tell the collector that runs on the store what people do about them.\n"
     "\n"
     "  --data DIR        the store\n"
+    "  --keyring FILE    keys of encrypted segments; else SEKISHO_KEYRING names them\n"
     "  --tenant CODE     only this municipality (six digits); 000000: alerts of all of them\n"
     "                    together; of a suppression: only there\n"
     "  --since T         only alerts that lasted to this time; a time or a duration back (24h)\n"
@@ -61,7 +65,9 @@ enum {
 };
 
 enum {
-    OPT_DATA = 256,
+    OPT_FIRST = 256,
+    OPT_DATA = OPT_FIRST,
+    OPT_KEYRING,
     OPT_TENANT,
     OPT_SINCE,
     OPT_UNTIL,
@@ -76,11 +82,11 @@ enum {
     OPT_UTC,
     OPT_REASON,
     OPT_BY,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
     {"tenant", required_argument, NULL, OPT_TENANT},
     {"since", required_argument, NULL, OPT_SINCE},
     {"until", required_argument, NULL, OPT_UNTIL},
@@ -95,31 +101,35 @@ static const struct option OPTIONS[] = {
     {"utc", no_argument, NULL, OPT_UTC},
     {"reason", required_argument, NULL, OPT_REASON},
     {"by", required_argument, NULL, OPT_BY},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-/* Which commands an option belongs to, in the order of OPTIONS. */
+/* Which commands an option belongs to. */
 static const unsigned BELONGS[] = {
-    COMMAND_ALL,                     /* data */
-    COMMAND_ALL,                     /* tenant */
-    COMMAND_LIST,                    /* since */
-    COMMAND_LIST | COMMAND_SUPPRESS, /* until */
-    COMMAND_LIST,                    /* severity */
-    COMMAND_LIST | COMMAND_SUPPRESS, /* kind */
-    COMMAND_SUPPRESS,                /* key */
-    COMMAND_LIST,                    /* state */
-    COMMAND_LIST,                    /* follow */
-    COMMAND_ALL,                     /* json */
-    COMMAND_LIST,                    /* limit */
-    COMMAND_ALL,                     /* lang */
-    COMMAND_ALL,                     /* utc */
-    COMMAND_CONTROLS,                /* reason */
-    COMMAND_CONTROLS,                /* by */
+    [OPT_DATA - OPT_FIRST] = COMMAND_ALL,
+    [OPT_KEYRING - OPT_FIRST] = COMMAND_ALL,
+    [OPT_TENANT - OPT_FIRST] = COMMAND_ALL,
+    [OPT_SINCE - OPT_FIRST] = COMMAND_LIST,
+    [OPT_UNTIL - OPT_FIRST] = COMMAND_LIST | COMMAND_SUPPRESS,
+    [OPT_SEVERITY - OPT_FIRST] = COMMAND_LIST,
+    [OPT_KIND - OPT_FIRST] = COMMAND_LIST | COMMAND_SUPPRESS,
+    [OPT_KEY - OPT_FIRST] = COMMAND_SUPPRESS,
+    [OPT_STATE - OPT_FIRST] = COMMAND_LIST,
+    [OPT_FOLLOW - OPT_FIRST] = COMMAND_LIST,
+    [OPT_JSON - OPT_FIRST] = COMMAND_ALL,
+    [OPT_LIMIT - OPT_FIRST] = COMMAND_LIST,
+    [OPT_LANG - OPT_FIRST] = COMMAND_ALL,
+    [OPT_UTC - OPT_FIRST] = COMMAND_ALL,
+    [OPT_REASON - OPT_FIRST] = COMMAND_CONTROLS,
+    [OPT_BY - OPT_FIRST] = COMMAND_CONTROLS,
 };
+
+static_assert(sizeof(BELONGS) / sizeof(BELONGS[0]) + 1 == sizeof(OPTIONS) / sizeof(OPTIONS[0]),
+              "one entry for each option");
 
 struct alerts {
     unsigned command; /* enum command */
+    uint32_t seen;    /* options that were given; bits as in BELONGS */
     struct alert_view view;
     struct alert_request request;
     struct alert_show show;
@@ -174,20 +184,23 @@ static int set_language(struct alert_view *v, const char *text)
 }
 
 /* Options that only keep what they are given. */
-static void keep_option(struct alerts *a, int got)
+static void keep_option(struct alerts *a, int option, const char *value)
 {
-    switch (got) {
+    switch (option) {
     case OPT_DATA:
-        a->view.dir = optarg;
+        a->view.dir = value;
+        break;
+    case OPT_KEYRING:
+        (void)keyring_option_name(value);
         break;
     case OPT_UNTIL:
-        a->until = optarg;
+        a->until = value;
         break;
     case OPT_KIND:
-        a->view.kind = optarg;
+        a->view.kind = value;
         break;
     case OPT_KEY:
-        a->request.key = optarg;
+        a->request.key = value;
         break;
     case OPT_FOLLOW:
         a->view.follow = true;
@@ -199,34 +212,36 @@ static void keep_option(struct alerts *a, int got)
         a->view.print.utc = true;
         break;
     case OPT_REASON:
-        a->request.reason = optarg;
+        a->request.reason = value;
         break;
     default:
-        a->request.by = optarg;
+        a->request.by = value;
         break;
     }
 }
 
-static int set_option(struct alerts *a, int got)
+static int take_option(void *self, int option, const char *value)
 {
-    switch (got) {
+    struct alerts *a = self;
+    a->seen |= UINT32_C(1) << (option - OPT_FIRST);
+    switch (option) {
     case OPT_TENANT:
         a->view.has_tenant = true;
-        if (strcmp(optarg, PREFECTURE_TEXT) == 0) /* no municipality's: it has no check digit */
+        if (strcmp(value, PREFECTURE_TEXT) == 0) /* no municipality's: it has no check digit */
             return 0;
-        return option_tenant(&a->view.tenant, "--tenant", optarg);
+        return option_tenant(&a->view.tenant, "--tenant", value);
     case OPT_SINCE:
-        return option_time(&a->view.since_ns, "--since", optarg, clock_now_ns());
+        return option_time(&a->view.since_ns, "--since", value, clock_now_ns());
     case OPT_SEVERITY:
-        return set_severity(&a->view, optarg);
+        return set_severity(&a->view, value);
     case OPT_STATE:
-        return set_state(&a->view, optarg);
+        return set_state(&a->view, value);
     case OPT_LIMIT:
-        return option_number(&a->view.limit, "--limit", optarg, 1, UINT64_MAX);
+        return option_number(&a->view.limit, "--limit", value, 1, UINT64_MAX);
     case OPT_LANG:
-        return set_language(&a->view, optarg);
+        return set_language(&a->view, value);
     default:
-        keep_option(a, got);
+        keep_option(a, option, value);
         return 0;
     }
 }
@@ -321,52 +336,32 @@ static int check_list(struct alerts *a, int rest, char **argv)
         a->view.limit = TEXT_ALERTS;
     if (a->until == NULL)
         return 0;
-    return option_time(&a->view.until_ns, "--until", a->until, clock_now_ns()) == 0
-               ? 0
-               : EXIT_CODE_USAGE;
+    return option_time(&a->view.until_ns, "--until", a->until, clock_now_ns());
 }
 
-static int check_command(struct alerts *a, uint32_t seen, int rest, char **argv)
+static int take_operands(void *self, char **words, int count)
 {
-    a->command = command_of(rest > 0 ? argv[0] : NULL);
+    struct alerts *a = self;
+    a->command = command_of(count > 0 ? words[0] : NULL);
     for (size_t i = 0; i < sizeof(BELONGS) / sizeof(BELONGS[0]); i++) {
-        if ((seen >> i & 1) != 0 && (BELONGS[i] & a->command) == 0)
+        if ((a->seen >> i & 1) != 0 && (BELONGS[i] & a->command) == 0)
             return option_usage("alerts", "--%s has no place here", OPTIONS[i].name);
     }
     if (a->view.dir == NULL)
         return option_usage("alerts", "--data DIR is missing");
     if ((a->command & COMMAND_CONTROLS) != 0)
-        return check_control(a, rest - 1, argv + 1);
+        return check_control(a, count - 1, words + 1);
     if (a->command == COMMAND_SHOW)
-        return check_show(a, rest - 1, argv + 1);
+        return check_show(a, count - 1, words + 1);
     bool action = a->command != COMMAND_LIST;
-    return check_list(a, action ? rest - 1 : rest, action ? argv + 1 : argv);
+    return check_list(a, action ? count - 1 : count, action ? words + 1 : words);
 }
 
-/* Read the command line. Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct alerts *a, int argc, char **argv, int *exit_code)
-{
-    int got = 0;
-    int index = 0;
-    uint32_t seen = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, &index)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        if (got == '?' || got == ':') {
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
-        seen |= UINT32_C(1) << index;
-        if (set_option(a, got) != 0)
-            return false;
-    }
-    *exit_code = check_command(a, seen, argc - optind, argv + optind);
-    return *exit_code == EXIT_CODE_OK;
-}
+static const struct command_line LINE = {.command = "alerts",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 static int do_control(struct alerts *a)
 {
@@ -384,7 +379,7 @@ int cmd_alerts(int argc, char **argv)
     struct alerts a = {.view = {.since_ns = INT64_MIN, .until_ns = INT64_MAX}};
     int code = EXIT_CODE_OK;
     a.view.print.japanese = alert_language_default();
-    if (!read_options(&a, argc, argv, &code))
+    if (!command_line_read(&LINE, &a, argc, argv, &code))
         return code;
     if ((a.command & COMMAND_CONTROLS) != 0)
         code = do_control(&a);

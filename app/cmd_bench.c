@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/bench.h"
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/options.h"
 #include "base/log.h"
@@ -42,7 +43,6 @@ enum {
     OPT_WRITE,
     OPT_JSON,
     OPT_THRESHOLD,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
@@ -54,7 +54,6 @@ static const struct option OPTIONS[] = {
     {"write", required_argument, NULL, OPT_WRITE},
     {"json", no_argument, NULL, OPT_JSON},
     {"threshold", required_argument, NULL, OPT_THRESHOLD},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -81,76 +80,69 @@ struct bench_command {
     struct bench_options o;
     bool json;
     double threshold_percent;
+    char **words; /* nouns, or compare and reports */
+    int word_count;
 };
 
-static int read_threshold(double *out)
+static int read_threshold(double *out, const char *text)
 {
     char *end = NULL;
     errno = 0;
-    double value = strtod(optarg, &end);
-    if (errno != 0 || end == optarg || *end != '\0' || !(value >= 0 && value <= 1000)) {
+    double percent = strtod(text, &end);
+    if (errno != 0 || end == text || *end != '\0' || !(percent >= 0 && percent <= 1000)) {
         (void)option_usage("bench", "--threshold takes a percentage of 0 to 1000");
         return ERR_CONF;
     }
-    *out = value;
+    *out = percent;
     return 0;
 }
 
-static int set_option(struct bench_command *c, int got)
+static int take_option(void *self, int option, const char *value)
 {
+    struct bench_command *c = self;
     uint64_t repeat = 0;
     int status = 0;
-    switch (got) {
+    switch (option) {
     case OPT_SEED:
-        return option_number(&c->o.seed, "--seed", optarg, 0, UINT64_MAX);
+        return option_number(&c->o.seed, "--seed", value, 0, UINT64_MAX);
     case OPT_EVENTS:
-        return option_number(&c->o.events, "--events", optarg, 1000, BENCH_EVENTS_MAX);
+        return option_number(&c->o.events, "--events", value, 1000, BENCH_EVENTS_MAX);
     case OPT_REPEAT:
-        status = option_number(&repeat, "--repeat", optarg, 1, BENCH_REPEAT_MAX);
+        status = option_number(&repeat, "--repeat", value, 1, BENCH_REPEAT_MAX);
         c->o.repeat = status == 0 ? (unsigned)repeat : c->o.repeat;
         return status;
     case OPT_LINES:
-        c->o.lines = optarg;
+        c->o.lines = value;
         return 0;
     case OPT_FORMAT:
-        c->o.format = optarg;
+        c->o.format = value;
         return 0;
     case OPT_WRITE:
-        c->o.write = optarg;
+        c->o.write = value;
         return 0;
     case OPT_JSON:
         c->json = true;
         return 0;
     default:
-        return read_threshold(&c->threshold_percent);
+        return read_threshold(&c->threshold_percent, value);
     }
 }
 
-/* Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct bench_command *c, int argc, char **argv, int *exit_code)
+static int take_operands(void *self, char **words, int count)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    optind = 1;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        if (got == '?' || got == ':') {
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
-        if (set_option(c, got) != 0)
-            return false;
-    }
-    if ((c->o.lines == NULL) != (c->o.format == NULL)) {
-        *exit_code = option_usage("bench", "--lines and --format belong together");
-        return false;
-    }
-    return true;
+    struct bench_command *c = self;
+    c->words = words;
+    c->word_count = count;
+    if ((c->o.lines == NULL) != (c->o.format == NULL))
+        return option_usage("bench", "--lines and --format belong together");
+    return 0;
 }
+
+static const struct command_line LINE = {.command = "bench",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 static const struct noun *find_noun(const char *word)
 {
@@ -163,14 +155,14 @@ static const struct noun *find_noun(const char *word)
 }
 
 /* Which nouns the arguments name, all without any; false after a message. */
-static bool choose(const struct bench_command *c, char **words, int count, bool chosen[NOUN_COUNT])
+static bool choose(const struct bench_command *c, bool chosen[NOUN_COUNT])
 {
     for (size_t i = 0; i < NOUN_COUNT; i++)
-        chosen[i] = count == 0 && (c->o.lines == NULL || NOUNS[i].takes_file);
-    for (int i = 0; i < count; i++) {
-        const struct noun *noun = find_noun(words[i]);
+        chosen[i] = c->word_count == 0 && (c->o.lines == NULL || NOUNS[i].takes_file);
+    for (int i = 0; i < c->word_count; i++) {
+        const struct noun *noun = find_noun(c->words[i]);
         if (noun == NULL) {
-            (void)option_usage("bench", "nothing is called \"%s\"", words[i]);
+            (void)option_usage("bench", "nothing is called \"%s\"", c->words[i]);
             return false;
         }
         if (c->o.lines != NULL && !noun->takes_file) {
@@ -205,12 +197,12 @@ static int run_nouns(const struct bench_command *c, const bool chosen[NOUN_COUNT
     return status == ERR_CORRUPT ? EXIT_CODE_FINDINGS : option_exit_code(status);
 }
 
-static int run_compare(const struct bench_command *c, char **words, int count)
+static int run_compare(const struct bench_command *c)
 {
     bool worse = false;
-    if (count != 3)
+    if (c->word_count != 3)
         return option_usage("bench", "compare takes two reports");
-    int status = bench_compare(words[1], words[2], c->threshold_percent, &worse, c->o.diag);
+    int status = bench_compare(c->words[1], c->words[2], c->threshold_percent, &worse, c->o.diag);
     option_say(c->o.diag);
     if (status == 0)
         return worse ? EXIT_CODE_FINDINGS : EXIT_CODE_OK;
@@ -223,15 +215,13 @@ int cmd_bench(int argc, char **argv)
     struct bench_command c = {.o = {.seed = 1, .repeat = 5, .diag = &diag},
                               .threshold_percent = 10};
     int code = EXIT_CODE_OK;
-    if (!read_options(&c, argc, argv, &code))
+    if (!command_line_read(&LINE, &c, argc, argv, &code))
         return code;
-    char **words = argv + optind;
-    int count = argc - optind;
     bool chosen[NOUN_COUNT];
     log_set_severity(LOG_SEVERITY_WARN);
-    if (count > 0 && strcmp(words[0], "compare") == 0)
-        code = run_compare(&c, words, count);
-    else if (choose(&c, words, count, chosen))
+    if (c.word_count > 0 && strcmp(c.words[0], "compare") == 0)
+        code = run_compare(&c);
+    else if (choose(&c, chosen))
         code = run_nouns(&c, chosen);
     else
         code = EXIT_CODE_USAGE;

@@ -2,15 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/environment.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "detect/detect.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho check [--policy] [--tenant CODE] [--lang ja|en] CONF\n"
     "       sekisho check --example | --man\n"
     "Read a configuration and say everything that is wrong with it, as file:line:column.\n"
@@ -58,6 +60,9 @@ struct check_options {
     bool policy;
     bool japanese;
     uint32_t tenant; /* 0 = all */
+    const char *language;
+    const char *path;
+    void (*print)(struct buf *out); /* instead of a check; NULL: none */
 };
 
 /* Flows that are over: right, but somebody may wonder why they are refused. */
@@ -115,10 +120,17 @@ static int check_file(const char *path, const struct check_options *o)
     int status = config_load(&config, path, &diag);
     if (status == 0)
         status = environment_check(&environment, config, clock_now_ns(), &diag);
+    size_t encrypted = 0;
+    if (status == 0)
+        status = keyring_option_check(&encrypted, config, &diag);
     if (status == 0) {
         print_rules(config, &environment);
         print_lists(&environment);
         print_policies(config, o);
+        if (config_path(config, "encryption.keyring") != NULL) {
+            (void)printf("encryption at rest: %zu of %zu municipalities, each with a key\n",
+                         encrypted, config_tenant_count(config));
+        }
         (void)printf("%s: right\n", path);
     } else if (diag.count == 0)
         diag_add(&diag, path, 0, 0, "%s", err_name(status));
@@ -131,47 +143,52 @@ static int check_file(const char *path, const struct check_options *o)
                                 : option_exit_code(status);
 }
 
+static const struct option OPTIONS[] = {
+    {"policy", no_argument, NULL, 'p'},     {"tenant", required_argument, NULL, 't'},
+    {"lang", required_argument, NULL, 'l'}, {"example", no_argument, NULL, 'e'},
+    {"man", no_argument, NULL, 'm'},        {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
+{
+    struct check_options *o = self;
+    switch (option) {
+    case 'p':
+        o->policy = true;
+        return 0;
+    case 't':
+        return option_tenant(&o->tenant, "--tenant", value);
+    case 'l':
+        o->language = value;
+        return 0;
+    default:
+        if (o->print == NULL)
+            o->print = option == 'e' ? config_print_example : config_print_man;
+        return 0;
+    }
+}
+
+static int take_operands(void *self, char **words, int count)
+{
+    struct check_options *o = self;
+    int err = o->print == NULL ? option_language(&o->japanese, "--lang", o->language) : 0;
+    if (err == 0 && o->print == NULL && count != 1)
+        return option_usage("check", "give one configuration file");
+    o->path = count == 0 ? NULL : words[0];
+    return err;
+}
+
+static const struct command_line LINE = {.command = "check",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
+
 int cmd_check(int argc, char **argv)
 {
-    static const struct option OPTIONS[] = {
-        {"policy", no_argument, NULL, 'p'},
-        {"tenant", required_argument, NULL, 't'},
-        {"lang", required_argument, NULL, 'l'},
-        {"example", no_argument, NULL, 'e'},
-        {"man", no_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct check_options o = {0};
-    const char *language = NULL;
-    opterr = 0;
-    optind = 1;
-    for (int got = 0; (got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1;) {
-        switch (got) {
-        case 'p':
-            o.policy = true;
-            break;
-        case 't':
-            if (option_tenant(&o.tenant, "--tenant", optarg) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case 'l':
-            language = optarg;
-            break;
-        case 'e':
-            return print_keys(config_print_example);
-        case 'm':
-            return print_keys(config_print_man);
-        case 'h':
-            (void)fputs(USAGE, stdout);
-            return EXIT_CODE_OK;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
-    }
-    if (option_language(&o.japanese, "--lang", language) != 0)
-        return EXIT_CODE_USAGE;
-    if (argc - optind != 1)
-        return option_usage("check", "give one configuration file");
-    return check_file(argv[optind], &o);
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
+    return o.print != NULL ? print_keys(o.print) : check_file(o.path, &o);
 }

@@ -3,11 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/checkpointer.h"
 #include "app/collector.h"
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/compactor.h"
 #include "app/control_server.h"
+#include "app/disk_room.h"
 #include "app/hunter.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "app/rebuild.h"
 #include "app/reloads.h"
@@ -16,7 +20,7 @@
 #include "base/log.h"
 #include "base/metric_server.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho collect -c CONF [--brokers LIST]\n"
     "Collect log lines from Kafka into a store until SIGTERM or SIGINT.\n"
     "  -c, --config CONF  configuration; sekisho check --example prints one\n"
@@ -34,37 +38,37 @@ struct collect_command {
     const char *brokers;
 };
 
-static int read_options(int argc, char **argv, struct collect_command *o)
+static const struct option OPTIONS[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"brokers", required_argument, NULL, 'b'},
+    {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
 {
-    static const struct option OPTIONS[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"brokers", required_argument, NULL, 'b'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *o = (struct collect_command){0};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":c:", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'b':
-            o->brokers = optarg;
-            break;
-        case 'h':
-            (void)fputs(USAGE, stdout);
-            return -1;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
-    }
-    if (o->config == NULL || optind != argc)
+    struct collect_command *o = self;
+    if (option == 'c')
+        o->config = value;
+    else
+        o->brokers = value;
+    return 0;
+}
+
+static int take_operands(void *self, char **words, int count)
+{
+    const struct collect_command *o = self;
+    (void)words;
+    if (o->config == NULL || count != 0)
         return option_usage("collect", "give the configuration: -c CONF");
     return 0;
 }
+
+static const struct command_line LINE = {.command = "collect",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands,
+                                         .letters = "c:"};
 
 static int open_store(struct store **store, const struct config *config, struct diag *diag)
 {
@@ -97,6 +101,8 @@ struct session {
     struct control_server *controls;
     struct hunter *hunter; /* or NULL: no list changed */
     struct compactor *compactor;
+    struct checkpointer *checkpointer;
+    struct disk_room *room; /* stays where it is when the session moves */
 };
 
 static int serve_metrics(struct session *s, struct diag *diag)
@@ -134,17 +140,38 @@ static void serve_controls(struct session *s)
     buf_release(&path);
 }
 
+/* Collection goes on without a key: rows that are to be encrypted stay in the log until it is there. */
+static void warn_of_keys(const struct config *config)
+{
+    struct diag diag = {0};
+    size_t count = 0;
+    if (keyring_option_check(&count, config, &diag) != 0) {
+        log_error(
+            "collect",
+            "keys of the encryption at rest are missing: rows of these municipalities stay in "
+            "the log, in clear",
+            "why=%s", diag_text(&diag));
+    }
+    diag_release(&diag);
+}
+
 /* Read the configuration and the databases; nothing runs yet. */
 static int session_load(struct session *s, const char *path, struct diag *diag)
 {
     *s = (struct session){0};
     int status = config_load(&s->config, path, diag);
     s->environment = calloc(1, sizeof(*s->environment));
+    s->room = calloc(1, sizeof(*s->room));
+    if (status == 0 && s->room == NULL)
+        status = ERR_NOMEM;
+    if (status == 0)
+        disk_room_init(s->room, s->config);
     if (status == 0)
         status = s->environment == NULL ? ERR_NOMEM
                                         : environment_open(s->environment, s->config, NULL, diag);
     if (status == 0) {
         struct rule_counts c = rule_count(s->environment->rules);
+        warn_of_keys(s->config);
         lists_log(&s->environment->lists, s->environment->indicators, diag);
         log_info("collect", "rules were read",
                  "files=%zu rules=%zu idle=%zu correlations=%zu filters=%zu", c.files, c.rules,
@@ -219,12 +246,22 @@ static int session_hunt(struct session *s, struct store *store)
     return hunter_plan(&s->hunter, &options);
 }
 
+/* How full the disk is, and what that means for the intake. */
+static void session_look_at_disk(struct session *s)
+{
+    disk_room_look(s->room, config_path(s->config, "data"));
+    collector_pause(s->collector, atomic_load(&s->room->paused));
+    disk_room_observe(s->room, collector_metrics(s->collector));
+}
+
 static void session_observe(struct session *s, const struct reloads *reloads)
 {
+    session_look_at_disk(s);
     collector_observe(s->collector);
     reloads_observe(reloads, s->environment, collector_metrics(s->collector));
     hunter_observe(s->hunter, collector_metrics(s->collector));
     compactor_observe(s->compactor, collector_metrics(s->collector));
+    checkpointer_observe(s->checkpointer, collector_metrics(s->collector));
     const struct outputs_look look = {.tally = collector_tally(s->collector),
                                       .metrics = collector_metrics(s->collector),
                                       .last_seq =
@@ -238,14 +275,26 @@ static int session_compact(struct session *s, const struct store *store)
                                               .dir = config_path(s->config, "data"),
                                               .store_id = store_id(store),
                                               .collector = s->collector,
+                                              .room = s->room,
                                               .first_seq = s->first_seq};
     return compactor_start(&s->compactor, &options);
+}
+
+static int session_sign(struct session *s, const struct store *store, struct diag *diag)
+{
+    const struct checkpointer_options options = {.config = s->config,
+                                                 .dir = config_path(s->config, "data"),
+                                                 .store_id = store_id(store),
+                                                 .collector = s->collector};
+    return checkpointer_start(&s->checkpointer, &options, diag);
 }
 
 static int session_start(struct session *s, struct store *store, const struct session *before,
                          const char *brokers, struct diag *diag)
 {
-    int status = session_watch(s, store, before, diag);
+    int status = keyring_option_config(s->config);
+    if (status == 0)
+        status = session_watch(s, store, before, diag);
     if (status == 0)
         status = session_outputs(s, store, brokers, diag);
     struct collector_options options = {.config = s->config,
@@ -264,12 +313,17 @@ static int session_start(struct session *s, struct store *store, const struct se
         serve_controls(s);
     if (status == 0)
         status = hunter_start(s->hunter);
+    /* Signing makes the key, where there is none, which deletion signs with too. */
+    if (status == 0)
+        status = session_sign(s, store, diag);
     return status == 0 ? session_compact(s, store) : status;
 }
 
 /* Commit what was read and end; 0, or why it could not all be committed. */
 static int session_stop(struct session *s)
 {
+    checkpointer_stop(s->checkpointer);
+    s->checkpointer = NULL;
     compactor_stop(s->compactor);
     s->compactor = NULL;
     hunter_stop(s->hunter);
@@ -294,6 +348,7 @@ static void session_free(struct session *s)
     if (s->environment != NULL)
         environment_close(s->environment);
     free(s->environment);
+    free(s->room);
     config_free(s->config);
     *s = (struct session){0};
 }
@@ -379,10 +434,10 @@ static int run(const struct collect_command *o, struct session *s, struct store 
 
 int cmd_collect(int argc, char **argv)
 {
-    struct collect_command o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct collect_command o = {0};
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
     signals_block();
     struct diag diag = {0};
     struct session session;

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/compact.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -18,20 +20,22 @@ static const char HELP[] =
     "collector has open: of a replay, or of one that was stopped.\n"
     "\n"
     "  --data DIR       the store\n"
+    "  --keyring FILE   the keys: municipalities that have one are encrypted; else\n"
+    "                   SEKISHO_KEYRING names them\n"
     "  --json           one object on standard output\n"
     "\n"
     "Exit codes: 0 ok, 2 usage, 3 no store, 5 damage, 6 the system refused or a collector is running.\n";
 
 enum {
     OPT_DATA = 256,
+    OPT_KEYRING,
     OPT_JSON,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
     {"json", no_argument, NULL, OPT_JSON},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -40,35 +44,32 @@ struct compact_command {
     bool json;
 };
 
-static bool read_options(struct compact_command *c, int argc, char **argv, int *exit_code)
+static int take_option(void *self, int option, const char *value)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case OPT_HELP:
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        case OPT_DATA:
-            c->data = optarg;
-            break;
-        case OPT_JSON:
-            c->json = true;
-            break;
-        default:
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
+    struct compact_command *c = self;
+    switch (option) {
+    case OPT_DATA:
+        c->data = value;
+        return 0;
+    case OPT_KEYRING:
+        return keyring_option_name(value);
+    default:
+        c->json = true;
+        return 0;
     }
-    if (optind != argc)
-        *exit_code = option_usage("compact", "it takes options only");
-    else if (c->data == NULL)
-        *exit_code = option_usage("compact", "--data DIR is missing");
-    else
-        return true;
-    return false;
 }
+
+static int check_options(void *self)
+{
+    const struct compact_command *c = self;
+    return c->data == NULL ? option_usage("compact", "--data DIR is missing") : 0;
+}
+
+static const struct command_line LINE = {.command = "compact",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .check = check_options};
 
 static void print_report(const struct compact_command *c, const struct compact_report *r,
                          int64_t cpu_ns)
@@ -98,24 +99,30 @@ int cmd_compact(int argc, char **argv)
     struct compact_command c = {0};
     struct diag diag = {0};
     struct store *st = NULL;
+    struct keyring *keys = NULL;
     struct compact_report report = {0};
     int code = EXIT_CODE_OK;
-    if (!read_options(&c, argc, argv, &code))
+    if (!command_line_read(&LINE, &c, argc, argv, &code))
         return code;
     const struct store_options look = {.dir = c.data, .read_only = true};
     const struct store_options take = {.dir = c.data};
-    int err = store_open(&st, &look, &diag); /* none is made where there was none */
+    int err = keyring_option(&keys, &diag);
+    if (err == 0)
+        err = store_open(&st, &look, &diag); /* none is made where there was none */
     store_close(st);
     st = NULL;
     if (err == 0)
         err = store_open(&st, &take, &diag);
     if (err == 0) {
-        const struct compact_options options = {
-            .dir = c.data, .store_id = store_id(st), .through_seq = store_last_seq(st)};
+        const struct compact_options options = {.dir = c.data,
+                                                .keys = keys,
+                                                .store_id = store_id(st),
+                                                .through_seq = store_last_seq(st)};
         err = compact_run(&options, &report, &diag);
     }
     int saved = errno;
     store_close(st);
+    keyring_close(keys);
     option_say(&diag);
     if (err == 0)
         print_report(&c, &report, clock_cpu_ns());

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/demo.h"
 #include "app/options.h"
@@ -11,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho demo [OPTION...]\n"
     "Start a Kafka broker inside the process, generate the traffic of municipalities with planted\n"
     "attacks, collect it through the production path into a new store and show what comes in and\n"
@@ -43,45 +44,35 @@ static bool speaks_japanese(void)
     return lang != NULL && strncmp(lang, "ja", 2) == 0;
 }
 
-static int read_options(int argc, char **argv, struct demo_command *o)
+static const struct option OPTIONS[] = {
+    {"tenants", required_argument, NULL, 't'}, {"seconds", required_argument, NULL, 's'},
+    {"seed", required_argument, NULL, 'd'},    {"keep", no_argument, NULL, 'k'},
+    {"lang", required_argument, NULL, 'l'},    {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
 {
-    static const struct option OPTIONS[] = {
-        {"tenants", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'd'},
-        {"keep", no_argument, NULL, 'k'},
-        {"lang", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *o = (struct demo_command){
-        .tenants = 10, .seconds = 30, .seed = 1, .japanese = speaks_japanese()};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        int status = 0;
-        if (got == 't')
-            status = option_number(&o->tenants, "--tenants", optarg, 1, 180);
-        else if (got == 's')
-            status = option_number(&o->seconds, "--seconds", optarg, 1, 86400);
-        else if (got == 'd')
-            status = option_number(&o->seed, "--seed", optarg, 1, INT64_MAX);
-        else if (got == 'k')
-            o->keep = true;
-        else if (got == 'l' && strcmp(optarg, "ja") != 0 && strcmp(optarg, "en") != 0)
-            return option_usage("demo", "--lang takes ja or en");
-        else if (got == 'l')
-            o->japanese = strcmp(optarg, "ja") == 0;
-        else if (got == 'h')
-            return fputs(USAGE, stdout) < 0 ? EXIT_CODE_SYSTEM : -1;
-        else
-            return option_refuse(argc, argv, got, OPTIONS);
-        if (status != 0)
-            return EXIT_CODE_USAGE;
+    struct demo_command *o = self;
+    switch (option) {
+    case 't':
+        return option_number(&o->tenants, "--tenants", value, 1, 180);
+    case 's':
+        return option_number(&o->seconds, "--seconds", value, 1, 86400);
+    case 'd':
+        return option_number(&o->seed, "--seed", value, 1, INT64_MAX);
+    case 'k':
+        o->keep = true;
+        return 0;
+    default:
+        o->japanese = strcmp(value, "ja") == 0;
+        if (o->japanese || strcmp(value, "en") == 0)
+            return 0;
+        return option_usage("demo", "--lang takes ja or en");
     }
-    return optind == argc ? 0 : option_usage("demo", "takes no arguments");
 }
+
+static const struct command_line LINE = {
+    .command = "demo", .help = HELP, .options = OPTIONS, .take = take_option};
 
 /* The screen: what was counted at the last look, for rates. */
 struct screen {
@@ -256,10 +247,11 @@ static int run(const struct demo_command *o, const char *dir, struct screen *s, 
 
 int cmd_demo(int argc, char **argv)
 {
-    struct demo_command o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct demo_command o = {
+        .tenants = 10, .seconds = 30, .seed = 1, .japanese = speaks_japanese()};
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
     signals_block();
     log_set_severity(LOG_SEVERITY_WARN);
     struct diag diag = {0};

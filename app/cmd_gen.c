@@ -1,10 +1,10 @@
 /* app/cmd_gen.c - `sekisho gen`: seeded traffic into files, onto stdout or to a broker. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/gen.h"
 #include "app/options.h"
@@ -16,7 +16,7 @@ enum {
     STDOUT_FLUSH_BYTES = 1 << 20,
 };
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho gen [--seed N] [--tenants N] (--events N | --days D) [options]\n"
     "                   (--out DIR | --out - | --brokers B)\n"
     "\n"
@@ -55,7 +55,6 @@ enum option_id {
     OPTION_MESS_HUGE,
     OPTION_OUT,
     OPTION_BROKERS,
-    OPTION_HELP,
 };
 
 static const struct option OPTIONS[] = {
@@ -72,7 +71,6 @@ static const struct option OPTIONS[] = {
     {"mess-huge", required_argument, NULL, OPTION_MESS_HUGE},
     {"out", required_argument, NULL, OPTION_OUT},
     {"brokers", required_argument, NULL, OPTION_BROKERS},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -80,7 +78,7 @@ struct command {
     struct gen_options gen;
     const char *out;
     const char *brokers;
-    bool help;
+    struct diag diag;
 };
 
 static int read_number32(uint32_t *out, const char *option, const char *text)
@@ -114,9 +112,10 @@ static int read_start(struct gen_options *o, const char *text, struct diag *diag
     return ERR_CONF;
 }
 
-static int read_option(struct command *c, int id, const char *text, struct diag *diag)
+static int take_option(void *self, int option, const char *text)
 {
-    switch (id) {
+    struct command *c = self;
+    switch (option) {
     case OPTION_SEED:
         return option_number(&c->gen.seed, "--seed", text, 0, UINT64_MAX);
     case OPTION_TENANTS:
@@ -126,13 +125,13 @@ static int read_option(struct command *c, int id, const char *text, struct diag 
     case OPTION_DAYS:
         return read_number32(&c->gen.days, "--days", text);
     case OPTION_START:
-        return read_start(&c->gen, text, diag);
+        return read_start(&c->gen, text, &c->diag);
     case OPTION_PCS:
-        return read_pcs(&c->gen, text, diag);
+        return read_pcs(&c->gen, text, &c->diag);
     case OPTION_FORMAT:
-        return gen_options_formats(&c->gen, slice_from(text), diag);
+        return gen_options_formats(&c->gen, slice_from(text), &c->diag);
     case OPTION_INJECT:
-        return gen_options_inject(&c->gen, slice_from(text), diag);
+        return gen_options_inject(&c->gen, slice_from(text), &c->diag);
     case OPTION_INJECT_AFTER:
         return read_number32(&c->gen.inject_after_days, "--inject-after", text);
     case OPTION_MESS:
@@ -142,36 +141,18 @@ static int read_option(struct command *c, int id, const char *text, struct diag 
     case OPTION_OUT:
         c->out = text;
         return 0;
-    case OPTION_BROKERS:
+    default:
         c->brokers = text;
         return 0;
-    case OPTION_HELP:
-        c->help = true;
-        return 0;
-    default:
-        return ERR_CONF;
     }
 }
 
-static int read_command(struct command *c, int argc, char **argv, struct diag *diag)
+static int check_options(void *self)
 {
-    int id = 0;
-    gen_options_init(&c->gen);
-    opterr = 0;
-    while ((id = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (id == '?' || id == ':') {
-            (void)option_refuse(argc, argv, id, OPTIONS);
-            return ERR_CONF;
-        }
-        int result = read_option(c, id, optarg, diag);
-        if (result != 0 || c->help)
-            return result;
-    }
-    if (optind < argc)
-        diag_add(diag, "gen", 0, 0, "what is \"%s\"?", argv[optind]);
+    const struct command *c = self;
     if ((c->out == NULL) == (c->brokers == NULL))
-        diag_add(diag, "gen", 0, 0, "give one of --out and --brokers");
-    return diag->count == 0 ? 0 : ERR_CONF;
+        return option_usage("gen", "give one of --out and --brokers");
+    return 0;
 }
 
 static int write_all(int fd, const struct buf *b)
@@ -253,43 +234,48 @@ static int write_dir(struct gen *g, const char *dir, struct diag *diag)
     return result;
 }
 
-static int run(const struct command *c, struct diag *diag)
+static int run(struct command *c)
 {
     struct gen *g = NULL;
-    int result = gen_open(&g, &c->gen, diag);
+    int result = gen_open(&g, &c->gen, &c->diag);
     if (result != 0)
         return result;
     if (c->brokers != NULL)
-        result = write_brokers(g, c->brokers, diag);
+        result = write_brokers(g, c->brokers, &c->diag);
     else if (strcmp(c->out, "-") == 0)
         result = write_stdout(g);
     else
-        result = write_dir(g, c->out, diag);
+        result = write_dir(g, c->out, &c->diag);
     gen_close(g);
     return result;
 }
 
-static void print_usage(void)
+static void list_kinds(struct buf *out)
 {
-    struct buf kinds = {0};
-    gen_options_kinds(&kinds);
-    (void)printf("%s%s\n", USAGE, buf_string(&kinds));
-    buf_release(&kinds);
+    gen_options_kinds(out);
+    buf_byte(out, '\n');
 }
+
+static const struct command_line LINE = {.command = "gen",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .check = check_options,
+                                         .help_more = list_kinds};
 
 int cmd_gen(int argc, char **argv)
 {
     struct command c = {0};
-    struct diag diag = {0};
-    int result = read_command(&c, argc, argv, &diag);
-    if (result == 0 && c.help)
-        print_usage();
-    else if (result == 0)
-        result = run(&c, &diag);
-    if (result != 0 && result != ERR_CONF && diag.count == 0)
-        diag_add(&diag, "gen", 0, 0, "%s", err_name(result));
-    option_say(&diag);
-    diag_release(&diag);
-    /* A folder that is in use is a mistake of the caller, not of the system. */
-    return result == ERR_BUSY ? EXIT_CODE_CONFIG : option_exit_code(result);
+    int code = EXIT_CODE_OK;
+    gen_options_init(&c.gen);
+    if (command_line_read(&LINE, &c, argc, argv, &code)) {
+        int result = run(&c);
+        if (result != 0 && result != ERR_CONF && c.diag.count == 0)
+            diag_add(&c.diag, "gen", 0, 0, "%s", err_name(result));
+        /* A folder that is in use is a mistake of the caller, not of the system. */
+        code = result == ERR_BUSY ? EXIT_CODE_CONFIG : option_exit_code(result);
+    }
+    option_say(&c.diag);
+    diag_release(&c.diag);
+    return code;
 }

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/hunt_report.h"
+#include "app/keyring_option.h"
 #include "app/lists.h"
 #include "app/options.h"
 #include "app/sink.h"
@@ -20,6 +22,7 @@ static const char HELP[] =
     "in which municipality, when first and last, how often, and a row of evidence.\n"
     "\n"
     "  --data DIR       the store, of a running collector or of none; it is only read\n"
+    "  --keyring FILE   keys of encrypted segments; else SEKISHO_KEYRING names them\n"
     "  --list FILE      list of indicators; may be given several times. A TYPE behind it is plain, csv,\n"
     "                   misp or stix, or what its lines name: address, network, address_port, domain,\n"
     "                   url, path, agent; left out, by the look of the file\n"
@@ -49,6 +52,7 @@ struct hunt_command {
 
 enum {
     OPT_DATA = 256,
+    OPT_KEYRING,
     OPT_LIST,
     OPT_CONFIG,
     OPT_TENANT,
@@ -57,11 +61,11 @@ enum {
     OPT_TIME,
     OPT_JSON,
     OPT_UTC,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
     {"list", required_argument, NULL, OPT_LIST},
     {"config", required_argument, NULL, OPT_CONFIG},
     {"tenant", required_argument, NULL, OPT_TENANT},
@@ -70,71 +74,64 @@ static const struct option OPTIONS[] = {
     {"time", required_argument, NULL, OPT_TIME},
     {"json", no_argument, NULL, OPT_JSON},
     {"utc", no_argument, NULL, OPT_UTC},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-/* 0, an exit code of a bad value, or of a list that cannot be read. */
-static int set_option(struct hunt_command *c, int got)
+/* A list that cannot be read is a wrong configuration: ERR_NOTFOUND ends with 3. */
+static int take_list(struct hunt_command *c, const char *text)
 {
-    uint64_t seconds = 0;
-    int err = 0;
-    switch (got) {
-    case OPT_DATA:
-        c->data = optarg;
-        break;
-    case OPT_LIST:
-        err = lists_add(&c->lists, optarg, &c->diag);
-        return err == 0 ? 0 : err == ERR_CONF ? EXIT_CODE_CONFIG : option_exit_code(err);
-    case OPT_CONFIG:
-        c->config = optarg;
-        break;
-    case OPT_TENANT:
-        err = option_tenant(&c->tenant, "--tenant", optarg);
-        break;
-    case OPT_SINCE:
-        err = option_time(&c->since_ns, "--since", optarg, clock_now_ns());
-        break;
-    case OPT_UNTIL:
-        err = option_time(&c->until_ns, "--until", optarg, clock_now_ns());
-        break;
-    case OPT_TIME:
-        err = option_number(&seconds, "--time", optarg, 1, UINT32_MAX);
-        c->time_max_ns = (int64_t)seconds * CLOCK_NS_PER_SECOND;
-        break;
-    case OPT_JSON:
-        c->json = true;
-        break;
-    default:
-        c->utc = true;
-        break;
-    }
-    return err == 0 ? 0 : EXIT_CODE_USAGE;
+    int err = lists_add(&c->lists, text, &c->diag);
+    return err == ERR_CONF ? ERR_NOTFOUND : err;
 }
 
-/* True to go on, false to end with *exit_code. */
-static bool read_options(struct hunt_command *c, int argc, char **argv, int *exit_code)
+static int take_option(void *self, int option, const char *value)
 {
-    int got = 0;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        *exit_code =
-            got == '?' || got == ':' ? option_refuse(argc, argv, got, OPTIONS) : set_option(c, got);
-        if (*exit_code != 0)
-            return false;
+    struct hunt_command *c = self;
+    uint64_t seconds = 0;
+    int err = 0;
+    switch (option) {
+    case OPT_DATA:
+        c->data = value;
+        return 0;
+    case OPT_KEYRING:
+        return keyring_option_name(value);
+    case OPT_LIST:
+        return take_list(c, value);
+    case OPT_CONFIG:
+        c->config = value;
+        return 0;
+    case OPT_TENANT:
+        return option_tenant(&c->tenant, "--tenant", value);
+    case OPT_SINCE:
+        return option_time(&c->since_ns, "--since", value, clock_now_ns());
+    case OPT_UNTIL:
+        return option_time(&c->until_ns, "--until", value, clock_now_ns());
+    case OPT_TIME:
+        err = option_number(&seconds, "--time", value, 1, UINT32_MAX);
+        c->time_max_ns = (int64_t)seconds * CLOCK_NS_PER_SECOND;
+        return err;
+    case OPT_JSON:
+        c->json = true;
+        return 0;
+    default:
+        c->utc = true;
+        return 0;
     }
-    if (optind != argc)
-        *exit_code = option_usage("hunt", "\"%s\" belongs to no option", argv[optind]);
-    else if (c->data == NULL)
-        *exit_code = option_usage("hunt", "--data DIR is missing");
-    else if (c->lists.count == 0)
-        *exit_code = option_usage("hunt", "--list FILE is missing");
-    return *exit_code == 0;
 }
+
+static int check_options(void *self)
+{
+    const struct hunt_command *c = self;
+    if (c->data == NULL)
+        return option_usage("hunt", "--data DIR is missing");
+    return c->lists.count == 0 ? option_usage("hunt", "--list FILE is missing") : 0;
+}
+
+static const struct command_line LINE = {.command = "hunt",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .check = check_options};
 
 /* What lists and configuration give. */
 struct hunt_basis {
@@ -188,6 +185,7 @@ static int hunt_store(struct hunt_command *c, const struct hunt_basis *b, int *e
                                                      .tenant = c->tenant,
                                                      .since_ns = c->since_ns,
                                                      .until_ns = c->until_ns}};
+    option_give_way(c->data);
     int err = log_index_open_with(&index, &range, &c->diag);
     const struct hunt_options options = {.index = index,
                                          .set = b->set,
@@ -223,7 +221,7 @@ int cmd_hunt(int argc, char **argv)
     struct hunt_command c = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
     struct hunt_basis basis = {0};
     int code = EXIT_CODE_OK;
-    if (read_options(&c, argc, argv, &code)) {
+    if (command_line_read(&LINE, &c, argc, argv, &code)) {
         c.json = c.json || isatty(STDOUT_FILENO) != 1;
         int err = load_basis(&basis, &c);
         code = err == ERR_CONF ? EXIT_CODE_CONFIG : EXIT_CODE_OK;

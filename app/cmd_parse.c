@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/line_reader.h"
@@ -9,7 +10,7 @@
 #include "base/clock.h"
 #include "event/ndjson.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho parse [OPTION...] [FILE]\n"
     "Print one JSON object per line of FILE (or standard input), in order.\n"
     "  --format NAME      one of those below, or auto (the default): by the look of each line\n"
@@ -19,13 +20,12 @@ static const char USAGE[] =
     "  --raw              print event.original in every object\n"
     "Formats:";
 
-static void usage(void)
+static void list_formats(struct buf *out)
 {
-    (void)fputs(USAGE, stdout);
     size_t at = 0;
     for (const struct parser *p = parser_at(at); p != NULL; p = parser_at(++at))
-        (void)printf(" %s", p->name);
-    (void)printf(" template:FILE\n");
+        buf_printf(out, " %s", p->name);
+    buf_text(out, " template:FILE\n");
 }
 
 struct parse_run {
@@ -50,58 +50,58 @@ struct parse_options {
     const char *format;
     const char *path;
     int32_t zone_minutes;
+    int64_t now_ns;
     int64_t reference_ns;
     char end;
     unsigned flags;
 };
 
-static int read_options(int argc, char **argv, struct parse_options *o)
+static const struct option OPTIONS[] = {
+    {"format", required_argument, NULL, 'f'},
+    {"zone", required_argument, NULL, 'z'},
+    {"reference-time", required_argument, NULL, 't'},
+    {"raw", no_argument, NULL, 'r'},
+    {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
 {
-    static const struct option OPTIONS[] = {
-        {"format", required_argument, NULL, 'f'},
-        {"zone", required_argument, NULL, 'z'},
-        {"reference-time", required_argument, NULL, 't'},
-        {"raw", no_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int64_t now = clock_now_ns();
-    *o = (struct parse_options){
-        .format = "auto", .zone_minutes = 9 * 60, .reference_ns = now, .end = '\n'};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":0f:", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case 'f':
-            o->format = optarg;
-            break;
-        case 'z':
-            if (clock_parse_zone(&o->zone_minutes, slice_from(optarg)) != 0)
-                return option_usage("parse", "--zone takes an offset such as +09:00");
-            break;
-        case 't':
-            if (option_time(&o->reference_ns, "--reference-time", optarg, now) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case 'r':
-            o->flags = NDJSON_ORIGINAL;
-            break;
-        case '0':
-            o->end = '\0';
-            break;
-        case 'h':
-            usage();
-            return -1;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
+    struct parse_options *o = self;
+    switch (option) {
+    case 'f':
+        o->format = value;
+        return 0;
+    case 'z':
+        if (clock_parse_zone(&o->zone_minutes, slice_from(value)) == 0)
+            return 0;
+        return option_usage("parse", "--zone takes an offset such as +09:00");
+    case 't':
+        return option_time(&o->reference_ns, "--reference-time", value, o->now_ns);
+    case 'r':
+        o->flags = NDJSON_ORIGINAL;
+        return 0;
+    default:
+        o->end = '\0';
+        return 0;
     }
-    if (argc - optind > 1)
+}
+
+static int take_operands(void *self, char **words, int count)
+{
+    struct parse_options *o = self;
+    if (count > 1)
         return option_usage("parse", "one FILE at a time; further ones go to further calls");
-    o->path = optind < argc ? argv[optind] : NULL;
+    o->path = count == 0 ? NULL : words[0];
     return 0;
 }
+
+static const struct command_line LINE = {.command = "parse",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands,
+                                         .help_more = list_formats,
+                                         .letters = "0f:"};
 
 /* Rows that end with NUL are records of their own: the NUL is not part of them. */
 static int feed_rows(struct feed *feed, struct line_reader *reader, const struct parse_options *o)
@@ -163,10 +163,15 @@ static int run_parse(struct config *config, struct feed_bench *bench, const stru
 
 int cmd_parse(int argc, char **argv)
 {
-    struct parse_options o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
+    int64_t now_ns = clock_now_ns();
+    struct parse_options o = {.format = "auto",
+                              .zone_minutes = 9 * 60,
+                              .now_ns = now_ns,
+                              .reference_ns = now_ns,
+                              .end = '\n'};
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
     struct diag diag = {0};
     struct config *config = NULL;
     struct feed_bench *bench = NULL;
@@ -183,7 +188,7 @@ int cmd_parse(int argc, char **argv)
     if (status != 0 && diag.count == 0)
         diag_add(&diag, "sekisho parse", 0, 0, "%s", err_name(status));
     option_say(&diag);
-    int code = status == ERR_CONF ? EXIT_CODE_USAGE : option_exit_code(status);
+    code = status == ERR_CONF ? EXIT_CODE_USAGE : option_exit_code(status);
     feed_bench_free(bench);
     domain_close(domains);
     config_free(config);

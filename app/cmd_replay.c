@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/alert_list.h"
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/environment.h"
@@ -16,7 +17,7 @@
 #include "app/replay.h"
 #include "base/clock.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho replay --data DIR --tenant CODE --format NAME [OPTION...] FILE...\n"
     "       sekisho replay --data DIR --manifest M.yaml [OPTION...]\n"
     "       sekisho replay --log DIR [--config CONF] [--rules DIR]\n"
@@ -53,77 +54,58 @@ struct replay_command {
 };
 
 static const struct option OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"log", required_argument, NULL, 'l'},
-    {"tenant", required_argument, NULL, 'n'},
-    {"format", required_argument, NULL, 'f'},
-    {"manifest", required_argument, NULL, 'm'},
-    {"config", required_argument, NULL, 'c'},
-    {"zone", required_argument, NULL, 'z'},
-    {"reference-time", required_argument, NULL, 't'},
-    {"workers", required_argument, NULL, 'w'},
-    {"batch-rows", required_argument, NULL, 'b'},
-    {"rules", required_argument, NULL, 'R'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},     {"log", required_argument, NULL, 'l'},
+    {"tenant", required_argument, NULL, 'n'},   {"format", required_argument, NULL, 'f'},
+    {"manifest", required_argument, NULL, 'm'}, {"config", required_argument, NULL, 'c'},
+    {"zone", required_argument, NULL, 'z'},     {"reference-time", required_argument, NULL, 't'},
+    {"workers", required_argument, NULL, 'w'},  {"batch-rows", required_argument, NULL, 'b'},
+    {"rules", required_argument, NULL, 'R'},    {NULL, 0, NULL, 0},
 };
 
-/* 0, or what option_*() returned. */
-static int read_value(struct replay_command *o, int got)
+static int take_option(void *self, int option, const char *value)
 {
-    switch (got) {
+    struct replay_command *o = self;
+    switch (option) {
     case 'd':
-        o->data = optarg;
+        o->data = value;
         return 0;
     case 'l':
-        o->log = optarg;
+        o->log = value;
         return 0;
     case 'R':
-        o->rules = optarg;
+        o->rules = value;
         return 0;
     case 'n':
         o->has_tenant = true;
-        return option_tenant(&o->tenant, "--tenant", optarg);
+        return option_tenant(&o->tenant, "--tenant", value);
     case 'f':
-        o->format = optarg;
+        o->format = value;
         return 0;
     case 'm':
-        o->manifest = optarg;
+        o->manifest = value;
         return 0;
     case 'c':
-        o->config = optarg;
+        o->config = value;
         return 0;
     case 'z':
         o->has_zone = true;
-        return clock_parse_zone(&o->zone_minutes, slice_from(optarg));
+        if (clock_parse_zone(&o->zone_minutes, slice_from(value)) == 0)
+            return 0;
+        return option_usage("replay", "--zone takes an offset such as +09:00");
     case 't':
-        return option_time(&o->reference_ns, "--reference-time", optarg, clock_now_ns());
+        return option_time(&o->reference_ns, "--reference-time", value, clock_now_ns());
     case 'w':
-        return option_number(&o->workers, "--workers", optarg, 1, 256);
+        return option_number(&o->workers, "--workers", value, 1, 256);
     default:
-        return option_number(&o->batch_rows, "--batch-rows", optarg, 1, BATCH_LIVE_ROWS_MAX);
+        return option_number(&o->batch_rows, "--batch-rows", value, 1, BATCH_LIVE_ROWS_MAX);
     }
 }
 
-static int read_options(int argc, char **argv, struct replay_command *o)
+static int take_operands(void *self, char **words, int count)
 {
-    *o = (struct replay_command){.reference_ns = CLOCK_NONE};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":c:", OPTIONS, NULL)) != -1) {
-        if (got == 'h') {
-            (void)fputs(USAGE, stdout);
-            return -1;
-        }
-        if (got == '?' || got == ':')
-            return option_refuse(argc, argv, got, OPTIONS);
-        if (read_value(o, got) != 0)
-            return got == 'z' ? option_usage("replay", "--zone takes an offset such as +09:00")
-                              : EXIT_CODE_USAGE;
-    }
-    o->files = argv + optind;
-    o->file_count = argc - optind;
+    struct replay_command *o = self;
+    o->files = words;
+    o->file_count = count;
     if (o->log != NULL && (o->data != NULL || o->manifest != NULL || o->file_count != 0))
         return option_usage("replay", "--log DIR stands alone, but for --config and --rules");
     if (o->log != NULL)
@@ -136,6 +118,13 @@ static int read_options(int argc, char **argv, struct replay_command *o)
         return 0;
     return option_usage("replay", "give --manifest, or --tenant, --format and files");
 }
+
+static const struct command_line LINE = {.command = "replay",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands,
+                                         .letters = "c:"};
 
 /* Files of the command line; `files` has room for all. */
 static int list_files(const struct replay_command *o, struct config *config,
@@ -301,10 +290,10 @@ static int judge_again(const struct replay_command *o)
 
 int cmd_replay(int argc, char **argv)
 {
-    struct replay_command o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct replay_command o = {.reference_ns = CLOCK_NONE};
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
     if (o.log != NULL)
         return judge_again(&o);
     assert(o.manifest != NULL || (o.file_count > 0 && o.format != NULL));

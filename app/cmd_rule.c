@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "app/rule_backtest.h"
 #include "app/rule_coverage.h"
@@ -50,6 +52,7 @@ static const char HELP[] =
     "  --rule NAME          id or name of the rule that is explained or back-tested; with --hidden\n"
     "                       also of a filter\n"
     "  --data DIR           the store; it is only read\n"
+    "  --keyring FILE       keys of encrypted segments; else SEKISHO_KEYRING names them\n"
     "  --tenant CODE        only this municipality (six digits); explain: the line is one of its\n"
     "  --since T            only events of this time and later; a time or a duration back (30d)\n"
     "  --until T            only events before this time\n"
@@ -72,13 +75,13 @@ enum {
     OPT_JSON,
     OPT_TITLE,
     OPT_DATA,
+    OPT_KEYRING,
     OPT_TENANT,
     OPT_SINCE,
     OPT_UNTIL,
     OPT_AGAINST,
     OPT_HIDDEN,
     OPT_THREADS,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
@@ -89,13 +92,13 @@ static const struct option OPTIONS[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"title", required_argument, NULL, OPT_TITLE},
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
     {"tenant", required_argument, NULL, OPT_TENANT},
     {"since", required_argument, NULL, OPT_SINCE},
     {"until", required_argument, NULL, OPT_UNTIL},
     {"against", required_argument, NULL, OPT_AGAINST},
     {"hidden", no_argument, NULL, OPT_HIDDEN},
     {"threads", required_argument, NULL, OPT_THREADS},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -114,6 +117,7 @@ struct rule_command {
     int64_t since_ns;
     int64_t until_ns;
     unsigned threads;
+    size_t verb;
     char **words; /* behind the options */
 };
 
@@ -237,20 +241,16 @@ enum {
     VERBS_COUNT = sizeof(VERBS) / sizeof(VERBS[0]),
 };
 
-/* The place of a verb in the table; VERBS_COUNT for another word. */
-static size_t verb_find(const char *word)
+static int take_verb(void *self, const char *word)
 {
-    size_t i = 0;
-    while (i < VERBS_COUNT && strcmp(VERBS[i].name, word) != 0)
-        i++;
-    return i;
-}
-
-static int unknown_verb(const char *word)
-{
+    struct rule_command *c = self;
     const char *names[VERBS_COUNT];
-    for (size_t i = 0; i < VERBS_COUNT; i++)
+    for (size_t i = 0; i < VERBS_COUNT; i++) {
         names[i] = VERBS[i].name;
+        c->verb = i;
+        if (strcmp(names[i], word) == 0)
+            return 0;
+    }
     const char *near = diag_suggest(slice_from(word), names, VERBS_COUNT);
     return option_usage("rule", "no such verb \"%s\"%s%s%s", word,
                         near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
@@ -258,79 +258,79 @@ static int unknown_verb(const char *word)
 }
 
 /* Options that choose events of a store. */
-static int read_scope(struct rule_command *c, int got)
+static int take_scope(struct rule_command *c, int option, const char *value)
 {
     int64_t now_ns = clock_now_ns();
     uint64_t threads = 0;
     int err = 0;
-    switch (got) {
+    switch (option) {
     case OPT_DATA:
-        c->data = optarg;
+        c->data = value;
         return 0;
+    case OPT_KEYRING:
+        return keyring_option_name(value);
     case OPT_TENANT:
         c->has_tenant = true;
-        return option_tenant(&c->tenant, "--tenant", optarg);
+        return option_tenant(&c->tenant, "--tenant", value);
     case OPT_SINCE:
-        return option_time(&c->since_ns, "--since", optarg, now_ns);
+        return option_time(&c->since_ns, "--since", value, now_ns);
     case OPT_UNTIL:
-        return option_time(&c->until_ns, "--until", optarg, now_ns);
+        return option_time(&c->until_ns, "--until", value, now_ns);
     case OPT_AGAINST:
-        c->against = optarg;
+        c->against = value;
         return 0;
     default:
-        err = option_number(&threads, "--threads", optarg, 1, OPTION_THREADS_MAX);
+        err = option_number(&threads, "--threads", value, 1, OPTION_THREADS_MAX);
         c->threads = err == 0 ? (unsigned)threads : c->threads;
         return err;
     }
 }
 
-/* -1: help was asked for. */
-static int read_options(struct rule_command *c, int argc, char **argv)
+static int take_option(void *self, int option, const char *value)
 {
-    int got = 0;
-    opterr = 0;
-    optind = 1;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case OPT_PLACEHOLDERS:
-            c->placeholders = optarg;
-            break;
-        case OPT_ALIASES:
-            c->aliases = true;
-            break;
-        case OPT_RULE:
-            c->rule = optarg;
-            break;
-        case OPT_FORMAT:
-            c->format = optarg;
-            break;
-        case OPT_JSON:
-            c->json = true;
-            break;
-        case OPT_HIDDEN:
-            c->hidden = true;
-            break;
-        case OPT_TITLE:
-            c->title = optarg;
-            break;
-        case OPT_DATA:
-        case OPT_TENANT:
-        case OPT_SINCE:
-        case OPT_UNTIL:
-        case OPT_AGAINST:
-        case OPT_THREADS:
-            if (read_scope(c, got) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case OPT_HELP:
-            return -1;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
+    struct rule_command *c = self;
+    switch (option) {
+    case OPT_PLACEHOLDERS:
+        c->placeholders = value;
+        return 0;
+    case OPT_ALIASES:
+        c->aliases = true;
+        return 0;
+    case OPT_RULE:
+        c->rule = value;
+        return 0;
+    case OPT_FORMAT:
+        c->format = value;
+        return 0;
+    case OPT_JSON:
+        c->json = true;
+        return 0;
+    case OPT_HIDDEN:
+        c->hidden = true;
+        return 0;
+    case OPT_TITLE:
+        c->title = value;
+        return 0;
+    default:
+        return take_scope(c, option, value);
     }
-    c->words = argv + optind;
-    return 0;
 }
+
+static int take_operands(void *self, char **words, int count)
+{
+    struct rule_command *c = self;
+    c->words = words;
+    if (count == VERBS[c->verb].words)
+        return 0;
+    return option_usage("rule", "%s: %s expected", VERBS[c->verb].name, VERBS[c->verb].expected);
+}
+
+static const struct command_line LINE = {.command = "rule",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands,
+                                         .verb = take_verb};
 
 int cmd_rule(int argc, char **argv)
 {
@@ -339,17 +339,10 @@ int cmd_rule(int argc, char **argv)
                              .since_ns = INT64_MIN,
                              .until_ns = INT64_MAX,
                              .threads = option_processors()};
-    size_t verb = verb_find(argc > 1 ? argv[1] : "");
-    int refused = verb == VERBS_COUNT ? 0 : read_options(&c, argc - 1, argv + 1);
-    if (refused < 0 || (argc > 1 && strcmp(argv[1], "--help") == 0)) {
-        (void)fputs(HELP, stdout);
-        return EXIT_CODE_OK;
-    }
-    if (verb == VERBS_COUNT)
-        return unknown_verb(argc > 1 ? argv[1] : "");
-    if (refused != 0)
-        return refused;
-    if (argc - 1 - optind != VERBS[verb].words)
-        return option_usage("rule", "%s: %s expected", VERBS[verb].name, VERBS[verb].expected);
-    return VERBS[verb].run(&c);
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &c, argc, argv, &code))
+        return code;
+    if (c.data != NULL)
+        option_give_way(c.data);
+    return VERBS[c.verb].run(&c);
 }

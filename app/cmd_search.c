@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
 #include "app/pipe_run.h"
 #include "base/clock.h"
@@ -26,6 +28,7 @@ static const char HELP[] =
     "line within the record; on a terminal a table of the 1,000 newest.\n"
     "\n"
     "  --data DIR       the store, of a running collector or of none; it is only read\n"
+    "  --keyring FILE   keys of encrypted segments; else SEKISHO_KEYRING names them\n"
     "  --tenant CODE    only this municipality (six digits)\n"
     "  --since T        only events of this time and later; a time or a duration back (24h)\n"
     "  --until T        only events before this time\n"
@@ -81,6 +84,7 @@ struct search {
 
 enum {
     OPT_DATA = 256,
+    OPT_KEYRING,
     OPT_TENANT,
     OPT_SINCE,
     OPT_UNTIL,
@@ -94,11 +98,11 @@ enum {
     OPT_THREADS,
     OPT_MAX_TIME,
     OPT_MAX_MEMORY,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
     {"tenant", required_argument, NULL, OPT_TENANT},
     {"since", required_argument, NULL, OPT_SINCE},
     {"until", required_argument, NULL, OPT_UNTIL},
@@ -112,7 +116,6 @@ static const struct option OPTIONS[] = {
     {"threads", required_argument, NULL, OPT_THREADS},
     {"max-time", required_argument, NULL, OPT_MAX_TIME},
     {"max-memory", required_argument, NULL, OPT_MAX_MEMORY},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -126,11 +129,11 @@ static int set_output(struct search *s, enum search_output output)
     return 0;
 }
 
-static int set_time_max(struct search *s)
+static int set_time_max(struct search *s, const char *value)
 {
     int64_t ns = 0;
-    if (clock_parse_duration(&ns, slice_from(optarg)) != 0 || ns <= 0) {
-        (void)option_usage("search", "--max-time wants a duration like 30s, not \"%s\"", optarg);
+    if (clock_parse_duration(&ns, slice_from(value)) != 0 || ns <= 0) {
+        (void)option_usage("search", "--max-time wants a duration like 30s, not \"%s\"", value);
         return ERR_CONF;
     }
     s->time_max_ns = ns;
@@ -138,22 +141,21 @@ static int set_time_max(struct search *s)
 }
 
 /* Bytes, or with K, M, G. */
-static int set_memory_max(struct search *s)
+static int set_memory_max(struct search *s, const char *text)
 {
     static const char UNITS[] = "KMG";
     char digits[32];
-    size_t len = strlen(optarg);
-    const char *unit = len > 1 ? strchr(UNITS, optarg[len - 1]) : NULL;
+    size_t len = strlen(text);
+    const char *unit = len > 1 ? strchr(UNITS, text[len - 1]) : NULL;
     unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - UNITS + 1);
     len -= unit != NULL;
     len = len < sizeof(digits) ? len : sizeof(digits) - 1;
-    memcpy(digits, optarg, len);
+    memcpy(digits, text, len);
     digits[len] = '\0';
     uint64_t value = 0;
     int err = option_number(&value, "--max-memory", digits, 1, MEMORY_MAX_MOST);
     if (err == 0 && (value > MEMORY_MAX_MOST >> shift || value << shift < MEMORY_MAX_LEAST)) {
-        (void)option_usage("search", "--max-memory wants 1M or more, like 512M, not \"%s\"",
-                           optarg);
+        (void)option_usage("search", "--max-memory wants 1M or more, like 512M, not \"%s\"", text);
         return ERR_CONF;
     }
     if (err == 0)
@@ -161,35 +163,38 @@ static int set_memory_max(struct search *s)
     return err;
 }
 
-static int set_number(struct search *s, int got)
+static int set_number(struct search *s, int option, const char *value)
 {
-    uint64_t value = 0;
-    if (got == OPT_MAX_TIME)
-        return set_time_max(s);
-    if (got == OPT_MAX_MEMORY)
-        return set_memory_max(s);
-    if (got == OPT_LIMIT) {
+    uint64_t threads = 0;
+    if (option == OPT_MAX_TIME)
+        return set_time_max(s, value);
+    if (option == OPT_MAX_MEMORY)
+        return set_memory_max(s, value);
+    if (option == OPT_LIMIT) {
         s->has_limit = true;
-        return option_number(&s->limit, "--limit", optarg, 1, UINT64_MAX);
+        return option_number(&s->limit, "--limit", value, 1, UINT64_MAX);
     }
-    int err = option_number(&value, "--threads", optarg, 1, OPTION_THREADS_MAX);
-    s->threads = err == 0 ? (unsigned)value : s->threads;
+    int err = option_number(&threads, "--threads", value, 1, OPTION_THREADS_MAX);
+    s->threads = err == 0 ? (unsigned)threads : s->threads;
     return err;
 }
 
-static int set_option(struct search *s, int got)
+static int take_option(void *self, int option, const char *value)
 {
-    switch (got) {
+    struct search *s = self;
+    switch (option) {
     case OPT_DATA:
-        s->data = optarg;
+        s->data = value;
         return 0;
+    case OPT_KEYRING:
+        return keyring_option_name(value);
     case OPT_TENANT:
         s->query.has_tenant = true;
-        return option_tenant(&s->query.tenant, "--tenant", optarg);
+        return option_tenant(&s->query.tenant, "--tenant", value);
     case OPT_SINCE:
-        return option_time(&s->query.since_ns, "--since", optarg, clock_now_ns());
+        return option_time(&s->query.since_ns, "--since", value, clock_now_ns());
     case OPT_UNTIL:
-        return option_time(&s->query.until_ns, "--until", optarg, clock_now_ns());
+        return option_time(&s->query.until_ns, "--until", value, clock_now_ns());
     case OPT_JSON:
         return set_output(s, OUTPUT_NDJSON);
     case OPT_CSV:
@@ -203,48 +208,34 @@ static int set_option(struct search *s, int got)
         return 0;
     case OPT_STATS:
         s->stats_json = true;
-        if (strcmp(optarg, "json") == 0)
+        if (strcmp(value, "json") == 0)
             return 0;
         (void)option_usage("search", "--stats knows one form: json");
         return ERR_CONF;
     default:
-        return set_number(s, got);
+        return set_number(s, option, value);
     }
 }
 
-/* Read the command line. Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct search *s, int argc, char **argv, int *exit_code)
+static int take_operands(void *self, char **words, int count)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        if (got == '?' || got == ':') {
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
-        if (set_option(s, got) != 0)
-            return false;
-    }
-    if (optind + 1 != argc) {
-        *exit_code =
-            option_usage("search", optind == argc ? "a query is missing (\"\" is every event)"
-                                                  : "one query is enough: put it between quotes");
-        return false;
-    }
-    if (s->data == NULL) {
-        *exit_code = option_usage("search", "--data DIR is missing");
-        return false;
-    }
-    s->query_text = argv[optind];
+    struct search *s = self;
+    if (count != 1)
+        return option_usage("search", count == 0 ? "a query is missing (\"\" is every event)"
+                                                 : "one query is enough: put it between quotes");
+    if (s->data == NULL)
+        return option_usage("search", "--data DIR is missing");
+    s->query_text = words[0];
     if (s->output == OUTPUT_AUTO)
         s->output = isatty(STDOUT_FILENO) == 1 ? OUTPUT_TABLE : OUTPUT_NDJSON;
-    return true;
+    return 0;
 }
+
+static const struct command_line LINE = {.command = "search",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 static const enum row_form FORMS[] = {[OUTPUT_NDJSON] = ROW_NDJSON,
                                       [OUTPUT_CSV] = ROW_CSV,
@@ -428,6 +419,7 @@ static int search_store(struct search *s)
 {
     struct log_index *index = NULL;
     struct scan *scan = NULL;
+    option_give_way(s->data);
     int err = scan_stop_begin(&s->stop, s->time_max_ns);
     if (err == 0)
         err = scan_index_open(&index, s->data, &s->query, &s->diag);
@@ -487,7 +479,7 @@ int cmd_search(int argc, char **argv)
                        .stop = {.signals = -1},
                        .start_ns = clock_monotonic_ns()};
     int code = EXIT_CODE_OK;
-    if (!read_options(&s, argc, argv, &code))
+    if (!command_line_read(&LINE, &s, argc, argv, &code))
         return code;
     int err = read_query(&s);
     s.query.pred = s.pred;

@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/line_reader.h"
 #include "app/options.h"
 #include "app/sender.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho send --brokers LIST --topic TOPIC [OPTION...] [FILE]\n"
     "Send the lines of FILE (or standard input) to Kafka; print one JSON object per record\n"
     "that the brokers acknowledged: topic, partition, offset, bytes, sha256.\n"
@@ -28,62 +29,61 @@ struct send_command {
     char end;
     struct kafka_property properties[PROPERTIES_MAX];
     size_t property_count;
+    struct arena arena; /* of properties' names */
 };
 
-static int read_property(struct send_command *o, char *text)
+static int take_property(struct send_command *o, const char *text)
 {
-    char *equals = strchr(text, '=');
+    const char *equals = strchr(text, '=');
     if (equals == NULL || o->property_count == PROPERTIES_MAX)
         return option_usage("send", "-X takes NAME=VALUE, at most %d of them", PROPERTIES_MAX);
-    *equals = '\0';
-    o->properties[o->property_count++] = (struct kafka_property){.name = text, .value = equals + 1};
+    const char *name = arena_copy(&o->arena, slice_of(text, (size_t)(equals - text)));
+    o->properties[o->property_count++] = (struct kafka_property){.name = name, .value = equals + 1};
+    return name == NULL ? ERR_NOMEM : 0;
+}
+
+static const struct option OPTIONS[] = {
+    {"brokers", required_argument, NULL, 'b'},
+    {"topic", required_argument, NULL, 't'},
+    {"per-message", required_argument, NULL, 'n'},
+    {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
+{
+    struct send_command *o = self;
+    switch (option) {
+    case 'b':
+        o->brokers = value;
+        return 0;
+    case 't':
+        o->topic = value;
+        return 0;
+    case 'n':
+        return option_number(&o->per_message, "--per-message", value, 1, 1000000);
+    case '0':
+        o->end = '\0';
+        return 0;
+    default:
+        return take_property(o, value);
+    }
+}
+
+static int take_operands(void *self, char **words, int count)
+{
+    struct send_command *o = self;
+    if (o->brokers == NULL || o->topic == NULL || count > 1)
+        return option_usage("send", "give --brokers, --topic and at most one FILE");
+    o->path = count == 0 ? NULL : words[0];
     return 0;
 }
 
-static int read_options(int argc, char **argv, struct send_command *o)
-{
-    static const struct option OPTIONS[] = {
-        {"brokers", required_argument, NULL, 'b'},
-        {"topic", required_argument, NULL, 't'},
-        {"per-message", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *o = (struct send_command){.per_message = 1, .end = '\n'};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":0X:", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case 'b':
-            o->brokers = optarg;
-            break;
-        case 't':
-            o->topic = optarg;
-            break;
-        case 'n':
-            if (option_number(&o->per_message, "--per-message", optarg, 1, 1000000) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case '0':
-            o->end = '\0';
-            break;
-        case 'X':
-            if (read_property(o, optarg) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case 'h':
-            (void)fputs(USAGE, stdout);
-            return -1;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
-    }
-    if (o->brokers == NULL || o->topic == NULL || argc - optind > 1)
-        return option_usage("send", "give --brokers, --topic and at most one FILE");
-    o->path = optind < argc ? argv[optind] : NULL;
-    return 0;
-}
+static const struct command_line LINE = {.command = "send",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands,
+                                         .letters = "0X:"};
 
 static int send_lines(struct sender *sender, struct line_reader *reader,
                       const struct send_command *o)
@@ -115,27 +115,23 @@ static int send_lines(struct sender *sender, struct line_reader *reader,
     return status;
 }
 
-int cmd_send(int argc, char **argv)
+static int send_file(const struct send_command *o)
 {
-    struct send_command o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
     struct diag diag = {0};
     struct sender *sender = NULL;
     struct line_reader *reader = NULL;
-    struct sender_options options = {.brokers = o.brokers,
-                                     .properties = o.properties,
-                                     .property_count = o.property_count,
+    struct sender_options options = {.brokers = o->brokers,
+                                     .properties = o->properties,
+                                     .property_count = o->property_count,
                                      .journal = stdout};
-    int status = line_reader_open(&reader, o.path, o.end, KAFKA_SEND_BYTES_MAX);
+    int status = line_reader_open(&reader, o->path, o->end, KAFKA_SEND_BYTES_MAX);
     if (status != 0)
-        diag_add(&diag, o.path == NULL ? "standard input" : o.path, 0, 0, "cannot be opened: %s",
+        diag_add(&diag, o->path == NULL ? "standard input" : o->path, 0, 0, "cannot be opened: %s",
                  err_name(status));
     if (status == 0)
         status = sender_open(&sender, &options, &diag);
     if (status == 0) {
-        int sent = send_lines(sender, reader, &o);
+        int sent = send_lines(sender, reader, o);
         status = sender_finish(sender, &diag);
         if (sent != 0)
             status = sent;
@@ -147,4 +143,14 @@ int cmd_send(int argc, char **argv)
     line_reader_close(reader);
     diag_release(&diag);
     return option_exit_code(status);
+}
+
+int cmd_send(int argc, char **argv)
+{
+    struct send_command o = {.per_message = 1, .end = '\n'};
+    int code = EXIT_CODE_OK;
+    if (command_line_read(&LINE, &o, argc, argv, &code))
+        code = send_file(&o);
+    arena_release(&o.arena);
+    return code;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/options.h"
 #include "app/status_page.h"
@@ -10,7 +11,7 @@
 #include "event/alert.h"
 #include "event/ndjson.h"
 
-static const char USAGE[] =
+static const char HELP[] =
     "usage: sekisho status (--data DIR | --metrics ADDRESS) [--json] [--interval SECONDS]\n"
     "Show rates, lag, unparsed share, silence, alerts, outputs and cost of a running collector.\n"
     "  --data DIR         its store, where it listens on status.sock\n"
@@ -20,6 +21,8 @@ static const char USAGE[] =
 
 enum {
     FILTERS_SHOWN = 8,
+    STORED_SHOWN = 5,
+    CLOCK_WORD_S = 600, /* by which the clocks differ */
     JAPAN_MINUTES = 9 * 60,
 };
 
@@ -30,43 +33,46 @@ struct status_command {
     uint64_t interval;
 };
 
-static int read_options(int argc, char **argv, struct status_command *o)
+static const struct option OPTIONS[] = {
+    {"data", required_argument, NULL, 'd'},
+    {"metrics", required_argument, NULL, 'm'},
+    {"json", no_argument, NULL, 'j'},
+    {"interval", required_argument, NULL, 'i'},
+    {NULL, 0, NULL, 0},
+};
+
+static int take_option(void *self, int option, const char *value)
 {
-    static const struct option OPTIONS[] = {
-        {"data", required_argument, NULL, 'd'}, {"metrics", required_argument, NULL, 'm'},
-        {"json", no_argument, NULL, 'j'},       {"interval", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
-    };
-    *o = (struct status_command){.interval = 1};
-    opterr = 0;
-    optind = 1;
-    int got = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case 'd':
-            o->data = optarg;
-            break;
-        case 'm':
-            o->metrics = optarg;
-            break;
-        case 'j':
-            o->json = true;
-            break;
-        case 'i':
-            if (option_number(&o->interval, "--interval", optarg, 1, 3600) != 0)
-                return EXIT_CODE_USAGE;
-            break;
-        case 'h':
-            (void)fputs(USAGE, stdout);
-            return -1;
-        default:
-            return option_refuse(argc, argv, got, OPTIONS);
-        }
+    struct status_command *o = self;
+    switch (option) {
+    case 'd':
+        o->data = value;
+        return 0;
+    case 'm':
+        o->metrics = value;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    default:
+        return option_number(&o->interval, "--interval", value, 1, 3600);
     }
-    if ((o->data == NULL) == (o->metrics == NULL) || optind != argc)
+}
+
+static int take_operands(void *self, char **words, int count)
+{
+    const struct status_command *o = self;
+    (void)words;
+    if ((o->data == NULL) == (o->metrics == NULL) || count != 0)
         return option_usage("status", "give --data DIR or --metrics ADDRESS");
     return 0;
 }
+
+static const struct command_line LINE = {.command = "status",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 /* Two looks at the same collector. */
 struct looks {
@@ -188,6 +194,81 @@ static void print_rules(const struct status_page *p)
                    "sekisho check says what is wrong");
 }
 
+/* The municipalities that take the most space in segments. */
+static void print_stored(const struct status_page *p)
+{
+    const struct status_row *shown[STORED_SHOWN] = {NULL};
+    size_t count = 0;
+    double sum = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct status_row *r = &p->rows[i];
+        if (!slice_equal(r->name, SLICE("sekisho_segment_bytes")))
+            continue;
+        count++;
+        sum += r->value;
+        for (size_t k = 0; k < STORED_SHOWN && r != NULL; k++) {
+            if (shown[k] == NULL || shown[k]->value < r->value) {
+                const struct status_row *moved = shown[k];
+                shown[k] = r;
+                r = moved;
+            }
+        }
+    }
+    if (count == 0)
+        return;
+    (void)printf("segments %.1f MB:", sum / 1e6);
+    for (size_t k = 0; k < STORED_SHOWN && shown[k] != NULL; k++)
+        (void)printf("%s %.*s %.1f", k == 0 ? "" : ",", (int)shown[k]->label.len,
+                     shown[k]->label.data, shown[k]->value / 1e6);
+    (void)printf(count > STORED_SHOWN ? ", and %zu more\n" : "\n", count - STORED_SHOWN);
+}
+
+static void print_day(const char *what, double seconds)
+{
+    struct clock_civil t;
+    clock_to_civil(&t,
+                   (int64_t)seconds * CLOCK_NS_PER_SECOND + JAPAN_MINUTES * CLOCK_NS_PER_MINUTE);
+    (void)printf("%s %04d-%02d-%02d %02d:%02d JST", what, t.year, t.month, t.day, t.hour, t.minute);
+}
+
+/* What the disk holds, for how long, and what will be deleted. */
+static void print_disk(const struct status_page *p)
+{
+    struct slice none = SLICE("");
+    double total = status_page_value(p, "sekisho_disk_bytes", none, 0);
+    double days = status_page_value(p, "sekisho_disk_days_left", none, -1);
+    double next = status_page_value(p, "sekisho_retention_next_seconds", none, 0);
+    double ahead = status_page_value(p, "sekisho_retention_clock_ahead_seconds", none, 0);
+    if (total <= 0)
+        return;
+    (void)printf("disk %.1f of %.1f GB free",
+                 status_page_value(p, "sekisho_disk_free_bytes", none, 0) / 1e9, total / 1e9);
+    if (days >= 0)
+        (void)printf(", full in %.0f days as it comes in now", days);
+    if (next > 0)
+        print_day("; the next rows are due", next);
+    (void)printf("; %.0f rows deleted, %.0f legal holds, %.0f hours held\n",
+                 status_page_value(p, "sekisho_retention_deleted", none, 0),
+                 status_page_value(p, "sekisho_retention_holds", none, 0),
+                 status_page_value(p, "sekisho_retention_held", none, 0));
+    print_stored(p);
+    if (ahead > CLOCK_WORD_S || ahead < -CLOCK_WORD_S) {
+        (void)printf(
+            "THE CLOCK IS NOT TRUSTED: it is %.0f s ahead of what is; rows are kept longer "
+            "(docs/retention.md)\n",
+            ahead);
+    }
+    const char *full =
+        status_page_value(p, "sekisho_disk_paused", none, 0) > 0
+            ? "THE DISK IS FULL: nothing is taken from Kafka, which keeps it; free disk space\n"
+        : status_page_value(p, "sekisho_disk_no_compaction", none, 0) > 0
+            ? "THE DISK IS NEARLY FULL: no more segments are written; free disk space\n"
+        : status_page_value(p, "sekisho_disk_warning", none, 0) > 0
+            ? "The disk is getting full: a larger one, or a shorter retention\n"
+            : "";
+    (void)fputs(full, stdout);
+}
+
 static void print_table(const struct looks *l)
 {
     (void)printf("%-24s %10s %12s %8s %8s %10s %9s\n", "municipality/source", "lines/s", "events",
@@ -212,6 +293,7 @@ static void print_table(const struct looks *l)
                  status_page_value(p, "sekisho_kafka_partitions", none, 0),
                  status_page_value(p, "sekisho_kafka_ranges_lost", none, 0),
                  status_page_value(p, "sekisho_kafka_ranges_quarantined", none, 0));
+    print_disk(p);
     print_alerts(p);
     print_filters(p);
     print_outputs(p);
@@ -264,17 +346,16 @@ static int look_twice(struct looks *l, const char *address, uint64_t seconds)
 
 int cmd_status(int argc, char **argv)
 {
-    struct status_command o;
-    int refused = read_options(argc, argv, &o);
-    if (refused != 0)
-        return refused < 0 ? EXIT_CODE_OK : refused;
+    struct status_command o = {.interval = 1};
+    int code = EXIT_CODE_OK;
+    if (!command_line_read(&LINE, &o, argc, argv, &code))
+        return code;
     struct buf address = {0};
     if (o.metrics != NULL)
         buf_text(&address, o.metrics);
     else
         buf_printf(&address, "unix:%s/status.sock", o.data);
     struct looks l = {0};
-    int code = EXIT_CODE_OK;
     int status = look_twice(&l, buf_string(&address), o.interval);
     if (status == 0 && o.json) {
         code = print_json(&l);

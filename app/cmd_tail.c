@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/follow.h"
 #include "app/log_walk.h"
@@ -81,7 +82,6 @@ enum {
     OPT_BROKERS,
     OPT_CONFIG,
     OPT_UTC,
-    OPT_HELP,
     OPT_FORM, /* + enum row_form */
 };
 
@@ -96,67 +96,56 @@ static const struct option OPTIONS[] = {
     {"raw", no_argument, NULL, OPT_FORM + ROW_RAW},
     {"csv", no_argument, NULL, OPT_FORM + ROW_CSV},
     {"table", no_argument, NULL, OPT_FORM + ROW_TABLE},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-static int set_option(struct tail *t, int got)
+static int take_option(void *self, int option, const char *value)
 {
-    switch (got) {
+    struct tail *t = self;
+    switch (option) {
     case OPT_DATA:
-        t->data = optarg;
+        t->data = value;
         return 0;
     case OPT_TENANT:
         t->query.has_tenant = true;
-        return option_tenant(&t->query.tenant, "--tenant", optarg);
+        return option_tenant(&t->query.tenant, "--tenant", value);
     case OPT_FROM_START:
         t->from_start = true;
         return 0;
     case OPT_BROKERS:
-        t->brokers = optarg;
+        t->brokers = value;
         return 0;
     case OPT_CONFIG:
-        t->config_path = optarg;
+        t->config_path = value;
         return 0;
     case OPT_UTC:
         t->form.zone_minutes = 0;
         return 0;
     default:
         t->has_form = true;
-        t->form.form = (enum row_form)(got - OPT_FORM);
+        t->form.form = (enum row_form)(option - OPT_FORM);
         return 0;
     }
 }
 
-/* Read the command line. Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct tail *t, int argc, char **argv, int *exit_code)
+static int take_operands(void *self, char **words, int count)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        if (got == '?' || got == ':') {
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
-        if (set_option(t, got) != 0)
-            return false;
-    }
-    t->query_text = optind < argc ? argv[optind] : "";
-    if (optind + 1 < argc)
-        *exit_code = option_usage("tail", "one query is enough: put it between quotes");
-    else if ((t->data == NULL) == (t->brokers == NULL))
-        *exit_code = option_usage("tail", "give --data DIR, or --brokers LIST");
-    else if (t->data != NULL && t->config_path != NULL)
-        *exit_code = option_usage("tail", "--config belongs to --brokers; a store's rows are read");
-    else
-        return true;
-    return false;
+    struct tail *t = self;
+    if (count > 1)
+        return option_usage("tail", "one query is enough: put it between quotes");
+    t->query_text = count == 0 ? "" : words[0];
+    if ((t->data == NULL) == (t->brokers == NULL))
+        return option_usage("tail", "give --data DIR, or --brokers LIST");
+    if (t->data != NULL && t->config_path != NULL)
+        return option_usage("tail", "--config belongs to --brokers; a store's rows are read");
+    return 0;
 }
+
+static const struct command_line LINE = {.command = "tail",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 /* The pipes' answer for an event. When dedup has no room left, it begins anew. */
 static int take_event(struct tail *t, const struct scan_row *hit, bool *passes)
@@ -419,7 +408,7 @@ int cmd_tail(int argc, char **argv)
                      .budget = {.limit_bytes = MEMORY_MAX_BYTES},
                      .follow = {.signals = -1}};
     int code = EXIT_CODE_OK;
-    if (!read_options(&t, argc, argv, &code))
+    if (!command_line_read(&LINE, &t, argc, argv, &code))
         return code;
     int err = read_query(&t);
     bool usage = err == 0 && check_pipes(&t) != 0;

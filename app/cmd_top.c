@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/options.h"
 #include "app/sink.h"
@@ -67,7 +68,6 @@ enum {
     OPT_COUNT,
     OPT_LANG,
     OPT_UTC,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
@@ -77,25 +77,25 @@ static const struct option OPTIONS[] = {
     {"count", required_argument, NULL, OPT_COUNT},
     {"lang", required_argument, NULL, OPT_LANG},
     {"utc", no_argument, NULL, OPT_UTC},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-static int set_option(struct top *t, int got)
+static int take_option(void *self, int option, const char *value)
 {
-    switch (got) {
+    struct top *t = self;
+    switch (option) {
     case OPT_DATA:
-        t->data = optarg;
+        t->data = value;
         return 0;
     case OPT_METRICS:
-        t->metrics = optarg;
+        t->metrics = value;
         return 0;
     case OPT_INTERVAL:
-        return option_number(&t->interval_s, "--interval", optarg, 1, INTERVAL_SECONDS_MAX);
+        return option_number(&t->interval_s, "--interval", value, 1, INTERVAL_SECONDS_MAX);
     case OPT_COUNT:
-        return option_number(&t->count, "--count", optarg, 1, UINT64_MAX);
+        return option_number(&t->count, "--count", value, 1, UINT64_MAX);
     case OPT_LANG:
-        if (alert_language(&t->how.japanese, optarg) == 0)
+        if (alert_language(&t->how.japanese, value) == 0)
             return 0;
         (void)option_usage("top", "--lang is ja or en");
         return ERR_CONF;
@@ -105,34 +105,24 @@ static int set_option(struct top *t, int got)
     }
 }
 
-/* Read the command line. Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct top *t, int argc, char **argv, int *exit_code)
+static int take_operands(void *self, char **words, int count)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == OPT_HELP) {
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        }
-        if (got == '?' || got == ':') {
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
-        if (set_option(t, got) != 0)
-            return false;
-    }
-    if ((t->data == NULL && t->metrics == NULL) || optind != argc) {
-        *exit_code = option_usage("top", "give --data DIR or --metrics ADDRESS");
-        return false;
-    }
+    struct top *t = self;
+    (void)words;
+    if ((t->data == NULL && t->metrics == NULL) || count != 0)
+        return option_usage("top", "give --data DIR or --metrics ADDRESS");
     if (t->metrics != NULL)
         buf_text(&t->address, t->metrics);
     else
         buf_printf(&t->address, "unix:%s/status.sock", t->data);
-    return true;
+    return 0;
 }
+
+static const struct command_line LINE = {.command = "top",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .operands = take_operands};
 
 /* ------------------------------------------------------------------------------ the terminal */
 
@@ -354,7 +344,7 @@ int cmd_top(int argc, char **argv)
     struct top t = {.interval_s = 1, .sink = {.fd = STDOUT_FILENO}, .signals = -1};
     int code = EXIT_CODE_OK;
     t.how.japanese = alert_language_default();
-    if (read_options(&t, argc, argv, &code))
+    if (command_line_read(&LINE, &t, argc, argv, &code))
         code = show(&t);
     log_reader_close(t.reader);
     top_view_free(t.view);

@@ -2,32 +2,50 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/frame_check.h"
+#include "app/keyring_option.h"
 #include "app/options.h"
+#include "app/proof_check.h"
+#include "app/proof_maker.h"
 #include "app/segment_check.h"
+#include "app/totals_check.h"
 #include "base/clock.h"
 #include "event/ndjson.h"
 
 static const char HELP[] =
-    "usage: sekisho verify --data DIR [--json]\n"
+    "usage: sekisho verify --data DIR [--checkpoint FILE] [--key FILE] [--json]\n"
+    "       sekisho verify --proof FILE (--key FILE | --data DIR)\n"
     "\n"
     "Read the whole store again and believe no stored hash: files, the chain of frames, checkpoints,\n"
     "blobs of the environment; then every batch: its checksum, every value, every line, and that its\n"
     "rows are exactly the records that its frame says it holds. Of files whose rows are in segments:\n"
-    "what is left of them. Names the first difference.\n"
+    "what is left of them. Then every segment, and that frames and rows are those that were signed.\n"
+    "The counts of `sekisho ledger` are made again. Names the first difference.\n"
     "\n"
-    "  --data DIR       the store, of a running collector or of none; it is only read\n"
-    "  --json           one object on standard output\n"
+    "  --data DIR         the store, of a running collector or of none; it is only read\n"
+    "  --keyring FILE     keys of encrypted segments; else SEKISHO_KEYRING names them\n"
+    "  --checkpoint FILE  a checkpoint that was kept elsewhere: nothing from before it has changed\n"
+    "  --key FILE         the public key, kept elsewhere; DIR/checkpoint.pub when not given\n"
+    "  --proof FILE       verify this proof of sekisho proof alone\n"
+    "  --json             one object on standard output\n"
     "\n"
-    "Exit codes: 0 nothing differs, 2 usage, 3 no store, 5 a difference, 6 the system refused.\n";
+    "Exit codes: 0 nothing differs, 2 usage, 3 no store or key, 5 a difference or keys are\n"
+    "missing, 6 the system refused.\n";
 
 struct verify {
     const char *data;
+    const char *checkpoint;
+    const char *key_path;
+    const char *proof;
     bool json;
+    struct vouched *vouched; /* NULL: nothing was signed */
+    struct signed_checkpoint held;
     struct store_verify_report report;
     struct frame_check_counts counts;
     struct segment_check_report segments;
+    struct totals_check_report totals;
     int64_t wall_ns;
     int64_t cpu_ns;
     struct diag diag;
@@ -35,47 +53,62 @@ struct verify {
 
 enum {
     OPT_DATA = 256,
+    OPT_KEYRING,
+    OPT_CHECKPOINT,
+    OPT_KEY,
+    OPT_PROOF,
     OPT_JSON,
-    OPT_HELP,
 };
 
 static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
+    {"keyring", required_argument, NULL, OPT_KEYRING},
+    {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"proof", required_argument, NULL, OPT_PROOF},
     {"json", no_argument, NULL, OPT_JSON},
-    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-/* Read the command line. Returns true to go on, false to end with *exit_code. */
-static bool read_options(struct verify *v, int argc, char **argv, int *exit_code)
+static int take_option(void *self, int option, const char *value)
 {
-    int got = 0;
-    *exit_code = EXIT_CODE_USAGE;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        switch (got) {
-        case OPT_HELP:
-            *exit_code = fputs(HELP, stdout) < 0 ? EXIT_CODE_SYSTEM : EXIT_CODE_OK;
-            return false;
-        case OPT_DATA:
-            v->data = optarg;
-            break;
-        case OPT_JSON:
-            v->json = true;
-            break;
-        default:
-            *exit_code = option_refuse(argc, argv, got, OPTIONS);
-            return false;
-        }
+    struct verify *v = self;
+    switch (option) {
+    case OPT_DATA:
+        v->data = value;
+        return 0;
+    case OPT_KEYRING:
+        return keyring_option_name(value);
+    case OPT_CHECKPOINT:
+        v->checkpoint = value;
+        return 0;
+    case OPT_KEY:
+        v->key_path = value;
+        return 0;
+    case OPT_PROOF:
+        v->proof = value;
+        return 0;
+    default:
+        v->json = true;
+        return 0;
     }
-    if (optind != argc)
-        *exit_code = option_usage("verify", "it takes options only");
-    else if (v->data == NULL)
-        *exit_code = option_usage("verify", "--data DIR is missing");
-    else
-        return true;
-    return false;
 }
+
+static int check_options(void *self)
+{
+    const struct verify *v = self;
+    if (v->proof != NULL && (v->checkpoint != NULL || v->json))
+        return option_usage("verify", "--proof FILE goes with --key or --data only");
+    if (v->data == NULL && (v->proof == NULL || v->key_path == NULL))
+        return option_usage("verify", "--data DIR is missing");
+    return 0;
+}
+
+static const struct command_line LINE = {.command = "verify",
+                                         .help = HELP,
+                                         .options = OPTIONS,
+                                         .take = take_option,
+                                         .check = check_options};
 
 /* Every batch, up to the last frame that the first pass saw. */
 static int verify_batches(struct verify *v)
@@ -135,27 +168,58 @@ static void print_text(const struct verify *v, int err)
             (unsigned long long)v->segments.rows, (double)v->segments.bytes / 1e6,
             (double)v->segments.raw_bytes / 1e6);
     }
-    (void)printf("%s\n", err == 0 ? "nothing differs" : "A DIFFERENCE, named on standard error");
+    if (v->segments.locked_segments != 0) {
+        (void)printf(
+            "%llu of them are encrypted, and their keys are not here: every byte is the one "
+            "that was written, %llu rows were not verified\n",
+            (unsigned long long)v->segments.locked_segments,
+            (unsigned long long)v->segments.locked_rows);
+    }
+    if (v->vouched != NULL) {
+        (void)printf("%llu checkpoints: their frames and trees are those of the store%s\n",
+                     (unsigned long long)vouched_count(v->vouched),
+                     v->checkpoint == NULL ? "" : ", and the one that was kept is among them");
+    }
+    if (v->totals.tenants != 0) {
+        (void)printf(
+            "control totals of %llu municipalities: %llu records, %llu rows of segments and %llu "
+            "offsets of frames counted again\n",
+            (unsigned long long)v->totals.tenants, (unsigned long long)v->totals.records,
+            (unsigned long long)v->totals.rows, (unsigned long long)v->totals.offsets);
+    }
+    if (v->segments.deletions.certificates != 0) {
+        (void)printf("%llu certificates of deletion, signed and chained: %llu rows were deleted\n",
+                     (unsigned long long)v->segments.deletions.certificates,
+                     (unsigned long long)v->segments.deletions.rows);
+    }
+    (void)printf("%s\n", err == 0            ? "nothing differs"
+                         : err == ERR_SEALED ? "nothing differs, INCOMPLETE: rows were not verified"
+                                             : "A DIFFERENCE, named on standard error");
 }
 
 static void print_json(struct verify *v, int err)
 {
     struct buf out = {0};
-    buf_printf(&out,
-               "{\"ok\":%s,\"files\":%llu,\"frames\":%llu,\"blobs\":%llu,\"batches\":%llu,"
-               "\"records\":%llu,\"rows\":%llu,\"unparsed\":%llu,\"bytes\":%llu,\"raw_bytes\":%llu,"
-               "\"remains\":%llu,\"retired_frames\":%llu,\"segments\":%llu,"
-               "\"segment_rows\":%llu,\"segment_bytes\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
-               "\"difference\":",
-               err == 0 ? "true" : "false", (unsigned long long)v->report.files,
-               (unsigned long long)v->report.frames, (unsigned long long)v->report.blobs,
-               (unsigned long long)v->counts.batches, (unsigned long long)v->counts.records,
-               (unsigned long long)v->counts.rows, (unsigned long long)v->counts.unparsed,
-               (unsigned long long)v->report.bytes, (unsigned long long)v->counts.raw_bytes,
-               (unsigned long long)v->report.remains, (unsigned long long)v->report.retired_frames,
-               (unsigned long long)v->segments.segments, (unsigned long long)v->segments.rows,
-               (unsigned long long)v->segments.bytes, (double)v->wall_ns / 1e9,
-               (double)v->cpu_ns / 1e9);
+    buf_printf(
+        &out,
+        "{\"ok\":%s,\"files\":%llu,\"frames\":%llu,\"blobs\":%llu,\"batches\":%llu,"
+        "\"records\":%llu,\"rows\":%llu,\"unparsed\":%llu,\"bytes\":%llu,\"raw_bytes\":%llu,"
+        "\"remains\":%llu,\"retired_frames\":%llu,\"segments\":%llu,"
+        "\"segment_rows\":%llu,\"segment_bytes\":%llu,\"locked_segments\":%llu,\"locked_rows\":%llu,\"checkpoints\":%llu,\"certificates\":%llu,\"deleted_rows\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
+        "\"difference\":",
+        err == 0 ? "true" : "false", (unsigned long long)v->report.files,
+        (unsigned long long)v->report.frames, (unsigned long long)v->report.blobs,
+        (unsigned long long)v->counts.batches, (unsigned long long)v->counts.records,
+        (unsigned long long)v->counts.rows, (unsigned long long)v->counts.unparsed,
+        (unsigned long long)v->report.bytes, (unsigned long long)v->counts.raw_bytes,
+        (unsigned long long)v->report.remains, (unsigned long long)v->report.retired_frames,
+        (unsigned long long)v->segments.segments, (unsigned long long)v->segments.rows,
+        (unsigned long long)v->segments.bytes, (unsigned long long)v->segments.locked_segments,
+        (unsigned long long)v->segments.locked_rows,
+        (unsigned long long)(v->vouched == NULL ? 0 : vouched_count(v->vouched)),
+        (unsigned long long)v->segments.deletions.certificates,
+        (unsigned long long)v->segments.deletions.rows, (double)v->wall_ns / 1e9,
+        (double)v->cpu_ns / 1e9);
     if (err == 0) {
         buf_text(&out, "null");
     } else {
@@ -169,44 +233,107 @@ static void print_json(struct verify *v, int err)
     buf_release(&out);
 }
 
+static int read_key(struct verify *v, struct note_key *key)
+{
+    int err = v->key_path != NULL ? note_key_read(key, v->key_path, &v->diag)
+                                  : proof_key_read(key, v->data, &v->diag);
+    return err == ERR_NOTFOUND ? ERR_CONF : err;
+}
+
+/* What was signed of the store; nothing where it never was. */
+static int read_vouched(struct verify *v)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file_info info;
+    struct note_key key;
+    int len = snprintf(path, sizeof(path), "%s/checkpoints", v->data);
+    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : file_stat(&info, path);
+    if (err == ERR_NOTFOUND && v->checkpoint == NULL)
+        return 0;
+    if (err == 0 || err == ERR_NOTFOUND)
+        err = read_key(v, &key);
+    if (err == 0 && v->checkpoint != NULL) {
+        err = signed_checkpoint_read(&v->held, v->checkpoint, &key, &v->diag);
+        err = err == ERR_NOTFOUND ? ERR_CONF : err;
+    }
+    if (err == 0)
+        err = vouched_read(&v->vouched, v->data, &key, buf_content(&v->held.text), &v->diag);
+    return err;
+}
+
+static int see_frame(void *self, uint64_t seq, const struct sha256 *hash)
+{
+    struct verify *v = self;
+    return v->vouched == NULL ? 0 : vouched_frame(v->vouched, seq, hash);
+}
+
+static int verify_proof(struct verify *v)
+{
+    struct note_key key;
+    struct buf said = {0};
+    int err = read_key(v, &key);
+    if (err == 0)
+        err = proof_check_file(&said, v->proof, &key, &v->diag);
+    if (err == 0 && fputs(buf_string(&said), stdout) < 0)
+        err = ERR_IO;
+    buf_release(&said);
+    return err;
+}
+
 /* Both passes over the same files: none is retired between them. */
 static int verify_store(struct verify *v)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct log_hold hold = {0};
-    const struct store_verify_options options = {.dir = v->data};
+    const struct store_verify_options options = {.dir = v->data, .frame = see_frame, .ctx = v};
     int len = snprintf(path, sizeof(path), "%s/log", v->data);
     int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_hold_take(&hold, path);
+    if (err == 0)
+        err = read_vouched(v);
     if (err == 0)
         err = store_verify(&v->report, &options, &v->diag);
     if (err == 0)
         err = verify_batches(v);
+    if (err == 0 && v->vouched != NULL)
+        err = vouched_frames_end(v->vouched, &v->diag);
     log_hold_drop(&hold);
     if (err == 0)
-        err = segment_check_run(&v->segments, v->data, &v->diag);
-    return err;
+        err = segment_check_run(&v->segments, v->data, v->vouched, &v->diag);
+    if (err != 0 && err != ERR_SEALED)
+        return err;
+    /* What keys are missing for leaves the rest to be checked. */
+    int counted =
+        totals_check_run(&v->totals, v->data, v->checkpoint == NULL ? NULL : &v->held.is, &v->diag);
+    return counted != 0 ? counted : err;
 }
 
 int cmd_verify(int argc, char **argv)
 {
     struct verify v = {0};
     int code = EXIT_CODE_OK;
-    if (!read_options(&v, argc, argv, &code))
+    if (!command_line_read(&LINE, &v, argc, argv, &code))
         return code;
+    if (v.proof == NULL)
+        option_give_way(v.data);
     int64_t start_ns = clock_monotonic_ns();
-    int err = verify_store(&v);
+    const char *what = v.proof != NULL ? v.proof : v.data;
+    int err = v.proof != NULL ? verify_proof(&v) : verify_store(&v);
     v.wall_ns = clock_monotonic_ns() - start_ns;
     v.cpu_ns = clock_cpu_ns();
     if (err == ERR_IO && v.diag.count == 0)
-        diag_add(&v.diag, v.data, 0, 0, "cannot be read: %s", strerrordesc_np(errno));
+        diag_add(&v.diag, what, 0, 0, "cannot be read: %s", strerrordesc_np(errno));
     else if (err != 0 && v.diag.count == 0)
-        diag_add(&v.diag, v.data, 0, 0, "cannot be verified: %s", err_name(err));
+        diag_add(&v.diag, what, 0, 0, "cannot be verified: %s", err_name(err));
     option_say(&v.diag);
     if (v.json)
         print_json(&v, err);
-    else if (err == 0 || err == ERR_CORRUPT)
+    else if (v.proof == NULL && (err == 0 || err == ERR_CORRUPT || err == ERR_SEALED))
         print_text(&v, err);
-    code = fflush(stdout) == 0 ? option_exit_code(err) : EXIT_CODE_SYSTEM;
+    code = err == ERR_CONF ? EXIT_CODE_CONFIG : option_exit_code(err);
+    if (fflush(stdout) != 0)
+        code = EXIT_CODE_SYSTEM;
+    vouched_free(v.vouched);
+    signed_checkpoint_release(&v.held);
     diag_release(&v.diag);
     return code;
 }

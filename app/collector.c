@@ -426,9 +426,43 @@ void collector_retire(struct collector *c, uint64_t through_seq)
     committer_retire(c->committer, through_seq);
 }
 
+/* The two latest stamps so far, and the one at hand. */
+struct stamps {
+    int64_t ns[3];
+};
+
+static void add_stamp(void *self, const struct kafka_partition_stats *p)
+{
+    struct stamps *s = self;
+    s->ns[2] = p->stamped_ns;
+    int64_t second = trusted_time_witness(s->ns, 3);
+    int64_t first = s->ns[0] > s->ns[2] ? s->ns[0] : s->ns[2];
+    *s = (struct stamps){.ns = {first, second, CLOCK_NONE}};
+}
+
+int64_t collector_witness_ns(struct collector *c)
+{
+    struct stamps s = {.ns = {CLOCK_NONE, CLOCK_NONE, CLOCK_NONE}};
+    kafka_each(c->kafka, add_stamp, &s);
+    return s.ns[1];
+}
+
+void collector_pause(struct collector *c, bool paused)
+{
+    committer_pause(c->committer, paused);
+}
+
 struct committer_stats collector_committed(struct collector *c)
 {
     return committer_stats(c->committer);
+}
+
+struct log_end collector_log_end(struct collector *c)
+{
+    (void)pthread_mutex_lock(&c->ends_lock);
+    struct log_end end = store_log_end(c->o.store);
+    (void)pthread_mutex_unlock(&c->ends_lock);
+    return end;
 }
 
 /* Lag of a source: the sum over its partitions. */

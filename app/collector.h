@@ -41,8 +41,16 @@ struct metric_set *collector_metrics(struct collector *c);
 struct tally *collector_tally(struct collector *c);
 struct committer_stats collector_committed(struct collector *c);
 
+/* The last frame that is durable; any thread. */
+struct log_end collector_log_end(struct collector *c);
+
 /* Hand over what a person does to alerts; a JSON object of docs/alerts.md. ERR_FORMAT, ERR_AGAIN. */
 int collector_control(struct collector *c, struct slice json);
+
+/* What has come by the stamps of two partitions' brokers: trusted_time_witness(). Any thread. */
+int64_t collector_witness_ns(struct collector *c);
+/* As committer_pause(). */
+void collector_pause(struct collector *c, bool paused);
 
 /* As committer_retire(). */
 void collector_retire(struct collector *c, uint64_t through_seq);

@@ -48,6 +48,7 @@ struct committer {
     _Atomic uint64_t log_bytes;
     _Atomic int64_t cpu_ns;
     _Atomic bool waiting;
+    _Atomic bool paused;
     _Atomic uint64_t retire_seq; /* the log may lose its files up to here; 0: nothing to do */
     struct frame_maker *maker;
     struct announcement announced;
@@ -154,13 +155,13 @@ static int append_once(struct committer *c, const struct frame_parts *parts)
 static int append(struct committer *c, const struct frame_parts *parts)
 {
     for (;;) {
-        int status = append_once(c, parts);
+        int status = c->paused ? ERR_AGAIN : append_once(c, parts);
         c->waiting = status == ERR_AGAIN || status == ERR_NOMEM;
         if (!c->waiting)
             return status;
         log_warn("commit", "no room for the log: intake waits, nothing is dropped",
                  "log_bytes=%llu remedy=%s", (unsigned long long)store_log_bytes(c->o.store),
-                 "free disk space or raise limits.log_bytes");
+                 "free disk space, or raise limits.log_bytes");
         if (should_give_up(c))
             return status;
         retire(c);
@@ -443,6 +444,11 @@ int committer_submit(struct committer *c, unsigned worker, struct parcel *parcel
     }
     parcel_free(parcel);
     return committer_error(c);
+}
+
+void committer_pause(struct committer *c, bool paused)
+{
+    c->paused = paused;
 }
 
 void committer_retire(struct committer *c, uint64_t through_seq)

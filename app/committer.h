@@ -82,6 +82,9 @@ int committer_control(struct committer *c, struct slice json);
  */
 void committer_retire(struct committer *c, uint64_t through_seq);
 
+/* Write nothing until it is said again, as with no room: the disk is to keep what it has. Any thread. */
+void committer_pause(struct committer *c, bool paused);
+
 /* 0, or the error that ended it; any thread. */
 int committer_error(struct committer *c);
 struct committer_stats committer_stats(struct committer *c);

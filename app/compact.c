@@ -7,10 +7,12 @@
 
 #include "app/compact_tenant.h"
 #include "app/log_index.h"
+#include "app/log_totals.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "ingest/ingest.h"
 
 enum {
     SHARDS_FIRST = 64,
@@ -43,12 +45,14 @@ struct compaction {
     struct log_index *index;
     struct codec *codec;
     struct batch *batch;
+    struct totals_count *totals;
     struct shard *shards;
     size_t shard_count;
     size_t shard_cap;
     struct file *spill;
     struct slice spilled; /* its map */
     char spill_path[FILE_PATH_BYTES_MAX];
+    uint64_t looked_bytes; /* of packs, whose pages are still there */
     struct buf blob;
     int64_t woke_ns;
     struct arena arena;
@@ -140,6 +144,17 @@ static int rest(struct compaction *c)
     return 0;
 }
 
+/* The log is as large as the disk allows: what was looked at leaves memory again. */
+static void let_go(struct compaction *c, size_t looked_bytes)
+{
+    c->looked_bytes += looked_bytes;
+    if (c->looked_bytes < COMPACT_MAPPED_BYTES)
+        return;
+    log_index_forget_log(c->index);
+    file_map_forget(c->spilled);
+    c->looked_bytes = 0;
+}
+
 /* Write the batches that wait to the spill, as one pack. */
 static int spill_pending(struct compaction *c, struct shard *s)
 {
@@ -217,6 +232,7 @@ static int take_pack(struct compaction *c, size_t at)
         if (err == 0)
             err = keep_pack(s, (struct shard_pack){.bytes = blob});
     }
+    let_go(c, blob.len);
     if (err == ERR_CORRUPT)
         log_index_name(c->index, at, "the batches here are damaged; nothing was changed", c->diag);
     return err;
@@ -274,12 +290,14 @@ static int compact_shard(struct compaction *c, struct shard *s)
 {
     int err = 0;
     at_folder(c, s->tenant);
+    tenant_compaction_count(s->compaction, c->totals);
     for (size_t i = 0; i < s->count && err == 0; i++) {
         const struct shard_pack *p = &s->packs[i];
         struct slice blob = p->bytes.data != NULL
                                 ? p->bytes
                                 : slice_of(c->spilled.data + p->spill_at, (size_t)p->spill_len);
         err = take_batches(c, s, blob);
+        let_go(c, blob.len);
     }
     if (err == 0)
         err = tenant_compaction_finish(s->compaction, c->report->through_seq);
@@ -287,6 +305,7 @@ static int compact_shard(struct compaction *c, struct shard *s)
         c->report->tenants++;
     c->error_number = errno;
     shard_release(s);
+    let_go(c, COMPACT_MAPPED_BYTES);
     errno = c->error_number;
     failpoint("compact.tenant");
     return err;
@@ -312,6 +331,42 @@ static int add_known(struct compaction *c)
     }
     arena_release(&arena);
     return err;
+}
+
+/* A municipality of which there is nothing but what was lost has totals, too. */
+static int owner_of(void *self, struct slice topic, struct totals_owner *out)
+{
+    struct compaction *c = self;
+    struct shard *s = NULL;
+    uint32_t tenant = 0;
+    struct slice source = {0};
+    if (tenant_topic_parse(topic, &tenant, &source) != 0)
+        return 0;
+    int err = shard_of(c, tenant, &s);
+    if (err != 0)
+        return err;
+    *out = (struct totals_owner){.known = true,
+                                 .tenant = tenant,
+                                 .from_seq = tenant_compaction_through(s->compaction),
+                                 .source = source};
+    return 0;
+}
+
+/* What the frames say that they hold. */
+static int count_frames(struct compaction *c)
+{
+    uint64_t damage = 0;
+    uint64_t from_seq = c->report->through_seq;
+    for (size_t i = 0; i < c->shard_count; i++) {
+        if (tenant_compaction_through(c->shards[i].compaction) < from_seq)
+            from_seq = tenant_compaction_through(c->shards[i].compaction);
+    }
+    from_seq = c->before.through_seq < from_seq ? c->before.through_seq : from_seq;
+    int err = totals_count_new(&c->totals, owner_of, c);
+    if (err == 0)
+        err = log_totals_read(c->totals, c->options->dir, from_seq, c->report->through_seq, &damage,
+                              c->diag);
+    return err == 0 && damage != 0 ? ERR_CORRUPT : err;
 }
 
 static int shard_order(const void *left, const void *right)
@@ -347,10 +402,18 @@ static int compact_all(struct compaction *c)
     failpoint("compact.sharded");
     if (err == 0)
         err = add_known(c);
+    if (err == 0)
+        err = count_frames(c);
     if (err == 0 && c->shard_count != 0)
         qsort(c->shards, c->shard_count, sizeof(*c->shards), shard_order);
-    for (size_t i = 0; i < c->shard_count && err == 0; i++)
+    bool left_out = false;
+    for (size_t i = 0; i < c->shard_count && err == 0; i++) {
         err = compact_shard(c, &c->shards[i]);
+        left_out |= err == ERR_SEALED;
+        err = err == ERR_SEALED ? 0 : err;
+    }
+    if (err == 0 && left_out)
+        err = ERR_SEALED; /* the log is needed as far as they are concerned */
     failpoint("compact.before_said");
     err = err == 0 ? say_compacted(c) : err;
     failpoint("compact.said");
@@ -362,6 +425,7 @@ static void compaction_release(struct compaction *c)
     for (size_t i = 0; i < c->shard_count; i++)
         shard_release(&c->shards[i]);
     free(c->shards);
+    totals_count_free(c->totals);
     file_unmap(c->spilled);
     if (c->spill != NULL)
         (void)file_unlink(c->spill_path);

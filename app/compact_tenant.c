@@ -4,12 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/config.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "event/renderer.h"
+#include "event/row_hash.h"
 
-/* A group being filled, and what its lines add up to. */
+enum {
+    LEAVES_AT_ONCE = 128, /* hashed together */
+    LEAVES_BYTES = 64 << 10,
+    MEASURE_BYTES = 1 << 20, /* of lines are taken before it is asked again what is held */
+};
+
+/* A group being filled, and what its rows add up to. */
 struct open_group {
     struct rowgroup *group;
     uint64_t sum;
@@ -30,6 +38,8 @@ struct tenant_compaction {
     struct compact_report *report;
     struct diag *diag;
     uint32_t tenant;
+    bool chosen; /* whether it is sealed, what is written */
+    bool sealed;
     char folder[FILE_PATH_BYTES_MAX];
     struct catalog catalog;
     struct open_hour *hours; /* in the order in which they were begun */
@@ -39,8 +49,17 @@ struct tenant_compaction {
     struct tree tree; /* of the history so far */
     struct buf nodes; /* of it, not yet in its file */
     struct hasher *hasher;
-    struct buf line;
-    uint64_t sum; /* of the group that is read back */
+    struct buf leaf_text; /* of rows that are not yet in the tree, one behind the other */
+    size_t leaf_ends[LEAVES_AT_ONCE];
+    struct sha256 leaf_hashes[LEAVES_AT_ONCE];
+    uint32_t leaf_count;
+    struct totals_count *totals;
+    struct ties ties;      /* of the batch that was looked at last */
+    struct ties back_ties; /* of the block that was read back last */
+    struct row_hasher row_hasher;
+    struct renderer renderer;
+    uint64_t sum;              /* of the group that is read back */
+    uint64_t unmeasured_bytes; /* of lines taken since the groups were measured */
     uint16_t rows[BATCH_ROWS_MAX];
     int64_t offsets[BATCH_ROWS_MAX];
     int32_t partitions[BATCH_ROWS_MAX];
@@ -49,6 +68,7 @@ struct tenant_compaction {
     uint64_t chosen_leaves[BATCH_ROWS_MAX];
     uint32_t chosen_raw[BATCH_ROWS_MAX];
     uint64_t hashes[BATCH_ROWS_MAX];
+    uint64_t back[ROWGROUP_BLOCK_ROWS]; /* of a block that is read back */
 };
 
 static int64_t hour_of(int64_t arrival_ns)
@@ -56,10 +76,12 @@ static int64_t hour_of(int64_t arrival_ns)
     return arrival_ns / SEGMENT_HOUR_NS - (arrival_ns % SEGMENT_HOUR_NS < 0 ? 1 : 0);
 }
 
-/* What a row adds to the sum of its group. */
-static uint64_t row_hash(uint64_t leaf, struct slice line)
+/* What a row adds to the sum of its group: its place in the history and all that it holds. */
+static uint64_t row_share(uint64_t leaf, uint64_t row_hash)
 {
-    return hash_slice(leaf, line) | 1;
+    uint64_t share = (row_hash ^ row_hash >> 32) + leaf * UINT64_C(0x9E3779B97F4A7C15);
+    share = (share ^ share >> 29) * UINT64_C(0xD6E8FEB86659FD93);
+    return share ^ share >> 32;
 }
 
 /* Remove files that no catalog names: of runs that were killed, and generations that were replaced. */
@@ -106,6 +128,40 @@ static int read_catalog(struct tenant_compaction *t, uint64_t through_seq)
         err = ERR_CORRUPT;
     }
     return err;
+}
+
+/* Without a key now, nothing must have been sealed until now: it would go on in clear unnoticed. */
+static int check_clear(struct tenant_compaction *t)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct segment *s = NULL;
+    if (t->catalog.segment_count == 0)
+        return 0;
+    const struct segment_info *newest = &t->catalog.segments[t->catalog.segment_count - 1];
+    int err = segment_path(path, sizeof(path), t->folder, &newest->name);
+    if (err == 0)
+        err = segment_open(&s, path, NULL, t->diag);
+    segment_close(s);
+    return err == ERR_SEALED ? err : 0; /* damage matters to who reads it */
+}
+
+/* Whether what is written is to be sealed. ERR_SEALED when it cannot be. */
+static int choose_seal(struct tenant_compaction *t)
+{
+    const struct compact_options *o = t->options;
+    bool has_key = keyring_active(o->keys, t->tenant) != NULL;
+    t->chosen = true;
+    t->sealed = o->config == NULL ? has_key : config_encrypts(o->config, t->tenant);
+    if (t->sealed && !has_key) {
+        diag_add(
+            t->diag, t->folder, 0, 0,
+            "%06" PRIu32
+            " is to be encrypted and the keyring has no active key of it: its rows stay in the "
+            "log; make one with: sekisho keyring add",
+            t->tenant);
+        return ERR_SEALED;
+    }
+    return o->config == NULL && !has_key ? check_clear(t) : 0;
 }
 
 int tenant_compaction_new(struct tenant_compaction **out, const struct compact_options *options,
@@ -155,7 +211,11 @@ void tenant_compaction_free(struct tenant_compaction *t)
     free(t->hours);
     free(t->done);
     catalog_release(&t->catalog);
-    buf_release(&t->line);
+    buf_release(&t->leaf_text);
+    ties_release(&t->ties);
+    ties_release(&t->back_ties);
+    row_hasher_release(&t->row_hasher);
+    renderer_release(&t->renderer);
     buf_release(&t->nodes);
     hasher_free(t->hasher);
     free(t);
@@ -166,24 +226,30 @@ uint64_t tenant_compaction_through(const struct tenant_compaction *t)
     return t->catalog.through_seq;
 }
 
-/* Add up the lines of a block as it was read back. */
+void tenant_compaction_count(struct tenant_compaction *t, struct totals_count *totals)
+{
+    t->totals = totals;
+}
+
+/* Add up the rows of a block as it was read back. */
 static int add_block(void *self, const struct batch *b, const int64_t *leaves)
 {
     struct tenant_compaction *t = self;
-    for (uint32_t row = 0; row < b->row_count; row++) {
-        buf_reset(&t->line);
-        if (batch_render(b, row, &t->line) != 0)
-            return ERR_NOMEM;
-        t->sum += row_hash((uint64_t)leaves[row], buf_content(&t->line));
-    }
-    return 0;
+    int err = ties_find(&t->back_ties, b);
+    if (err == 0)
+        err = row_hashes(&t->row_hasher, b, &t->back_ties, t->back);
+    for (uint32_t row = 0; row < b->row_count && err == 0; row++)
+        t->sum += row_share((uint64_t)leaves[row], t->back[row]);
+    return err;
 }
 
 static int begin_segment(struct tenant_compaction *t, struct open_hour *h)
 {
     char path[FILE_PATH_BYTES_MAX];
     int err = segment_path(path, sizeof(path), t->folder, &h->name);
-    return err == 0 ? segment_create(&h->writer, path, &h->name, t->options->store_id) : err;
+    return err == 0 ? segment_create(&h->writer, path, &h->name, t->options->store_id,
+                                     t->sealed ? t->options->keys : NULL)
+                    : err;
 }
 
 /* Seal a group into its segment, and compare what came back with what went in. */
@@ -196,7 +262,7 @@ static int seal_group(struct tenant_compaction *t, struct open_hour *h, size_t a
         err = segment_add(h->writer, g->group, add_block, t);
     if (err == 0 && t->sum != g->sum) {
         diag_add(t->diag, t->folder, 0, 0,
-                 "hour %08" PRIx64 ": lines read back from the segment differ from the log's; "
+                 "hour %08" PRIx64 ": rows read back from the segment differ from the log's; "
                  "nothing was changed",
                  (uint64_t)h->hour);
         err = ERR_CORRUPT;
@@ -231,40 +297,60 @@ static int finish_hour(struct tenant_compaction *t, struct open_hour *h)
 static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t hour,
                      uint32_t count);
 
-/* A row is the next of the history. */
-static int grow_tree(struct tenant_compaction *t, const struct batch *b, uint32_t row)
+/* The rows whose lines are there are the next of the history. */
+static int grow_tree(struct tenant_compaction *t)
+{
+    struct slice texts[LEAVES_AT_ONCE];
+    size_t at = 0;
+    for (uint32_t i = 0; i < t->leaf_count; i++) {
+        texts[i] = slice_of(t->leaf_text.data + at, t->leaf_ends[i] - at);
+        at = t->leaf_ends[i];
+    }
+    int err = hasher_sha256_each(t->hasher, t->leaf_hashes, texts, t->leaf_count);
+    if (err == 0)
+        err = tree_append_leaves(t->hasher, &t->tree, t->leaf_hashes, t->leaf_count, &t->nodes);
+    t->leaf_count = 0;
+    buf_reset(&t->leaf_text);
+    return err;
+}
+
+/* The line of a row, behind those that are to be hashed where it is new to the history. */
+static int look_at_row(struct tenant_compaction *t, const struct batch *b, uint32_t row,
+                       bool is_new)
 {
     const struct tree_row leaf = {.topic = b->topic,
                                   .partition = t->partitions[row],
                                   .offset = t->offsets[row],
-                                  .sub = b->sub[row],
-                                  .raw = buf_content(&t->line)};
-    return tree_append_row(t->hasher, &t->tree, &leaf, &t->nodes);
+                                  .sub = b->sub[row]};
+    int err = is_new ? tree_leaf_head(&t->leaf_text, &leaf) : 0;
+    size_t at = t->leaf_text.len;
+    if (err == 0)
+        err = renderer_row(&t->renderer, row, &t->leaf_text);
+    if (err != 0)
+        return err;
+    t->raw[row] = (uint32_t)(t->leaf_text.len - at);
+    if (!is_new) {
+        buf_reset(&t->leaf_text);
+        return 0;
+    }
+    t->leaf_ends[t->leaf_count++] = t->leaf_text.len;
+    return t->leaf_count == LEAVES_AT_ONCE || t->leaf_text.len >= LEAVES_BYTES ? grow_tree(t) : 0;
 }
 
 /* The places, numbers and lines of a batch's rows, which are new to the history or not. */
 static int look_at(struct tenant_compaction *t, const struct batch *b, bool is_new)
 {
-    int err = 0;
-    for (uint32_t i = 0; i < b->run_count; i++) {
-        const struct run *run = &b->runs[i];
-        int64_t offset = run->first_offset;
-        for (uint32_t row = run->first_row; row < run->first_row + run->count; row++) {
-            if (row != run->first_row)
-                offset += !run->multi || b->sub[row] == 0;
-            t->offsets[row] = offset;
-            t->partitions[row] = run->partition;
-        }
-    }
+    batch_places(b, t->offsets, t->partitions);
+    int err = ties_find(&t->ties, b);
+    if (err == 0)
+        err = row_hashes(&t->row_hasher, b, &t->ties, t->hashes);
+    if (err == 0)
+        err = renderer_begin(&t->renderer, b, &t->ties);
     for (uint32_t row = 0; row < b->row_count && err == 0; row++) {
-        buf_reset(&t->line);
-        if (batch_render(b, row, &t->line) != 0)
-            return ERR_NOMEM;
-        t->raw[row] = (uint32_t)t->line.len;
-        t->hashes[row] = row_hash(t->leaves[row], buf_content(&t->line));
-        err = is_new ? grow_tree(t, b, row) : 0;
+        err = look_at_row(t, b, row, is_new);
+        t->hashes[row] = row_share(t->leaves[row], t->hashes[row]);
     }
-    return err;
+    return err == 0 && is_new ? grow_tree(t) : err;
 }
 
 /* Take all rows of the segment that an hour has already. */
@@ -279,7 +365,7 @@ static int take_segment(struct tenant_compaction *t, const struct segment_info *
                   ? ERR_NOMEM
                   : segment_path(path, sizeof(path), t->folder, &old->name);
     if (err == 0)
-        err = segment_open(&s, path, t->diag);
+        err = segment_open(&s, path, t->options->keys, t->diag);
     for (size_t g = 0; err == 0 && g < segment_rowgroup_count(s); g++) {
         const struct rowgroup_head *head = segment_rowgroup(s, g);
         err = rowgroup_open(r, head, b);
@@ -319,8 +405,8 @@ static bool has_hour(const struct tenant_compaction *t, int64_t hour)
     return false;
 }
 
-/* Begin an hour; its rows so far are taken first. */
-static int begin_hour(struct tenant_compaction *t, int64_t hour)
+/* Begin an hour; its rows so far are taken first: *took, what is known of the batch at hand is gone. */
+static int begin_hour(struct tenant_compaction *t, int64_t hour, bool *took)
 {
     const struct segment_info *old = catalog_find(&t->catalog, hour);
     for (size_t i = 0; i < t->done_count; i++) {
@@ -328,13 +414,15 @@ static int begin_hour(struct tenant_compaction *t, int64_t hour)
             old = &t->done[i];
     }
     const struct segment_info before = old == NULL ? (struct segment_info){0} : *old;
+    uint32_t generation =
+        old == NULL ? catalog_generation(&t->catalog, hour) : before.name.generation;
     struct open_hour *hours = reallocarray(t->hours, t->hour_count + 1, sizeof(*hours));
     if (hours == NULL)
         return ERR_NOMEM;
     t->hours = hours;
     hours[t->hour_count++] = (struct open_hour){
-        .hour = hour,
-        .name = {.tenant = t->tenant, .hour = hour, .generation = before.name.generation + 1}};
+        .hour = hour, .name = {.tenant = t->tenant, .hour = hour, .generation = generation + 1}};
+    *took = old != NULL;
     return old == NULL ? 0 : take_segment(t, &before);
 }
 
@@ -384,6 +472,7 @@ static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t
     const struct rowgroup_rows rows = {.batch = b,
                                        .rows = t->rows,
                                        .count = count,
+                                       .ties = &t->ties,
                                        .offsets = t->offsets,
                                        .partitions = t->partitions,
                                        .leaves = t->chosen_leaves,
@@ -457,6 +546,9 @@ static int keep_budget(struct tenant_compaction *t)
     uint64_t budget =
         t->options->memory_bytes != 0 ? t->options->memory_bytes : (uint64_t)COMPACT_MEMORY_BYTES;
     int err = 0;
+    if (t->hour_count <= COMPACT_HOURS_MAX && t->unmeasured_bytes < MEASURE_BYTES)
+        return 0;
+    t->unmeasured_bytes = 0;
     while (err == 0 && held_bytes(t) > budget) {
         struct open_hour *h = first_held(t);
         if (h == NULL)
@@ -474,16 +566,22 @@ int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
     const uint64_t first_leaf = t->tree.size;
     for (uint32_t row = 0; row < b->row_count; row++)
         t->leaves[row] = first_leaf + row;
-    int err = look_at(t, b, true);
+    int err = t->chosen ? 0 : choose_seal(t);
+    if (err == 0)
+        err = look_at(t, b, true);
+    const struct totals_rows places = {
+        .batch = b, .offsets = t->offsets, .partitions = t->partitions, .raw_bytes = t->raw};
+    if (err == 0)
+        err = totals_count_rows(t->totals, &places, t->catalog.through_seq);
     /* Rows of one hour after the other; nearly always there is one. */
     for (uint32_t first = 0; first < b->row_count && err == 0;) {
         int64_t hour = hour_of(b->arrival_ns[first]);
         if (!has_hour(t, hour)) {
-            err = begin_hour(t, hour);
-            /* Taking the segment's rows has used the same memory. */
-            for (uint32_t row = 0; row < b->row_count; row++)
+            bool took = false;
+            err = begin_hour(t, hour, &took);
+            for (uint32_t row = 0; row < b->row_count && took; row++)
                 t->leaves[row] = first_leaf + row;
-            if (err == 0)
+            if (err == 0 && took)
                 err = look_at(t, b, false);
         }
         uint32_t count = 0;
@@ -495,8 +593,10 @@ int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b)
     if (err != 0)
         return err;
     t->report->rows += b->row_count;
-    for (uint32_t row = 0; row < b->row_count; row++)
+    for (uint32_t row = 0; row < b->row_count; row++) {
         t->report->raw_bytes += t->raw[row];
+        t->unmeasured_bytes += t->raw[row];
+    }
     return keep_budget(t);
 }
 
@@ -523,6 +623,26 @@ static int write_nodes(struct tenant_compaction *t)
     return err;
 }
 
+/* What of its sources was stored by these frames, and what not. */
+static int write_totals(struct tenant_compaction *t, uint64_t through_seq)
+{
+    struct arena arena = {0};
+    struct totals totals = {.from_seq = t->catalog.through_seq, .through_seq = through_seq};
+    struct totals_head head = {0};
+    int err = totals_file_head(&head, t->folder, t->catalog.through_seq, t->diag);
+    if (err == ERR_NOTFOUND) {
+        head = (struct totals_head){.tenant = t->tenant};
+        memcpy(head.store_id, t->options->store_id, sizeof(head.store_id));
+        err = 0;
+    }
+    if (err == 0)
+        err = totals_count_take(t->totals, t->tenant, &arena, &totals);
+    if (err == 0)
+        err = totals_file_append(&head, t->folder, &totals);
+    arena_release(&arena);
+    return err;
+}
+
 int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
 {
     int err = write_nodes(t);
@@ -530,6 +650,9 @@ int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq)
     for (size_t i = 0; i < t->hour_count && err == 0; i++)
         err = finish_hour(t, &t->hours[i]);
     failpoint("compact.segments");
+    if (err == 0)
+        err = write_totals(t, through_seq);
+    failpoint("compact.totals");
     if (err == 0 && t->done_count != 0)
         err = dir_sync(t->folder);
     failpoint("compact.synced");

@@ -25,8 +25,11 @@ void tenant_compaction_free(struct tenant_compaction *t);
 /* The frame up to which the municipality's rows are in segments already. */
 uint64_t tenant_compaction_through(const struct tenant_compaction *t);
 
+/* Where the rows are to be counted, and what frames say of them is already; borrowed. */
+void tenant_compaction_count(struct tenant_compaction *t, struct totals_count *totals);
+
 /* Take the rows of a batch, whole, the next of the municipality's history. */
 int tenant_compaction_add(struct tenant_compaction *t, const struct batch *b);
 
-/* Finish the segments and make them count. */
+/* Finish the segments and the control totals, and make them count. */
 int tenant_compaction_finish(struct tenant_compaction *t, uint64_t through_seq);

@@ -8,7 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/background.h"
 #include "app/compact.h"
+#include "app/keeper.h"
 #include "app/rebuild_needs.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -22,7 +24,6 @@ enum {
     SEQ_DIGITS = 16,
 };
 
-#define LOOK_NS CLOCK_NS_PER_SECOND
 #define HOUR_NS SEGMENT_HOUR_NS
 
 enum metric_number {
@@ -33,19 +34,19 @@ enum metric_number {
 
 struct compactor {
     struct compactor_options o;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
+    struct background *background;
     atomic_bool stop;
     atomic_bool running;
     atomic_uint_fast64_t through_seq;
     atomic_uint_fast64_t failures;
     uint32_t rest_share;
+    struct keeper *keeper;
 };
 
 /* Last in line for CPU and disk. A sandbox may refuse it: then it rests most of the time. */
-static void be_idle(struct compactor *c)
+static void be_idle(void *self)
 {
+    struct compactor *c = self;
     const struct sched_param none = {0};
     if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0)
         c->rest_share = RESTS;
@@ -135,7 +136,12 @@ static void run_once(struct compactor *c)
     struct compact_report report = {0};
     int64_t begin_ns = clock_monotonic_ns();
     uint64_t frames = collector_committed(c->o.collector).frames;
+    struct keyring *keys = NULL;
+    if (config_path(c->o.config, "encryption.keyring") != NULL)
+        (void)keyring_open(&keys, config_path(c->o.config, "encryption.keyring"), &diag);
     const struct compact_options options = {.dir = c->o.dir,
+                                            .keys = keys,
+                                            .config = c->o.config,
                                             .store_id = c->o.store_id,
                                             .through_seq = c->o.first_seq + frames,
                                             .memory_bytes = MEMORY_BYTES,
@@ -143,6 +149,7 @@ static void run_once(struct compactor *c)
                                             .stop = &c->stop};
     atomic_store(&c->running, true);
     int err = compact_run(&options, &report, &diag);
+    keyring_close(keys);
     if (err == 0) {
         atomic_store(&c->through_seq, report.through_seq);
         log_info("compact", "rows are in segments",
@@ -161,45 +168,49 @@ static void run_once(struct compactor *c)
     diag_release(&diag);
 }
 
-/* Wait until that moment of the wall clock, looking at it again and again; false: stop. */
-static bool wait_until(struct compactor *c, int64_t wall_ns)
+static void look(void *self)
 {
-    (void)pthread_mutex_lock(&c->lock);
-    while (!atomic_load(&c->stop) && clock_now_ns() < wall_ns)
-        (void)clock_cond_wait(&c->wake, &c->lock, clock_monotonic_ns() + LOOK_NS);
-    (void)pthread_mutex_unlock(&c->lock);
-    return !atomic_load(&c->stop);
+    struct compactor *c = self;
+    keeper_look(c->keeper);
 }
 
-static void *compactor_main(void *arg)
+/* `stop` is set behind c->stop, which the keeper knows, too. */
+static void run(void *self, atomic_bool *stop)
 {
-    struct compactor *c = arg;
-    int64_t every = conf_int(config_root(c->o.config), "long_term.every");
-    int64_t delay = conf_int(config_root(c->o.config), "long_term.delay");
-    be_idle(c);
-    for (;;) {
-        int64_t now = clock_now_ns() - delay;
-        int64_t next = now - now % every + every + delay;
-        if (!wait_until(c, next))
-            return NULL;
+    struct compactor *c = self;
+    (void)stop;
+    if (c->o.room == NULL || !atomic_load(&c->o.room->no_compaction))
         run_once(c);
-    }
+    keeper_run(c->keeper);
 }
 
 int compactor_start(struct compactor **out, const struct compactor_options *options)
 {
+    const struct conf_node *root = config_root(options->config);
     *out = NULL;
-    if (!conf_bool(config_root(options->config), "long_term.compact"))
+    if (!conf_bool(root, "long_term.compact"))
         return 0;
     struct compactor *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return ERR_NOMEM;
     c->o = *options;
-    (void)pthread_mutex_init(&c->lock, NULL);
-    clock_cond_init(&c->wake);
-    if (pthread_create(&c->thread, NULL, compactor_main, c) != 0) {
-        (void)pthread_mutex_destroy(&c->lock);
-        (void)pthread_cond_destroy(&c->wake);
+    const struct keeper_options keeper = {.config = c->o.config,
+                                          .dir = c->o.dir,
+                                          .store_id = c->o.store_id,
+                                          .collector = c->o.collector,
+                                          .room = c->o.room,
+                                          .stop = &c->stop};
+    const struct background_options background = {.every_ns = conf_int(root, "long_term.every"),
+                                                  .delay_ns = conf_int(root, "long_term.delay"),
+                                                  .begin = be_idle,
+                                                  .look = look,
+                                                  .run = run,
+                                                  .self = c};
+    int err = keeper_new(&c->keeper, &keeper);
+    if (err == 0)
+        err = background_start(&c->background, &background);
+    if (err != 0) {
+        keeper_free(c->keeper);
         free(c);
         return ERR_NOMEM;
     }
@@ -211,6 +222,7 @@ void compactor_observe(struct compactor *c, struct metric_set *metrics)
 {
     if (c == NULL)
         return;
+    keeper_observe(c->keeper, metrics);
     metric_set_value(metrics, METRIC_COMPACTION_RUNNING, atomic_load(&c->running));
     metric_set_value(metrics, METRIC_COMPACTION_THROUGH, (int64_t)atomic_load(&c->through_seq));
     metric_set_value(metrics, METRIC_COMPACTION_FAILURES, (int64_t)atomic_load(&c->failures));
@@ -221,11 +233,7 @@ void compactor_stop(struct compactor *c)
     if (c == NULL)
         return;
     atomic_store(&c->stop, true);
-    (void)pthread_mutex_lock(&c->lock);
-    (void)pthread_cond_broadcast(&c->wake);
-    (void)pthread_mutex_unlock(&c->lock);
-    (void)pthread_join(c->thread, NULL);
-    (void)pthread_mutex_destroy(&c->lock);
-    (void)pthread_cond_destroy(&c->wake);
+    background_stop(c->background);
+    keeper_free(c->keeper);
     free(c);
 }

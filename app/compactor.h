@@ -7,7 +7,8 @@
  *
  * A thread of its own in the idle class of CPU and disk; collection never waits for it. A run that
  * fails is said and tried again with the next one; nothing of the log goes before its rows count in
- * segments, nor while a restart would have to judge them again (app/rebuild_needs.h).
+ * segments, nor while a restart would have to judge them again (app/rebuild_needs.h). Behind each run
+ * comes retention (app/keeper.h), also where the disk has no room for segments.
  *
  * Ownership: options are copied; what they point to is borrowed until compactor_stop().
  * Threads:   all functions from one thread; the work is done in another.
@@ -17,6 +18,7 @@
 
 #include "app/collector.h"
 #include "app/config.h"
+#include "app/disk_room.h"
 #include "base/metric.h"
 
 struct compactor;
@@ -24,9 +26,10 @@ struct compactor;
 struct compactor_options {
     const struct config *config;
     const char *dir;
-    const uint8_t *store_id;     /* 16 bytes, borrowed */
-    struct collector *collector; /* borrowed: what it made durable, and who lets files go */
-    uint64_t first_seq;          /* of the log when it began */
+    const uint8_t *store_id;      /* 16 bytes, borrowed */
+    struct collector *collector;  /* borrowed: what it made durable, and who lets files go */
+    uint64_t first_seq;           /* of the log when it began */
+    const struct disk_room *room; /* borrowed; or NULL */
 };
 
 /* *out is NULL where the configuration wants no compaction. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "app/disk_room.h"
 #include "app/output_config.h"
 #include "app/policy_config.h"
 #include "base/clock.h"
@@ -79,11 +80,13 @@ enum config_file {
     CONFIG_SUFFIXES,
     CONFIG_RULES,
     CONFIG_DATA,
+    CONFIG_CHECKPOINT_KEY,
     CONFIG_ALERT_FILE,
     CONFIG_ALERT_DIRECTORY,
     CONFIG_REDIS_PASSWORD,
     CONFIG_MAIL_CA,
     CONFIG_MAIL_PASSWORD,
+    CONFIG_KEYRING,
     CONFIG_FILES
 };
 
@@ -93,11 +96,13 @@ static const char *const FILE_KEYS[CONFIG_FILES] = {
     [CONFIG_SUFFIXES] = "public_suffix_list",
     [CONFIG_RULES] = "rules",
     [CONFIG_DATA] = "data",
+    [CONFIG_CHECKPOINT_KEY] = "checkpoint.key",
     [CONFIG_ALERT_FILE] = "outputs.file.path",
     [CONFIG_ALERT_DIRECTORY] = "outputs.file.tenant_directory",
     [CONFIG_REDIS_PASSWORD] = "outputs.redis.password_file",
     [CONFIG_MAIL_CA] = "outputs.mail.ca",
     [CONFIG_MAIL_PASSWORD] = "outputs.mail.password_file",
+    [CONFIG_KEYRING] = "encryption.keyring",
 };
 
 /* Whether it is made when it is missing. */
@@ -414,6 +419,7 @@ static int load_parts(struct config *c, struct diag *diag)
                    "the prefix with seclog.raw.");
     }
     output_config_check(c->conf, diag);
+    disk_room_check(c->conf, diag);
     if (status == 0)
         status = load_files(c, diag);
     return status == 0 && diag->count != before ? ERR_CONF : status;
@@ -610,6 +616,14 @@ const char *config_tenant_name(const struct config *c, uint32_t tenant)
     if (tenant == 0)
         return "県全体";
     return name == NULL ? "" : name;
+}
+
+bool config_encrypts(const struct config *c, uint32_t tenant)
+{
+    const struct config_tenant *t = find_tenant(c, tenant);
+    return t != NULL && conf_given(t->node, "encrypt")
+               ? conf_bool(t->node, "encrypt")
+               : conf_bool(config_root(c), "encryption.default");
 }
 
 void config_print_example(struct buf *out)

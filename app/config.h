@@ -58,6 +58,9 @@ const char *config_tenant_name(const struct config *c, uint32_t tenant);
 int config_format(struct config *c, struct slice text, uint16_t *format,
                   const struct template **layout, struct diag *diag);
 
+/* Whether the municipality's segments are to be sealed. */
+bool config_encrypts(const struct config *c, uint32_t tenant);
+
 /* The example file and the manual page's list of keys. */
 void config_print_example(struct buf *out);
 void config_print_man(struct buf *out);

@@ -209,7 +209,7 @@ static int search_blob(struct hunt *h, size_t at)
             arrival_ns = h->head.arrival_min_ns;
         r->batches++;
         if (h->address_count != 0)
-            err = stored_filter(&h->head);
+            err = stored_filter(h->reader, &h->head);
         if (err != 0)
             break;
         if (!is_wanted(h)) {

@@ -33,6 +33,7 @@ struct log_index {
     uint32_t file_count;
     uint32_t file_cap;
     struct long_term long_term; /* its groups are places [0, group_count) */
+    uint64_t mapped_bytes;      /* of all files */
     uint64_t damage;
     uint64_t last_seq;
     int64_t tick_ns;
@@ -89,6 +90,29 @@ struct stored_blob log_index_blob(const struct log_index *x, size_t at)
     const char *bytes =
         p->offset >= f->tail_at ? f->tail.data + (p->offset - f->tail_at) : f->map.data + p->offset;
     return (struct stored_blob){.pack = slice_of(bytes, p->len)};
+}
+
+void log_index_forget(const struct log_index *x, size_t at)
+{
+    if (x->mapped_bytes <= LONG_TERM_RESIDENT_BYTES)
+        return;
+    if (at < x->long_term.group_count) {
+        file_map_forget(x->long_term.groups[at]->body);
+        return;
+    }
+    /* Blobs of the log may be small: a stretch of them goes when one reaches its end. */
+    const struct place *p = log_place(x, at);
+    const struct log_map *f = &x->files[p->file];
+    uint64_t from = p->offset / LOG_INDEX_FORGET_BYTES * LOG_INDEX_FORGET_BYTES;
+    uint64_t end = (p->offset + p->len) / LOG_INDEX_FORGET_BYTES * LOG_INDEX_FORGET_BYTES;
+    if (from < end && end <= f->map.len)
+        file_map_forget(slice_of(f->map.data + from, end - from));
+}
+
+void log_index_forget_log(const struct log_index *x)
+{
+    for (size_t i = 0; i < x->file_count; i++)
+        file_map_forget(x->files[i].map);
 }
 
 void log_index_name(const struct log_index *x, size_t at, const char *why, struct diag *diag)
@@ -276,6 +300,9 @@ int log_index_open_with(struct log_index **out, const struct log_index_options *
     if (err == 0)
         err = walk_log(x, options, diag);
     log_hold_drop(&hold);
+    x->mapped_bytes = x->long_term.mapped_bytes;
+    for (uint32_t i = 0; i < x->file_count; i++)
+        x->mapped_bytes += x->files[i].map.len;
     if (err != 0) {
         log_index_close(x);
         return err;

@@ -23,6 +23,10 @@
 #include "app/long_term.h"
 #include "store/store.h"
 
+enum log_index_limits {
+    LOG_INDEX_FORGET_BYTES = 256 << 10, /* of the log at a time */
+};
+
 struct log_index;
 
 struct log_index_options {
@@ -47,6 +51,13 @@ void log_index_close(struct log_index *x);
 size_t log_index_count(const struct log_index *x);
 /* A blob, at < log_index_count(). Its bytes are as read: stored_open() checks them. */
 struct stored_blob log_index_blob(const struct log_index *x, size_t at);
+/*
+ * A blob that is not looked at again soon. Of a store of more than LONG_TERM_RESIDENT_BYTES its bytes
+ * leave memory, and come back from the files when they are asked for. Any thread, at any time.
+ */
+void log_index_forget(const struct log_index *x, size_t at);
+/* None of the log's files is looked at soon: whatever their size, their pages leave the process. */
+void log_index_forget_log(const struct log_index *x);
 /* The number of the frame that a blob stands in; 0 in a segment. */
 uint64_t log_index_seq(const struct log_index *x, size_t at);
 /* Whether the rows of a municipality in a blob of the log are in its segments as well. */

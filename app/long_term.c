@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/keyring_option.h"
 #include "base/file.h"
 
 enum {
@@ -14,6 +15,7 @@ void long_term_close(struct long_term *t)
 {
     for (size_t i = 0; i < t->segment_count; i++)
         segment_close(t->segments[i]);
+    keyring_close(t->own_keys);
     free(t->segments);
     free(t->groups);
     free(t->segment_of);
@@ -78,8 +80,8 @@ static int add_segment(struct long_term *t, const char *folder, const struct seg
     struct segment *s = NULL;
     int err = segment_path(path, sizeof(path), folder, &info->name);
     if (err == 0)
-        err = segment_open(&s, path, diag);
-    if (err == ERR_CORRUPT || err == ERR_FORMAT || err == ERR_NOTFOUND) {
+        err = segment_open(&s, path, t->keys, diag);
+    if (err == ERR_SEALED || err == ERR_CORRUPT || err == ERR_FORMAT || err == ERR_NOTFOUND) {
         t->damage++;
         return 0;
     }
@@ -93,9 +95,14 @@ static int add_segment(struct long_term *t, const char *folder, const struct seg
     }
     if (err == 0)
         err = add_groups(t, s);
-    if (err != 0)
+    if (err != 0) {
         segment_close(s);
-    return err;
+        return err;
+    }
+    t->mapped_bytes += info->bytes;
+    if (t->mapped_bytes > LONG_TERM_RESIDENT_BYTES)
+        segment_forget(s);
+    return 0;
 }
 
 /* through_seq: what its catalog must say at least; 0: it need not be there. */
@@ -193,6 +200,12 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
     struct compacted c = {0};
     uint32_t *tenants = NULL;
     size_t count = 0;
+    t.keys = wish->keys;
+    if (t.keys == NULL) {
+        /* A keyring that cannot be read is said; what it would open is counted then. */
+        (void)keyring_option(&t.own_keys, diag);
+        t.keys = t.own_keys;
+    }
     int err = compacted_read(&c, dir, &arena, diag);
     if (err == ERR_CORRUPT)
         t.damage++;

@@ -20,6 +20,8 @@ struct long_term_wish {
     uint32_t tenant;
     int64_t since_ns; /* event time in [since, until) */
     int64_t until_ns;
+    const struct keyring
+        *keys; /* NULL: those of app/keyring_option.h. Borrowed as long as it is open */
 };
 
 /* What a municipality's segments hold. */
@@ -28,7 +30,14 @@ struct covered_tenant {
     uint64_t through_seq;
 };
 
+enum long_term_limits {
+    LONG_TERM_RESIDENT_BYTES =
+        96 << 20, /* of segments that may stay in memory once they are open */
+};
+
 struct long_term {
+    struct keyring *own_keys;
+    const struct keyring *keys;
     struct segment **segments;
     size_t segment_count;
     const struct rowgroup_head **groups; /* ascending by municipality, hour, place */
@@ -40,6 +49,7 @@ struct long_term {
     uint64_t rows_skipped; /* in segments that were left out by time */
     uint64_t segments_skipped;
     uint64_t damage;
+    uint64_t mapped_bytes; /* of the segments */
 };
 
 int long_term_open(struct long_term *out, const char *dir, const struct long_term_wish *wish,

@@ -36,6 +36,14 @@ static const struct command COMMANDS[] = {
     {"alerts", cmd_alerts, "list and show alerts; acknowledge (ack), suppress and close them"},
     {"rule", cmd_rule, "check and explain Sigma rules, run them on events"},
     {"compact", cmd_compact, "rows of the log into the long-term level"},
+    {"keyring", cmd_keyring, "the keys of the encryption at rest"},
+    {"checkpoint", cmd_checkpoint,
+     "print what a store says of itself, signed, to be kept elsewhere"},
+    {"proof", cmd_proof,
+     "prove a line, or that nothing was changed, to somebody without the store"},
+    {"ledger", cmd_ledger, "what each source sent, hour by hour, and what became of it"},
+    {"retain", cmd_retain, "delete what has been kept for long enough"},
+    {"hold", cmd_hold, "legal hold: what must not be deleted"},
     {"verify", cmd_verify, "read and hash everything in a store again"},
     {"check", cmd_check, "find all errors of a configuration"},
     {"bench", cmd_bench, "measure speed, size and memory; compare measurements"},
@@ -51,7 +59,7 @@ static void usage(FILE *to)
 {
     (void)fprintf(to, "usage: sekisho COMMAND [OPTION...]\n\n");
     for (size_t i = 0; i < COMMANDS_COUNT; i++)
-        (void)fprintf(to, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+        (void)fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].help);
     (void)fprintf(to, "\nsekisho COMMAND --help explains one; sekisho(1) is the manual.\n");
 }
 

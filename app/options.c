@@ -4,15 +4,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/escape.h"
 #include "ingest/ingest.h"
+#include "store/store.h"
 
 enum {
-    OPTION_NAMES_MAX = 64,
     DIGITS_MAX = 19, /* of a number that fits 64 bits whatever they are */
 };
+
+void option_give_way(const char *dir)
+{
+    if (store_is_held(dir))
+        (void)setpriority(PRIO_PROCESS, 0, OPTION_NICENESS); /* refused: it is a courtesy */
+}
 
 int option_exit_code(int err)
 {
@@ -25,6 +32,7 @@ int option_exit_code(int err)
         return EXIT_CODE_DOWN;
     case ERR_CORRUPT:
     case ERR_FORMAT:
+    case ERR_SEALED:
         return EXIT_CODE_INCOMPLETE;
     case ERR_NOMEM:
     case ERR_IO:
@@ -132,34 +140,6 @@ int option_usage(const char *command, const char *format, ...)
     (void)fprintf(stderr, "sekisho %s: %s\nsekisho %s --help lists the options\n", command,
                   buf_string(&line), command);
     buf_release(&line);
-    return EXIT_CODE_USAGE;
-}
-
-int option_refuse(int argc, char **argv, int got, const struct option *options)
-{
-    const char *names[OPTION_NAMES_MAX];
-    size_t count = 0;
-    struct buf shown = {0};
-    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
-    escape_quoted(&shown, slice_from(word), 80);
-    for (; options[count].name != NULL && count < OPTION_NAMES_MAX; count++)
-        names[count] = options[count].name;
-    const char *near = NULL;
-    if (word[0] == '-' && word[1] == '-') {
-        struct slice name = slice_from(word + 2);
-        const char *end = memchr(name.data, '=', name.len);
-        name.len = end == NULL ? name.len : (size_t)(end - name.data);
-        near = diag_suggest(name, names, count);
-    }
-    if (got == ':') {
-        (void)option_usage(argv[0], "%s needs a value", buf_string(&shown));
-    } else if (near != NULL) {
-        (void)option_usage(argv[0], "unknown option %s; did you mean --%s?", buf_string(&shown),
-                           near);
-    } else {
-        (void)option_usage(argv[0], "unknown option %s", buf_string(&shown));
-    }
-    buf_release(&shown);
     return EXIT_CODE_USAGE;
 }
 

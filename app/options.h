@@ -2,13 +2,12 @@
  * app/options.h - what the command lines have in common: exit codes, values, help for mistakes.
  *
  * Ownership: nothing is kept; texts are borrowed for the call.
- * Threads:   the main thread, as getopt.
+ * Threads:   the main thread.
  * Failures:  the option_*() readers return ERR_CONF and say what is wrong on standard error, with
  *            the option's name; *out is untouched then.
  */
 #pragma once
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +27,15 @@ enum exit_code {
 
 enum option_limits {
     OPTION_THREADS_MAX = 256,
+    OPTION_NICENESS = 15, /* of who gives way: a 28th of the share of one who does not */
 };
+
+/*
+ * Before a command reads much of a store that a collector is writing: from now on this process and
+ * its threads take the CPU that the collector, and whatever else runs as usual, leaves. Without a
+ * collector nothing changes.
+ */
+void option_give_way(const char *dir);
 
 /* The exit code of an error that ends a command. */
 int option_exit_code(int err);
@@ -46,11 +53,6 @@ int option_language(bool *japanese, const char *option, const char *text);
 /* Processors that this process may run on, 1..OPTION_THREADS_MAX. */
 unsigned option_processors(void);
 
-/*
- * Say what getopt_long() did not understand, after it returned '?' or ':' (opterr must be 0), with
- * the nearest option's name. Returns EXIT_CODE_USAGE.
- */
-int option_refuse(int argc, char **argv, int got, const struct option *options);
 /* "sekisho COMMAND: what", then where the help is. Returns EXIT_CODE_USAGE. */
 int option_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

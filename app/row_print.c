@@ -81,6 +81,7 @@ struct row_printer {
     const struct batch *batch;
     uint64_t decoding;
     struct buf cell;
+    struct buf joined; /* values of a field */
 };
 
 /* Fields of the table in one list; column i has [i * TABLE_COLUMN_FIELDS, ...). */
@@ -93,6 +94,14 @@ static void want_fields(struct row_printer *p)
         for (size_t i = 0; i < TABLE_COLUMNS; i++)
             memcpy(&p->wanted[i * TABLE_COLUMN_FIELDS], TABLE[i].fields, sizeof(TABLE[i].fields));
         p->wanted_count = (size_t)TABLE_COLUMNS * TABLE_COLUMN_FIELDS;
+    }
+}
+
+void row_print_csv_fields(struct buf *out)
+{
+    for (size_t i = 0; i < CSV_FIELD_COUNT; i++) {
+        buf_text(out, i == 0 ? "" : ",");
+        buf_slice(out, field_info(CSV_FIELDS[i])->name);
     }
 }
 
@@ -119,6 +128,7 @@ void row_printer_free(struct row_printer *p)
     ndjson_free(p->ndjson);
     row_fields_release(&p->fields);
     buf_release(&p->cell);
+    buf_release(&p->joined);
     free(p);
 }
 
@@ -141,11 +151,12 @@ static void print_csv(struct row_printer *p, const struct scan_row *row, struct 
 {
     const struct row_place place = {.partition = row->partition, .offset = row->offset};
     for (size_t i = 0; i < CSV_FIELD_COUNT; i++) {
-        struct slice text;
         if (i > 0)
             buf_byte(out, ',');
-        if (row_field_text(&p->fields, i, CSV_FIELDS[i], row->row, &place, &text))
-            row_text_csv(out, &p->cell, text, row_field_is_number(CSV_FIELDS[i]));
+        buf_reset(&p->joined);
+        uint32_t count = row_field_join(&p->fields, i, CSV_FIELDS[i], row->row, &place, &p->joined);
+        bool is_number = count == 1 && row_field_is_number(CSV_FIELDS[i]);
+        row_text_csv(out, &p->cell, buf_content(&p->joined), is_number);
     }
     buf_append(out, "\r\n", 2);
 }
@@ -247,11 +258,7 @@ static int print_table(struct row_printer *p, const struct scan_row *row, struct
 void row_print_header(struct row_printer *p, struct buf *out)
 {
     if (p->options.form == ROW_CSV) {
-        for (size_t i = 0; i < CSV_FIELD_COUNT; i++) {
-            if (i > 0)
-                buf_byte(out, ',');
-            buf_slice(out, field_info(CSV_FIELDS[i])->name);
-        }
+        row_print_csv_fields(out);
         buf_append(out, "\r\n", 2);
     } else if (p->options.form == ROW_TABLE) {
         table_cell(p, SLICE("TIME"), TABLE_TIME_WIDTH, out);
@@ -284,5 +291,6 @@ int row_print(struct row_printer *p, const struct scan_row *row, struct buf *out
         err = print_table(p, row, out);
         break;
     }
-    return err == 0 && !buf_ok(out) ? ERR_NOMEM : err;
+    bool ok = buf_ok(out) && buf_ok(&p->joined) && buf_ok(&p->cell);
+    return err == 0 && !ok ? ERR_NOMEM : err;
 }

@@ -3,7 +3,8 @@
  *
  *   NDJSON   event/ndjson.h with the row's place
  *   RAW      the line as it came
- *   CSV      RFC 4180 with a header; cells that a spreadsheet would run begin with an apostrophe
+ *   CSV      RFC 4180 with a header; the fields below; several values joined by ";";
+ *            cells as row_text_csv() makes them
  *   TABLE    for people: a line per row, hostile bytes escaped
  *
  * Ownership: the printer owns its memory; it borrows the batch during a call.
@@ -30,6 +31,9 @@ struct row_print_options {
 
 int row_printer_new(struct row_printer **out, const struct row_print_options *options);
 void row_printer_free(struct row_printer *p);
+
+/* Append the names of the fields that CSV has, separated by commas. */
+void row_print_csv_fields(struct buf *out);
 
 /* Append what stands above the rows, if anything does. */
 void row_print_header(struct row_printer *p, struct buf *out);

@@ -25,6 +25,7 @@ struct row_fields {
     struct row_columns columns[ROW_FIELDS_MAX];
     struct buf scratch;
     struct buf decoded;
+    struct buf values; /* of row_field_join() */
 };
 
 void row_fields_release(struct row_fields *f);
@@ -45,6 +46,10 @@ struct row_place {
 bool row_field_text(struct row_fields *f, size_t at, uint16_t field, uint32_t row,
                     const struct row_place *place, struct slice *out);
 
+/* Append the values of the field in the row, bytewise, each once, joined by ";". Returns how many. */
+uint32_t row_field_join(struct row_fields *f, size_t at, uint16_t field, uint32_t row,
+                        const struct row_place *place, struct buf *out);
+
 /* Whether a field's text is always a number or a time that we print ourselves. */
 bool row_field_is_number(uint16_t field);
 
@@ -52,7 +57,12 @@ bool row_field_is_number(uint16_t field);
 void row_text_utf8(struct buf *out, struct slice text);
 
 /*
- * Append a CSV cell, in quotes where it needs them. Spreadsheets run text that begins with = + - @
- * (or with a blank character before it): an apostrophe keeps it text. `scratch` is used.
+ * Append a CSV cell of RFC 4180, in quotes where it needs them.
+ *
+ * Spreadsheets run text that begins with = + - @ or their full-width forms, also behind blanks: an
+ * apostrophe keeps it text. Text that begins with TAB, CR, LF or an apostrophe gets one too, so taking
+ * one apostrophe off every cell that begins with it gives all texts back. Controls other than TAB, LF
+ * and CR, and what turns the direction of text, become \x00 and \u{202e}; what is no UTF-8, U+FFFD.
+ * A number stays as it is. `scratch` is used.
  */
 void row_text_csv(struct buf *out, struct buf *scratch, struct slice text, bool is_number);

@@ -188,7 +188,7 @@ static int scan_batches(struct scan_worker *w, size_t at)
         else
             err = keep_rows(w, (uint32_t)at);
     }
-    return damaged && err == ERR_NOTFOUND ? ERR_CORRUPT : err;
+    return (damaged || w->sieve->damaged) && err == ERR_NOTFOUND ? ERR_CORRUPT : err;
 }
 
 static int scan_blob(struct scan_worker *w, size_t at)
@@ -223,6 +223,7 @@ static void *work(void *self)
             if (must_stop(w->work))
                 return NULL;
             int err = scan_blob(w, at);
+            log_index_forget(w->work->scan->index, at);
             if (err != 0) {
                 atomic_store(&w->work->err, err);
                 return NULL;
@@ -248,6 +249,9 @@ static int worker_open(struct scan_worker *w, unsigned number, struct scan_work 
                                       .is_narrow = scan->options.feed.is_narrow};
         w->sieve->wish = &w->wish;
     }
+    if (err == 0 && (scan->options.keep == SCAN_COUNT ||
+                     (scan->options.keep == SCAN_FEED && scan->options.feed.counts)))
+        sieve_counts(w->sieve, scan->options.feed.places);
     if (err == 0) {
         w->sieve->is_covered = is_covered;
         w->sieve->covers = w;

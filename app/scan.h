@@ -29,7 +29,7 @@ struct scan;
 
 enum scan_limits {
     SCAN_NEWEST_MAX = 100000,
-    SCAN_OPEN_MAX = 64, /* stretches of one partition that overlap: one per format of its source */
+    SCAN_OPEN_BYTES_MAX = 128 << 20, /* of batches that the walk has decoded; one always is */
 };
 
 enum scan_keep {
@@ -51,6 +51,9 @@ struct scan_feed {
     int (*rows)(void *self, unsigned worker, const struct sieve *s);
     int (*count)(void *self, unsigned worker, const struct batch_head *head, uint64_t hits);
     bool is_narrow; /* columns() looks at no texts, and names the parts that it wants */
+    bool
+        counts; /* rows() takes rows that stand for several, of these places of a census (app/sieve.h) */
+    uint64_t places;
 };
 
 struct scan_options {
@@ -59,6 +62,7 @@ struct scan_options {
     unsigned threads;       /* 1.. */
     struct scan_feed feed;  /* SCAN_FEED */
     struct scan_stop *stop; /* asked between blobs; NULL: never. Borrowed */
+    size_t open_bytes_max;  /* 0: SCAN_OPEN_BYTES_MAX */
 };
 
 /* A hit, valid during the visit. */
@@ -96,8 +100,8 @@ bool scan_stopped(const struct scan *s);
 
 /*
  * Visit every hit in the order of (topic, partition, offset, sub). After SCAN_ORDER. Returns 0,
- * what visit() returned if negative, ERR_NOMEM, or ERR_CORRUPT when more than SCAN_OPEN_MAX batches
- * say that they hold the same offsets.
+ * what visit() returned if negative, or ERR_NOMEM. However many batches overlap in offsets; past
+ * SCAN_OPEN_BYTES_MAX some are decoded more than once.
  */
 int scan_walk(struct scan *s, scan_visit *visit, void *self);
 

@@ -1,25 +1,15 @@
 /* app/scan_walk.c - the hits of a scan, in order. */
 #include <stdlib.h>
 
-#include "app/scan_state.h"
+#include "app/scan_heap.h"
 #include "app/scan_window.h"
-
-/* A stretch whose turn has come, decoded. */
-struct opened {
-    struct sieve *sieve;
-    const struct stretch *stretch;
-    uint32_t at; /* in sieve->rows: the next hit of the stretch's partition */
-    uint64_t decoding;
-};
 
 struct scan_merge {
     struct scan *scan;
     scan_visit *visit;
     void *self;
-    struct opened open[SCAN_OPEN_MAX]; /* [0, open_count) are in use, the rest keep their sieves */
-    size_t open_count;
+    struct scan_heap heap;
     struct scan_window window;
-    uint64_t decodings;
     size_t rank;
 };
 
@@ -52,16 +42,6 @@ static int stretch_compare(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* Move to the next hit of the stretch's partition, from `at` on; false when there is none. */
-static bool opened_next(struct opened *o, uint32_t at)
-{
-    const struct sieve *s = o->sieve;
-    while (at < s->row_count && s->partitions[s->rows[at]] != o->stretch->partition)
-        at++;
-    o->at = at;
-    return at < s->row_count;
-}
-
 static int sieve_again(struct scan *scan, struct sieve **s, uint32_t blob, uint32_t number)
 {
     int err = *s == NULL ? sieve_new(s, scan->query) : 0;
@@ -76,43 +56,9 @@ static int sieve_again(struct scan *scan, struct sieve **s, uint32_t blob, uint3
 
 static int open_stretch(struct scan_merge *m, size_t at)
 {
-    if (m->open_count == SCAN_OPEN_MAX)
-        return ERR_CORRUPT;
-    struct opened *o = &m->open[m->open_count];
     struct batch_head head;
-    int err = o->sieve == NULL ? sieve_new(&o->sieve, m->scan->query) : 0;
-    if (err == 0)
-        err = scan_window_head(&m->window, m->scan, at, &head);
-    if (err != 0)
-        return err;
-    o->sieve->whole = true;
-    err = sieve_take(o->sieve, &head);
-    if (err == ERR_CORRUPT)
-        return scan_lose(m->scan, m->scan->found.stretches[at].blob);
-    if (err != 0)
-        return err;
-    sieve_places(o->sieve);
-    o->stretch = &m->scan->found.stretches[at];
-    o->decoding = ++m->decodings;
-    if (opened_next(o, 0))
-        m->open_count++;
-    return 0;
-}
-
-/* The open stretch with the next hit. Needs one to be open. */
-static size_t first_open(const struct scan_merge *m)
-{
-    size_t first = 0;
-    for (size_t i = 1; i < m->open_count; i++) {
-        const struct sieve *a = m->open[i].sieve;
-        const struct sieve *b = m->open[first].sieve;
-        uint32_t row_a = a->rows[m->open[i].at];
-        uint32_t row_b = b->rows[m->open[first].at];
-        if (place_compare(a->offsets[row_a], a->batch->sub[row_a], b->offsets[row_b],
-                          b->batch->sub[row_b]) < 0)
-            first = i;
-    }
-    return first;
+    int err = scan_window_head(&m->window, m->scan, at, &head);
+    return err == 0 ? scan_heap_open(&m->heap, &m->scan->found.stretches[at], &head) : err;
 }
 
 static int visit_hit(struct scan_merge *m, const struct opened *o)
@@ -123,8 +69,8 @@ static int visit_hit(struct scan_merge *m, const struct opened *o)
                                  .decoding = o->decoding,
                                  .row = row,
                                  .partition = s->partitions[row],
-                                 .offset = s->offsets[row],
-                                 .sub = s->batch->sub[row],
+                                 .offset = o->offset,
+                                 .sub = o->sub,
                                  .rank = m->rank++};
     return m->visit(m->self, &hit);
 }
@@ -134,21 +80,20 @@ static bool must_open(const struct scan_merge *m, const struct stretch *next)
 {
     if (next == NULL)
         return false;
-    if (m->open_count == 0)
+    if (m->heap.count == 0)
         return true;
-    const struct opened *o = &m->open[first_open(m)];
-    uint32_t row = o->sieve->rows[o->at];
-    return same_partition(o->stretch, next) &&
-           place_compare(next->offset, next->sub, o->sieve->offsets[row],
-                         o->sieve->batch->sub[row]) < 0;
+    const struct opened *top = &m->heap.items[0];
+    return same_partition(top->stretch, next) &&
+           place_compare(next->offset, next->sub, top->offset, top->sub) < 0;
 }
 
 static int merge(struct scan_merge *m)
 {
     const struct scan_part *found = &m->scan->found;
     size_t at = 0;
-    while (at < found->stretch_count || m->open_count != 0) {
+    while (at < found->stretch_count || m->heap.count != 0) {
         const struct stretch *next = at < found->stretch_count ? &found->stretches[at] : NULL;
+        const struct opened *top = NULL;
         int err = 0;
         if (must_open(m, next)) {
             err = open_stretch(m, at++);
@@ -156,34 +101,27 @@ static int merge(struct scan_merge *m)
                 return err;
             continue;
         }
-        size_t first = first_open(m);
-        struct opened *o = &m->open[first];
-        err = visit_hit(m, o);
+        err = scan_heap_top(&m->heap, &top);
+        if (err == 0 && top == NULL)
+            continue;
+        if (err == 0)
+            err = visit_hit(m, top);
         if (err != 0)
             return err < 0 ? err : 0;
-        if (!opened_next(o, o->at + 1)) {
-            struct opened done = *o;
-            *o = m->open[--m->open_count];
-            m->open[m->open_count] = done;
-        }
+        scan_heap_next(&m->heap);
     }
     return 0;
 }
 
 int scan_walk(struct scan *s, scan_visit *visit, void *self)
 {
-    struct scan_merge *m = calloc(1, sizeof(*m));
-    if (m == NULL)
-        return ERR_NOMEM;
-    *m = (struct scan_merge){.scan = s, .visit = visit, .self = self};
+    struct scan_merge m = {.scan = s, .visit = visit, .self = self, .heap = {.scan = s}};
     if (s->found.stretch_count != 0)
         qsort(s->found.stretches, s->found.stretch_count, sizeof(*s->found.stretches),
               stretch_compare);
-    int err = merge(m);
-    for (size_t i = 0; i < SCAN_OPEN_MAX; i++)
-        sieve_free(m->open[i].sieve);
-    scan_window_release(&m->window);
-    free(m);
+    int err = merge(&m);
+    scan_heap_release(&m.heap);
+    scan_window_release(&m.window);
     return err;
 }
 

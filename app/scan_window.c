@@ -83,6 +83,7 @@ static int read_all(struct window_read *r, const struct ordered *order, size_t c
             err = read_head(r, o->blob, o->number);
             if (err == 0 && r->head.group == NULL)
                 err = codec_pieces(w->codec, &r->head, &w->pieces);
+            log_index_forget(r->scan->index, o->blob);
         }
         w->items[o->item] = (struct window_item){.head = r->head, .at = at};
     }

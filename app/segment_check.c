@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/leaf_gather.h"
+#include "app/deletion_check.h"
+#include "app/keyring_option.h"
 #include "base/file.h"
+#include "event/grams.h"
 
 enum {
     CODE_DIGITS = 6,
@@ -15,14 +17,22 @@ enum {
 struct checker {
     struct segment_check_report *report;
     const char *dir;
+    const struct vouched *vouched; /* or NULL */
     struct diag *diag;
+    struct keyring *keys;
     struct rowgroup_reader *reader;
     struct batch *batch;
+    struct grams *grams; /* of the group at hand */
+    struct census_maker *census;
+    struct buf made; /* that census */
     struct hasher *hasher;
     struct leaf_gather *leaves;
+    bool locked; /* rows of the municipality could not be read */
     struct buf line;
     char path[FILE_PATH_BYTES_MAX]; /* of what is at hand */
     int64_t numbers[ROWGROUP_BLOCK_ROWS];
+    int64_t offsets[ROWGROUP_BLOCK_ROWS];
+    int32_t partitions[ROWGROUP_BLOCK_ROWS];
 };
 
 static int differs(struct checker *c, const char *format, ...)
@@ -64,68 +74,137 @@ static bool same_block(const struct rowgroup_block *a, const struct rowgroup_blo
            a->arrival_min_ns == b->arrival_min_ns && a->arrival_max_ns == b->arrival_max_ns;
 }
 
+/* A row's hash goes to the tree. */
+static int check_leaf(struct checker *c, uint32_t row)
+{
+    const struct batch *b = c->batch;
+    struct sha256 hash;
+    uint64_t wrong = 0;
+    const struct tree_row leaf = {.topic = b->topic,
+                                  .partition = c->partitions[row],
+                                  .offset = c->offsets[row],
+                                  .sub = b->sub[row],
+                                  .raw = buf_content(&c->line)};
+    int err = tree_leaf(c->hasher, &hash, &leaf);
+    if (err == 0)
+        err = leaf_gather_add(c->leaves, (uint64_t)c->numbers[row], &hash, &wrong);
+    if (err != ERR_CORRUPT)
+        return err;
+    return differs(c,
+                   "row %" PRId64 " of the history (partition %" PRId32 ", offset %" PRId64
+                   "): the rows around it are not those of the tree, node %" PRIu64,
+                   c->numbers[row], leaf.partition, leaf.offset, wrong);
+}
+
 /* Every row of the batch: count it, and give its hash to the tree. */
 static int check_rows(struct checker *c, struct rowgroup_block *sum)
 {
-    const struct batch *b = c->batch;
     int err = 0;
-    for (uint32_t i = 0; i < b->run_count && err == 0; i++) {
-        const struct run *run = &b->runs[i];
-        int64_t offset = run->first_offset;
-        for (uint32_t row = run->first_row; row < run->first_row + run->count && err == 0; row++) {
-            struct sha256 hash;
-            uint64_t wrong = 0;
-            if (row != run->first_row)
-                offset += !run->multi || b->sub[row] == 0;
-            err = count_row(c, sum, row);
-            const struct tree_row leaf = {.topic = b->topic,
-                                          .partition = run->partition,
-                                          .offset = offset,
-                                          .sub = b->sub[row],
-                                          .raw = buf_content(&c->line)};
-            if (err == 0)
-                err = tree_leaf(c->hasher, &hash, &leaf);
-            if (err == 0)
-                err = leaf_gather_add(c->leaves, (uint64_t)c->numbers[row], &hash, &wrong);
-            if (err == ERR_CORRUPT) {
-                return differs(c,
-                               "row %" PRId64 " of the history (partition %" PRId32
-                               ", offset %" PRId64 "): the rows around it are not those of the "
-                               "tree, node %" PRIu64,
-                               c->numbers[row], run->partition, offset, wrong);
-            }
-        }
+    batch_places(c->batch, c->offsets, c->partitions);
+    for (uint32_t row = 0; row < c->batch->row_count && err == 0; row++) {
+        err = count_row(c, sum, row);
+        if (err == 0)
+            err = check_leaf(c, row);
     }
+    return err;
+}
+
+static int check_block(struct checker *c, const struct rowgroup_head *h, size_t number,
+                       uint32_t block)
+{
+    struct slice filter;
+    struct rowgroup_block sum = {.time_min_ns = INT64_MAX,
+                                 .time_max_ns = INT64_MIN,
+                                 .arrival_min_ns = INT64_MAX,
+                                 .arrival_max_ns = INT64_MIN};
+    int err = rowgroup_filter(c->reader, h, block, &filter);
+    if (err == 0)
+        err = rowgroup_rows(c->reader, block, NULL, c->batch);
+    if (err == 0)
+        err = rowgroup_leaves(c->reader, block, c->numbers);
+    if (err == ERR_CORRUPT)
+        return differs(c, "group %zu, block %" PRIu32 ": a checksum or a value is wrong", number,
+                       block);
+    if (err == 0)
+        err = check_rows(c, &sum);
+    if (err == 0 && !same_block(&sum, &h->blocks[block]))
+        return differs(c, "group %zu, block %" PRIu32 ": its rows are not what its head says",
+                       number, block);
+    if (err == 0 && h->grams_len != 0)
+        err = grams_add(c->grams, c->batch, block == 0);
+    if (err == 0 && h->census.len != 0)
+        err = census_maker_add(c->census, c->batch);
+    c->report->rows += h->blocks[block].row_count;
+    c->report->raw_bytes += sum.raw_bytes;
+    c->report->blocks++;
+    return err;
+}
+
+/* A filter may let pass more than it must, but not less: what its rows hold is in it. */
+static int check_grams(struct checker *c, const struct rowgroup_head *h, size_t number)
+{
+    struct slice filter;
+    if (rowgroup_grams(c->reader, h, &filter) != 0)
+        return differs(c, "group %zu: its filter of runs is damaged", number);
+    if (h->grams_len != 0 && !grams_within(c->grams, filter))
+        return differs(c, "group %zu: its filter of runs rules out what its rows hold", number);
+    return 0;
+}
+
+/* A census tells of the places that it says exactly what the rows say. */
+static int check_census(struct checker *c, const struct rowgroup_head *h, size_t number)
+{
+    uint64_t places = census_places(h->census);
+    if (h->census.len == 0)
+        return 0;
+    buf_reset(&c->made);
+    int err = census_maker_seal(c->census, places, &c->made);
+    if (err == 0 && (places == 0 || !slice_equal(buf_content(&c->made), h->census)))
+        return differs(c, "group %zu: its census is not that of its rows", number);
     return err;
 }
 
 static int check_group(struct checker *c, const struct rowgroup_head *h, size_t number)
 {
     int err = rowgroup_open(c->reader, h, c->batch);
-    for (uint32_t block = 0; block < h->block_count && err == 0; block++) {
-        struct slice filter;
-        struct rowgroup_block sum = {.time_min_ns = INT64_MAX,
-                                     .time_max_ns = INT64_MIN,
-                                     .arrival_min_ns = INT64_MAX,
-                                     .arrival_max_ns = INT64_MIN};
-        err = rowgroup_filter(h, block, &filter);
-        if (err == 0)
-            err = rowgroup_rows(c->reader, block, NULL, c->batch);
-        if (err == 0)
-            err = rowgroup_leaves(c->reader, block, c->numbers);
-        if (err == ERR_CORRUPT)
-            return differs(c, "group %zu, block %" PRIu32 ": a checksum or a value is wrong",
-                           number, block);
-        if (err == 0)
-            err = check_rows(c, &sum);
-        if (err == 0 && !same_block(&sum, &h->blocks[block]))
-            return differs(c, "group %zu, block %" PRIu32 ": its rows are not what its head says",
-                           number, block);
-        c->report->rows += h->blocks[block].row_count;
-        c->report->raw_bytes += sum.raw_bytes;
-        c->report->blocks++;
-    }
-    return err == ERR_CORRUPT ? differs(c, "group %zu: its description is damaged", number) : err;
+    if (err == ERR_CORRUPT)
+        return differs(c, "group %zu: its description is damaged", number);
+    grams_reset(c->grams);
+    census_maker_reset(c->census);
+    for (uint32_t block = 0; block < h->block_count && err == 0; block++)
+        err = check_block(c, h, number, block);
+    if (err == 0)
+        err = check_grams(c, h, number);
+    return err == 0 ? check_census(c, h, number) : err;
+}
+
+static bool is_the_one(const struct segment *s, const struct segment_info *info)
+{
+    const struct segment_info *have = segment_info(s);
+    return sha256_equal(&have->hash, &info->hash) && have->row_count == info->row_count &&
+           have->name.hour == info->name.hour;
+}
+
+/* All that one can tell without the key. */
+static int check_outside(struct checker *c, const struct segment_info *info)
+{
+    struct segment *s = NULL;
+    int err = segment_open_outside(&s, c->path, c->diag);
+    if (err == 0 && !is_the_one(s, info))
+        err = differs(c, "the segment is not the one that the catalog names");
+    segment_close(s);
+    return err;
+}
+
+static int check_groups(struct checker *c, const struct segment *s, const struct segment_info *info)
+{
+    int err =
+        is_the_one(s, info) ? 0 : differs(c, "the segment is not the one that the catalog names");
+    for (size_t i = 0; err == 0 && i < segment_rowgroup_count(s); i++)
+        err = check_group(c, segment_rowgroup(s, i), i);
+    if (err == 0 && segment_is_sealed(s))
+        err = check_outside(c, info);
+    return err;
 }
 
 static int check_segment(struct checker *c, const char *folder, const struct segment_info *info)
@@ -133,15 +212,17 @@ static int check_segment(struct checker *c, const char *folder, const struct seg
     struct segment *s = NULL;
     int err = segment_path(c->path, sizeof(c->path), folder, &info->name);
     if (err == 0)
-        err = segment_open(&s, c->path, c->diag);
+        err = segment_open(&s, c->path, c->keys, c->diag);
     if (err == ERR_NOTFOUND)
         return ERR_CORRUPT; /* named */
-    if (err == 0 && (!sha256_equal(&segment_info(s)->hash, &info->hash) ||
-                     segment_info(s)->row_count != info->row_count ||
-                     segment_info(s)->name.hour != info->name.hour))
-        err = differs(c, "the segment is not the one that the catalog names");
-    for (size_t i = 0; err == 0 && i < segment_rowgroup_count(s); i++)
-        err = check_group(c, segment_rowgroup(s, i), i);
+    if (err == ERR_SEALED) {
+        err = check_outside(c, info);
+        c->locked = true;
+        c->report->locked_segments += err == 0;
+        c->report->locked_rows += err == 0 ? info->row_count : 0;
+    } else if (err == 0) {
+        err = check_groups(c, s, info);
+    }
     if (err == 0) {
         c->report->segments++;
         c->report->bytes += info->bytes;
@@ -150,27 +231,62 @@ static int check_segment(struct checker *c, const char *folder, const struct seg
     return err;
 }
 
+/* The tree that was expected is another one. */
+static int tree_differs(struct checker *c, uint32_t tenant, const struct leaf_gather_fault *fault)
+{
+    size_t count = 0;
+    if (fault->is_missing) {
+        return differs(c,
+                       "row %" PRIu64
+                       " of the history is in no segment, and no certificate says that it was "
+                       "deleted",
+                       fault->at);
+    }
+    if (!fault->is_head)
+        return differs(c, "the nodes of the tree are not those of the catalog");
+    return differs(c, "its first %" PRIu64 " rows are not those that were signed",
+                   vouched_heads(c->vouched, tenant, &count)[fault->at].size);
+}
+
+/* What checkpoints say of the tree. */
+static int expect_heads(struct checker *c, const struct catalog *catalog)
+{
+    size_t count = 0;
+    if (c->vouched == NULL)
+        return 0;
+    const struct tree_head *heads = vouched_heads(c->vouched, catalog->tenant, &count);
+    int err = leaf_gather_expect(c->leaves, heads, count);
+    if (err == ERR_CORRUPT)
+        err = differs(c, "%" PRIu64 " rows were signed, and the catalog knows of %" PRIu64,
+                      heads[count - 1].size, catalog->tree.size);
+    return err;
+}
+
 static int check_tree(struct checker *c, const char *folder, const struct catalog *catalog)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct tree_map map = {0};
     struct tree_file_id id = {.tenant = catalog->tenant, .size = catalog->tree.size};
-    uint64_t missing = 0;
+    struct leaf_gather_fault fault = {0};
     memcpy(id.store_id, catalog->store_id, sizeof(id.store_id));
     int len = snprintf(path, sizeof(path), "%s/tree", folder);
     int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE
                                                      : tree_map_open(&map, path, &id, c->diag);
+    c->locked = false;
     if (err == 0)
         err = leaf_gather_new(&c->leaves, catalog->tree.size, map.nodes);
+    memcpy(c->path, path, sizeof(path));
+    if (err == 0)
+        err = expect_heads(c, catalog);
+    if (err == 0)
+        err = deletion_check(&c->report->deletions, c->leaves, c->dir, catalog, c->diag);
     for (size_t i = 0; err == 0 && i < catalog->segment_count; i++)
         err = check_segment(c, folder, &catalog->segments[i]);
     memcpy(c->path, path, sizeof(path));
-    if (err == 0) {
-        err = leaf_gather_finish(c->leaves, &catalog->tree, &missing);
-        if (err == ERR_CORRUPT && missing != UINT64_MAX)
-            err = differs(c, "row %" PRIu64 " of the history is in no segment", missing);
-        else if (err == ERR_CORRUPT)
-            err = differs(c, "the nodes of the tree are not those of the catalog");
+    if (err == 0 && !c->locked) {
+        err = leaf_gather_finish(c->leaves, &catalog->tree, &fault);
+        if (err == ERR_CORRUPT)
+            err = tree_differs(c, catalog->tenant, &fault);
     }
     leaf_gather_free(c->leaves);
     c->leaves = NULL;
@@ -182,17 +298,21 @@ static int check_tenant(struct checker *c, uint32_t tenant)
 {
     char folder[FILE_PATH_BYTES_MAX];
     struct catalog catalog = {0};
-    int err = catalog_folder(folder, sizeof(folder), c->dir, tenant);
+    struct log_hold hold = {0}; /* no segment that the catalog names is deleted meanwhile */
+    int len = snprintf(folder, sizeof(folder), "%s/log", c->dir);
+    int err = len < 0 || (size_t)len >= sizeof(folder) ? ERR_RANGE : log_hold_take(&hold, folder);
+    if (err == 0)
+        err = catalog_folder(folder, sizeof(folder), c->dir, tenant);
     if (err == 0)
         err = catalog_read(&catalog, folder, c->diag);
-    if (err == ERR_NOTFOUND)
-        return 0; /* a compaction has begun and not finished */
+    bool begun = err == ERR_NOTFOUND; /* a compaction, which has not finished */
     if (err == 0)
         err = check_tree(c, folder, &catalog);
     if (err == 0)
         c->report->tenants++;
     catalog_release(&catalog);
-    return err;
+    log_hold_drop(&hold);
+    return begun ? 0 : err;
 }
 
 /* Those that must have a folder. */
@@ -234,7 +354,30 @@ static int check_all(struct checker *c, struct arena *arena)
     return err;
 }
 
-int segment_check_run(struct segment_check_report *out, const char *dir, struct diag *diag)
+/* Every municipality whose tree was signed has a catalog. */
+static int check_signed(struct checker *c)
+{
+    char folder[FILE_PATH_BYTES_MAX];
+    struct file_info info;
+    size_t cursor = 0;
+    uint32_t tenant = 0;
+    int err = 0;
+    while (c->vouched != NULL && err == 0 && vouched_next_tenant(c->vouched, &cursor, &tenant)) {
+        size_t count = 0;
+        if (vouched_heads(c->vouched, tenant, &count)[count - 1].size == 0)
+            continue;
+        err = catalog_folder(folder, sizeof(folder), c->dir, tenant);
+        int len = snprintf(c->path, sizeof(c->path), "%s/catalog", folder);
+        if (err == 0)
+            err = len < 0 || (size_t)len >= sizeof(c->path) ? ERR_RANGE : file_stat(&info, c->path);
+        if (err == ERR_NOTFOUND)
+            err = differs(c, "rows of the municipality were signed, and its catalog is missing");
+    }
+    return err;
+}
+
+int segment_check_run(struct segment_check_report *out, const char *dir,
+                      const struct vouched *vouched, struct diag *diag)
 {
     struct segment_check_report report = {0};
     struct arena arena = {0};
@@ -243,15 +386,30 @@ int segment_check_run(struct segment_check_report *out, const char *dir, struct 
         return ERR_NOMEM;
     c->report = &report;
     c->dir = dir;
+    c->vouched = vouched;
     c->diag = diag;
     c->reader = rowgroup_reader_new();
     c->batch = batch_new();
     int err = c->reader == NULL || c->batch == NULL ? ERR_NOMEM : hasher_new(&c->hasher);
     if (err == 0)
+        err = keyring_option(&c->keys, diag);
+    if (err == 0)
+        err = grams_new(&c->grams);
+    if (err == 0)
+        err = census_maker_new(&c->census);
+    if (err == 0)
+        err = check_signed(c);
+    if (err == 0)
         err = check_all(c, &arena);
+    if (err == 0 && report.locked_segments != 0)
+        err = ERR_SEALED;
     rowgroup_reader_free(c->reader);
     batch_free(c->batch);
     hasher_free(c->hasher);
+    keyring_close(c->keys);
+    grams_free(c->grams);
+    census_maker_free(c->census);
+    buf_release(&c->made);
     buf_release(&c->line);
     arena_release(&arena);
     free(c);

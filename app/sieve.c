@@ -9,9 +9,10 @@ int sieve_new(struct sieve **out, const struct sieve_query *query)
         return ERR_NOMEM;
     s->query = query;
     s->reader = stored_reader_new();
-    s->batch = batch_new();
+    s->stored = batch_new();
+    s->batch = s->stored;
     s->parts = PART_ALL;
-    int err = s->reader == NULL || s->batch == NULL ? ERR_NOMEM : 0;
+    int err = s->reader == NULL || s->stored == NULL ? ERR_NOMEM : 0;
     if (err == 0 && query->pred != NULL)
         err = pred_scratch_new(&s->scratch, query->pred);
     if (err != 0) {
@@ -27,7 +28,9 @@ void sieve_free(struct sieve *s)
     if (s == NULL)
         return;
     stored_reader_free(s->reader);
-    batch_free(s->batch);
+    batch_free(s->stored);
+    batch_free(s->counted);
+    census_reader_free(s->census);
     pred_scratch_free(s->scratch);
     hits_release(&s->hits);
     free(s);
@@ -75,14 +78,99 @@ static bool filter_holds(void *self, uint16_t field, struct slice value)
     return codec_head_may_hold_ip(&s->head, &ip);
 }
 
+/* A damaged filter rules nothing out, and the rows are read all the same; that it is damaged is told. */
+static void read_filter(struct sieve *s)
+{
+    if (stored_filter(s->reader, &s->head) != 0) {
+        s->damaged = true;
+        s->head.filter = (struct slice){0};
+    }
+}
+
+static void read_grams(struct sieve *s)
+{
+    s->grams_read = true;
+    if (stored_grams(s->reader, &s->head, &s->grams) != 0) {
+        s->damaged = true;
+        s->grams = (struct slice){0};
+    }
+}
+
+static bool gram_holds(void *self, enum grams_place place, struct slice literal)
+{
+    struct sieve *s = self;
+    if (!s->grams_read)
+        read_grams(s);
+    return grams_may_hold(s->grams, place, literal);
+}
+
+/* The filter of runs is that of all blocks of a group: the first one asks it. */
+static bool grams_possible(struct sieve *s)
+{
+    if (s->head.group == NULL)
+        return true;
+    if (s->asked != s->head.group) {
+        s->asked = s->head.group;
+        s->grams_read = false;
+        s->group_possible = pred_literals(s->query->pred, gram_holds, s);
+    }
+    return s->group_possible;
+}
+
+static bool filters_possible(struct sieve *s)
+{
+    if (!grams_possible(s))
+        return false;
+    read_filter(s);
+    return pred_required(s->query->pred, filter_holds, s);
+}
+
+/* Who reads every byte is told of every damaged one. */
+static void check_filters(struct sieve *s)
+{
+    read_filter(s);
+    if (s->head.group != NULL && s->head.block == 0)
+        read_grams(s);
+}
+
 int sieve_open(struct sieve *s, struct stored_blob blob)
 {
     uint64_t bytes = 0;
+    s->damaged = false;
+    s->asked = NULL;
     s->row_count = 0;
     s->number = UINT32_MAX;
     int err = stored_open(s->reader, blob, &bytes);
     s->counters.bytes += bytes;
     return err;
+}
+
+void sieve_counts(struct sieve *s, uint64_t places)
+{
+    s->places = places;
+    s->counts = (s->query->pred == NULL || census_wants_pred(s->query->pred, &s->places)) &&
+                census_joins(s->places);
+}
+
+/* Whether the census of the group, whose first block is at hand, tells all that is asked for of all its rows. */
+static bool census_tells(const struct sieve *s)
+{
+    const struct rowgroup_head *g = s->head.group;
+    const struct sieve_query *q = s->query;
+    if (!s->counts || g == NULL || s->head.block != 0 || g->census.len == 0 || q->has_partition ||
+        (s->places & ~census_places(g->census)) != 0)
+        return false;
+    for (uint32_t i = 0; i < g->block_count; i++) {
+        if (g->blocks[i].time_min_ns < q->since_ns || g->blocks[i].time_max_ns >= q->until_ns)
+            return false;
+    }
+    return true;
+}
+
+/* Combinations are few: a filter would take longer. */
+static bool census_is_sooner(const struct sieve *s)
+{
+    return (s->places & CENSUS_TALLIES) == 0 && census_tells(s);
 }
 
 /* Read the next head; false in *wanted when it shows that no row can match. */
@@ -91,6 +179,7 @@ static int look_at_head(struct sieve *s, bool *wanted)
     const struct sieve_query *q = s->query;
     *wanted = false;
     s->row_count = 0;
+    s->weights = NULL;
     int err = stored_next(s->reader, &s->head);
     if (err != 0)
         return err;
@@ -107,14 +196,11 @@ static int look_at_head(struct sieve *s, bool *wanted)
         s->counters.pruned_time++;
         return 0;
     }
-    if (q->pred != NULL) {
-        err = stored_filter(&s->head);
-        if (err != 0)
-            return err;
-        if (!pred_required(q->pred, filter_holds, s)) {
-            s->counters.pruned_filter++;
-            return 0;
-        }
+    if (q->pred == NULL && s->wish == NULL) {
+        check_filters(s);
+    } else if (q->pred != NULL && !census_is_sooner(s) && !filters_possible(s)) {
+        s->counters.pruned_filter++;
+        return 0;
     }
     *wanted = true;
     return 0;
@@ -133,7 +219,6 @@ static bool row_wanted(const struct sieve *s, uint32_t row)
 static int match_rows(struct sieve *s)
 {
     struct column_set set = {.batch = s->batch, .end_row = s->batch->row_count, .rows_known = true};
-    s->counters.rows_unpacked += set.end_row;
     if (s->query->has_partition)
         sieve_places(s);
     if (s->query->pred == NULL) {
@@ -196,6 +281,7 @@ static int unpack_and_match(struct sieve *s)
 {
     struct column_mask wanted = {0};
     bool possible = true;
+    s->batch = s->stored;
     int err = stored_begin(s->reader, &s->head, s->batch);
     if (err == 0)
         err = look_at_texts(s, &possible, &wanted);
@@ -207,11 +293,73 @@ static int unpack_and_match(struct sieve *s)
     if (s->wish != NULL)
         s->wish->columns(s->wish->self, s->batch, &wanted);
     err = stored_rows(s->reader, &s->head, s->whole ? NULL : &wanted, s->batch);
-    if (err == 0)
+    if (err == 0) {
+        s->counters.rows_unpacked += s->batch->row_count;
         err = match_rows(s);
+    }
     if (err != 0)
         s->row_count = 0;
     return err;
+}
+
+/* The census has the rows of all blocks: the others are passed over. */
+static int pass_blocks(struct sieve *s)
+{
+    struct batch_head head;
+    int err = 0;
+    for (uint32_t i = 1; i < s->head.group->block_count && err == 0; i++) {
+        err = stored_next(s->reader, &head);
+        s->number++;
+        s->counters.batches++;
+        s->counters.rows += head.row_count;
+    }
+    return err;
+}
+
+/* Combinations instead of rows. */
+static int match_census(struct sieve *s)
+{
+    if (s->counted == NULL)
+        s->counted = batch_new();
+    if (s->census == NULL)
+        s->census = census_reader_new();
+    if (s->counted == NULL || s->census == NULL)
+        return ERR_NOMEM;
+    int err = census_read(s->census, s->head.group, s->places, s->counted, &s->weights);
+    if (err == 0) {
+        s->batch = s->counted;
+        err = match_rows(s);
+    }
+    if (err == 0)
+        err = pass_blocks(s);
+    if (err != 0) {
+        s->row_count = 0;
+        s->weights = NULL;
+    }
+    return err;
+}
+
+/* The rows, or what does for them; a damaged census is told, and the rows are read all the same. */
+static int match(struct sieve *s)
+{
+    if (!census_tells(s))
+        return unpack_and_match(s);
+    int err = match_census(s);
+    if (err != ERR_CORRUPT)
+        return err;
+    s->damaged = true;
+    return unpack_and_match(s);
+}
+
+static uint64_t count_hits(const struct sieve *s)
+{
+    uint64_t count = s->row_count;
+    if (s->weights == NULL)
+        return count;
+    count = 0;
+    for (uint32_t i = 0; i < s->row_count; i++)
+        count += s->weights[s->rows[i]];
+    return count;
 }
 
 int sieve_next(struct sieve *s)
@@ -219,8 +367,8 @@ int sieve_next(struct sieve *s)
     bool wanted = false;
     int err = look_at_head(s, &wanted);
     if (err == 0 && wanted)
-        err = unpack_and_match(s);
-    s->counters.hits += s->row_count;
+        err = match(s);
+    s->counters.hits += count_hits(s);
     return err;
 }
 
@@ -235,8 +383,8 @@ int sieve_next_count(struct sieve *s, uint64_t *out)
             s->head.time_max_ns < q->until_ns) {
             count = s->head.row_count;
         } else {
-            err = unpack_and_match(s);
-            count = s->row_count;
+            err = match(s);
+            count = count_hits(s);
         }
     }
     s->counters.hits += count;
@@ -248,6 +396,7 @@ int sieve_next_count(struct sieve *s, uint64_t *out)
 int sieve_take(struct sieve *s, const struct batch_head *head)
 {
     s->row_count = 0;
+    s->weights = NULL;
     s->head = *head;
     return unpack_and_match(s);
 }
@@ -262,15 +411,5 @@ int sieve_at(struct sieve *s, struct stored_blob blob, uint32_t number)
 
 void sieve_places(struct sieve *s)
 {
-    const struct batch *b = s->batch;
-    for (uint32_t i = 0; i < b->run_count; i++) {
-        const struct run *run = &b->runs[i];
-        int64_t offset = run->first_offset;
-        for (uint32_t row = run->first_row; row < run->first_row + run->count; row++) {
-            if (row != run->first_row)
-                offset += !run->multi || b->sub[row] == 0;
-            s->offsets[row] = offset;
-            s->partitions[row] = run->partition;
-        }
-    }
+    batch_places(s->batch, s->offsets, s->partitions);
 }

@@ -3,9 +3,12 @@
  *
  *   blob: sieve_open(), then each of its batches: sieve_next()
  *
- *   head: tenant, topic, partition, time --> filter: required values --> texts: can it occur?
+ *   head: tenant, topic, partition, time --> filters: required values, runs --> texts: can it occur?
  *        --> rows --> predicate --> rows[0, row_count)
  *   Each step may end it; counters say which did.
+ *
+ *   Who only counts rows by fields with few values (sieve_counts()) is given combinations of their values instead of
+ *   rows, each with how many rows have it, wherever a group's census tells them (store/census.h).
  *
  *   Of the rows only the columns that the predicate asks for are decoded, unless `whole` is set: then
  *   a batch's rows may be printed.
@@ -41,7 +44,7 @@ struct sieve_counters {
     uint64_t hits;
     uint64_t pruned_scope;     /* batches of another tenant, topic or partition */
     uint64_t pruned_time;      /* by event time */
-    uint64_t pruned_filter;    /* by the filter of addresses and names */
+    uint64_t pruned_filter;    /* by the filters of addresses and names, and of runs of letters */
     uint64_t pruned_texts;     /* by dictionaries and texts */
     uint64_t segments_skipped; /* whole, by time; their batches are not counted above */
 };
@@ -58,14 +61,26 @@ struct sieve {
     const struct sieve_wish *wish; /* or NULL. Borrowed */
     struct stored_reader *reader;
     struct pred_scratch *scratch;
-    struct batch *batch; /* decoded when row_count is not 0 */
+    struct batch *batch; /* decoded when row_count is not 0: one of the next two */
+    struct batch *stored;
+    struct batch *counted; /* of a census */
+    struct census_reader *census;
     struct hits hits;
     struct batch_head head;
     uint32_t parts; /* of a batch, beside what query and wish want: enum batch_part */
     /* Whether the batches of a municipality in the blob at hand are to be left out; NULL: none. */
     bool (*is_covered)(const void *self, uint32_t tenant);
     const void *covers;
-    bool whole;      /* decode batches with hits as a whole, so that rows can be printed */
+    const struct rowgroup_head *asked; /* the group whose filter of runs was asked last, or NULL */
+    struct slice grams;                /* that filter */
+    bool grams_read;
+    bool group_possible; /* what it said */
+    bool damaged;        /* a filter or census of the blob, which its rows do not need */
+    bool counts;         /* combinations do for rows, of these places: */
+    uint64_t places;
+    const uint32_t
+        *weights; /* row i of the batch stands for weights[i] rows of its group; NULL: for itself */
+    bool whole;   /* decode batches with hits as a whole, so that rows can be printed */
     uint32_t number; /* of the batch in its blob, from 0 */
     uint32_t row_count;
     uint16_t rows[BATCH_ROWS_MAX];   /* that match, ascending */
@@ -78,6 +93,12 @@ struct sieve {
 int sieve_new(struct sieve **out, const struct sieve_query *query);
 /* NULL is allowed. */
 void sieve_free(struct sieve *s);
+
+/*
+ * From now on combinations do for rows: besides what the query asks for, only these places of a census are
+ * looked at (event/census.h). Nothing changes where the query asks for more than a census can tell.
+ */
+void sieve_counts(struct sieve *s, uint64_t places);
 
 /* Begin with a blob. */
 int sieve_open(struct sieve *s, struct stored_blob blob);

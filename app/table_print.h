@@ -2,8 +2,8 @@
  * app/table_print.h - rows of cells in the forms that search prints.
  *
  *   NDJSON   an object a row, the columns in their order; null, and sets as arrays
- *   CSV      RFC 4180 with a header; null is empty, sets are joined by ";"; cells that a spreadsheet
- *            would run begin with an apostrophe
+ *   CSV      RFC 4180 with a header; null is empty, sets are joined by ";"; cells as
+ *            row_text_csv() makes them
  *   TABLE    for people: aligned, hostile bytes escaped, times in a zone
  *
  * The values of a set stand bytewise by how they print.

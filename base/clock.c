@@ -35,6 +35,11 @@ int64_t clock_monotonic_ns(void)
     return clock_read(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ns(void)
+{
+    return clock_read(CLOCK_BOOTTIME);
+}
+
 int64_t clock_cpu_ns(void)
 {
     return clock_read(CLOCK_PROCESS_CPUTIME_ID);

@@ -32,6 +32,8 @@ struct clock_civil {
 /* The wall clock, and a clock that only goes forward, for durations. */
 int64_t clock_now_ns(void);
 int64_t clock_monotonic_ns(void);
+/* The same since the system's boot, with the time that it slept. */
+int64_t clock_boot_ns(void);
 /* CPU time of this process so far. */
 int64_t clock_cpu_ns(void);
 

@@ -25,6 +25,8 @@ const char *err_name(int err)
         return "service down";
     case ERR_CORRUPT:
         return "corrupt data";
+    case ERR_SEALED:
+        return "encrypted, and the key is not there";
     default:
         return "unknown error";
     }

@@ -17,6 +17,7 @@ enum err {
     ERR_CONF = -8,     /* the configuration or the command line is wrong; a diagnosis was given */
     ERR_DOWN = -9,     /* a service we depend on does not answer */
     ERR_CORRUPT = -10, /* stored bytes fail their checksum or their format */
+    ERR_SEALED = -11,  /* stored bytes are encrypted, and the key is not there */
 };
 
 /* Static, never NULL, never freed. */

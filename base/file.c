@@ -262,15 +262,27 @@ int file_map(struct slice *out, struct file *f)
     return 0;
 }
 
+/* Calls for maps take the pointer without const, though it is the map's own. */
+union map_address {
+    const char *given;
+    void *taken;
+    uintptr_t number;
+};
+
 void file_unmap(struct slice map)
 {
-    /* munmap() takes the pointer without const, though it is the map's own. */
-    union {
-        const char *given;
-        void *taken;
-    } address = {.given = map.data};
+    union map_address address = {.given = map.data};
     if (map.len != 0)
         (void)munmap(address.taken, map.len);
+}
+
+void file_map_forget(struct slice bytes)
+{
+    union map_address address = {.given = bytes.data};
+    uintptr_t before = address.number % (uintptr_t)sysconf(_SC_PAGESIZE);
+    address.number -= before;
+    if (bytes.len != 0)
+        (void)madvise(address.taken, bytes.len + before, MADV_DONTNEED);
 }
 
 static int lock_as(struct file *f, short type)
@@ -374,10 +386,10 @@ static int parent_path(char *out, size_t cap, const char *path)
     return 0;
 }
 
-static int write_synced(const char *path, struct slice content)
+static int write_synced(const char *path, struct slice content, enum file_mode mode)
 {
     struct file *f = NULL;
-    int err = file_open(&f, path, FILE_APPEND);
+    int err = file_open(&f, path, mode);
     if (err != 0)
         return err;
     err = file_truncate(f, 0);
@@ -389,7 +401,7 @@ static int write_synced(const char *path, struct slice content)
     return err;
 }
 
-int file_write_atomic(const char *path, struct slice content)
+static int replace_file(const char *path, struct slice content, enum file_mode mode)
 {
     char temporary[FILE_PATH_BYTES_MAX];
     char parent[FILE_PATH_BYTES_MAX];
@@ -399,7 +411,9 @@ int file_write_atomic(const char *path, struct slice content)
     int err = parent_path(parent, sizeof(parent), path);
     if (err != 0)
         return err;
-    err = write_synced(temporary, content);
+    if (mode == FILE_SECRET)
+        err = file_unlink(temporary);
+    err = err == 0 || err == ERR_NOTFOUND ? write_synced(temporary, content, mode) : err;
     if (err == 0)
         err = file_rename(temporary, path);
     if (err != 0) {
@@ -409,6 +423,16 @@ int file_write_atomic(const char *path, struct slice content)
         return err;
     }
     return dir_sync(parent);
+}
+
+int file_write_atomic(const char *path, struct slice content)
+{
+    return replace_file(path, content, FILE_APPEND);
+}
+
+int file_write_secret(const char *path, struct slice content)
+{
+    return replace_file(path, content, FILE_SECRET);
 }
 
 int file_stat(struct file_info *out, const char *path)
@@ -431,6 +455,15 @@ int file_space(uint64_t *out_bytes, const char *path)
     if (faulted(FAULT_STAT, path, NULL) || statvfs(path, &st) != 0)
         return errno_err();
     *out_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+    return 0;
+}
+
+int file_space_total(uint64_t *out_bytes, const char *path)
+{
+    struct statvfs st;
+    if (faulted(FAULT_STAT, path, NULL) || statvfs(path, &st) != 0)
+        return errno_err();
+    *out_bytes = (uint64_t)st.f_blocks * st.f_frsize;
     return 0;
 }
 

@@ -94,6 +94,11 @@ int file_truncate(struct file *f, uint64_t len);
 int file_map(struct slice *out, struct file *f);
 void file_unmap(struct slice map);
 /*
+ * Bytes of a map that are not looked at soon: their pages leave the process, and are there again when
+ * somebody looks, as other threads may do meanwhile.
+ */
+void file_map_forget(struct slice bytes);
+/*
  * Exclusive lock on the open file, held until file_close(), seen by other processes and by other
  * handles of this one. Needs a handle that may write. Never waits: ERR_BUSY when it is held.
  */
@@ -113,12 +118,16 @@ int file_read_all(struct buf *out, const char *path, size_t limit);
  * crash the path holds either the old bytes or the new ones. One writer per path.
  */
 int file_write_atomic(const char *path, struct slice content);
+/* The same with mode 0600 from the first byte on, whatever the mode was before. */
+int file_write_secret(const char *path, struct slice content);
 /* Rename replaces `to`; neither syncs the directory. */
 int file_rename(const char *from, const char *to);
 int file_unlink(const char *path);
 int file_stat(struct file_info *out, const char *path);
 /* Bytes that an unprivileged writer can still take on the file system of `path`. */
 int file_space(uint64_t *out_bytes, const char *path);
+/* How large that file system is. */
+int file_space_total(uint64_t *out_bytes, const char *path);
 
 /* Make the directory and its parents, mode 0750; one that exists is fine. */
 int dir_create(const char *path);

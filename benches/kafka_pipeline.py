@@ -8,6 +8,8 @@
     backlog50    the same with 50 lines a record
     steady10k    10,000 lines a second while they are collected, sender's linger 100 ms
     steady30k    the same with 30,000
+    busy         a backlog by itself, and again while every row is compacted at once and one search after the other reads the
+                 whole store: how many lines a second are collected, in turns
     restart      SIGKILL when half of the backlog is collected: seconds until the next process has made new lines durable
                  (its log has grown by more than the frame of a tick)
 
@@ -28,6 +30,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -42,6 +45,7 @@ CASES = {
     "backlog50": {"per_record": 50, "batch": 1},
     "steady10k": {"per_record": 1, "rate": 10000},
     "steady30k": {"per_record": 1, "rate": 30000},
+    "busy": {"per_record": 1, "batch": 20, "busy": True},
     "restart": {"per_record": 1, "batch": 20, "kill": True},
 }
 
@@ -77,13 +81,13 @@ def metrics(path):
 
 
 class Collector:
-    def __init__(self, options, folder, kafka, support):
+    def __init__(self, options, folder, kafka, support, more=""):
         self.folder = pathlib.Path(folder).resolve()
         self.socket = self.folder / "metrics.sock"
         config = support / f"collector-{os.getpid()}.yaml"
         world = [line for line in (support / "config.yaml").read_text().splitlines() if not line.startswith("data:")]
         config.write_text(f"data: {self.folder}/data\nkafka: {{brokers: \"{kafka.bootstrap}\"}}\n"
-                          f"metrics: unix:{self.socket}\nlimits: {{{options.limits}}}\n" + "\n".join(world) + "\n")
+                          f"metrics: unix:{self.socket}\nlimits: {{{options.limits}}}\n{more}" + "\n".join(world) + "\n")
         self.log = open(self.folder / "collect.log", "wb")
         self.process = subprocess.Popen([options.sekisho, "collect", "-c", config], stderr=self.log)
 
@@ -152,6 +156,53 @@ def run_backlog(options, kafka, case, support, lines):
     return samples
 
 
+class Searches(threading.Thread):
+    """One search after the other over the whole store, which asks each row, until it is told to end."""
+
+    QUESTIONS = ("destination.port:445", "| stats count() by destination.ip | top 10", "url.path:*update*")
+
+    def __init__(self, options, data):
+        super().__init__()
+        self.options, self.data, self.end, self.answers = options, data, threading.Event(), 0
+
+    def run(self):
+        while not self.end.is_set():
+            question = self.QUESTIONS[self.answers % len(self.QUESTIONS)]
+            done = subprocess.run([self.options.sekisho, "search", question, "--data", self.data, "--json"], check=False,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            if done.returncode in (0, 1):
+                self.answers += 1
+            else:
+                time.sleep(0.1)     # the store is not there yet
+
+
+def run_busy(options, kafka, case, support, lines):
+    """Pairs of runs: alone, and with compaction and searches beside it."""
+    produce(options, kafka, case, lines)
+    samples = []
+    for _ in range(options.repeat):
+        sample = {}
+        for what, more in (("alone", ""), ("busy", "long_term: {every: 1s, delay: 0s}\n")):
+            with tempfile.TemporaryDirectory(prefix="sekisho-bench-", dir=options.folder) as folder, \
+                    Collector(options, folder, kafka, support, more) as c:
+                first = c.wait(lambda m: m.get("sekisho_events", 0) > lines // 20, 600)
+                start = time.monotonic()
+                searches = Searches(options, c.folder / "data")
+                if what == "busy":
+                    searches.start()
+                found = c.wait(lambda m: m.get("sekisho_events", 0) >= lines, 600)
+                sample[f"{what}_per_s"] = (lines - first["sekisho_events"]) / (time.monotonic() - start)
+                searches.end.set()
+                if what == "busy":
+                    searches.join()
+                    sample["answers"] = searches.answers
+                    sample["segment_mb"] = sum(f.stat().st_size for f in (c.folder / "data" / "seg").rglob("*")) / 1e6
+                check(found, lines)
+        sample["slower"] = 1 - sample["busy_per_s"] / sample["alone_per_s"]
+        samples.append(sample)
+    return samples
+
+
 def log_bytes(folder):
     return sum(f.stat().st_size for f in (folder / "data" / "log").iterdir())
 
@@ -205,6 +256,8 @@ def measure(options, name, support):
     if "rate" not in case:
         with Broker(heap_mb=768) as kafka:
             make_topics(options, kafka)
+            if "busy" in case:
+                return run_busy(options, kafka, case, support, options.lines)
             if "kill" not in case:
                 return run_backlog(options, kafka, case, support, options.lines)
             return [run_restart(options, kafka, case, support, options.lines)]

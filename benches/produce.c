@@ -11,9 +11,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/command_line.h"
 #include "app/gen.h"
 #include "app/options.h"
 #include "base/clock.h"
+
+static const char HELP[] =
+    "usage: bench_produce [options]\n"
+    "Send generated lines to the topics of their sources; one object on standard output.\n"
+    "\n"
+    "  --brokers LIST   host:port,... (127.0.0.1:9092)\n"
+    "  --seed N         of the lines (1)\n"
+    "  --tenants N      municipalities (180)\n"
+    "  --events N       lines (1)\n"
+    "  --format LIST    name=share,... of the sources, as sekisho gen has it\n"
+    "  --rate N         lines a second (as fast as it goes)\n"
+    "  --linger-ms N    how long the sender waits for more (100)\n"
+    "  --per-record N   lines of a record (1)\n"
+    "  --batch N        records of a batch (as the sender chooses)\n"
+    "  --list           print the topics instead\n";
 
 enum {
     TOPICS_MAX = 4096,
@@ -48,7 +64,9 @@ struct produce_options {
     uint64_t linger_ms;
     uint64_t per_record;
     uint64_t batch;
+    uint64_t tenants;
     bool list; /* print the topics instead */
+    struct diag diag;
 };
 
 static void delivered(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *self)
@@ -201,6 +219,35 @@ static int run(const struct produce_options *o)
     return ok ? 0 : 1;
 }
 
+static int take_option(void *self, int option, const char *value)
+{
+    struct produce_options *o = self;
+    switch (option) {
+    case 'b':
+        o->brokers = value;
+        return 0;
+    case 's':
+        return option_number(&o->gen.seed, "--seed", value, 0, UINT64_MAX);
+    case 't':
+        return option_number(&o->tenants, "--tenants", value, 1, GEN_TENANTS_MAX);
+    case 'e':
+        return option_number(&o->gen.events, "--events", value, 1, UINT32_MAX);
+    case 'f':
+        return gen_options_formats(&o->gen, slice_from(value), &o->diag);
+    case 'r':
+        return option_number(&o->rate, "--rate", value, 1, 10000000);
+    case 'l':
+        return option_number(&o->linger_ms, "--linger-ms", value, 0, 100000);
+    case 'p':
+        return option_number(&o->per_record, "--per-record", value, 1, 10000);
+    case 'n':
+        return option_number(&o->batch, "--batch", value, 1, 10000);
+    default:
+        o->list = true;
+        return 0;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
@@ -216,40 +263,16 @@ int main(int argc, char **argv)
         {"list", no_argument, NULL, 'T'},
         {NULL, 0, NULL, 0},
     };
-    struct produce_options o = {.brokers = "127.0.0.1:9092", .linger_ms = 100, .per_record = 1};
-    struct diag diag = {0};
-    uint64_t tenants = 180;
+    static const struct command_line LINE = {
+        .command = "bench_produce", .help = HELP, .options = OPTIONS, .take = take_option};
+    struct produce_options o = {
+        .brokers = "127.0.0.1:9092", .linger_ms = 100, .per_record = 1, .tenants = 180};
+    int code = 0;
     gen_options_init(&o.gen);
     o.gen.events = 1;
-    int got = 0;
-    int bad = 0;
-    opterr = 0;
-    while (bad == 0 && (got = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
-        if (got == 'b')
-            o.brokers = optarg;
-        else if (got == 's')
-            bad = option_number(&o.gen.seed, "--seed", optarg, 0, UINT64_MAX);
-        else if (got == 't')
-            bad = option_number(&tenants, "--tenants", optarg, 1, GEN_TENANTS_MAX);
-        else if (got == 'e')
-            bad = option_number(&o.gen.events, "--events", optarg, 1, UINT32_MAX);
-        else if (got == 'f')
-            bad = gen_options_formats(&o.gen, slice_from(optarg), &diag);
-        else if (got == 'r')
-            bad = option_number(&o.rate, "--rate", optarg, 1, 10000000);
-        else if (got == 'l')
-            bad = option_number(&o.linger_ms, "--linger-ms", optarg, 0, 100000);
-        else if (got == 'p')
-            bad = option_number(&o.per_record, "--per-record", optarg, 1, 10000);
-        else if (got == 'n')
-            bad = option_number(&o.batch, "--batch", optarg, 1, 10000);
-        else if (got == 'T')
-            o.list = true;
-        else
-            bad = option_refuse(argc, argv, got, OPTIONS);
-    }
-    option_say(&diag);
-    diag_release(&diag);
-    o.gen.tenants = (uint32_t)tenants;
-    return bad != 0 ? EXIT_CODE_USAGE : run(&o);
+    bool go = command_line_read(&LINE, &o, argc, argv, &code);
+    option_say(&o.diag);
+    diag_release(&o.diag);
+    o.gen.tenants = (uint32_t)o.tenants;
+    return go ? run(&o) : code;
 }

@@ -8,15 +8,21 @@ _sekisho_options() {
     parse) echo --format --zone --reference-time -0 --raw ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
-    search) echo --data --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
-    hunt) echo --data --list --config --tenant --since --until --time --json --utc ;;
-    rule) echo --placeholders --aliases --rule --format --json --title --data --tenant --since --until --against --hidden --threads ;;
-    export) echo --data --tenant --topic --partition --raw -0 --threads ;;
+    search) echo --data --keyring --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
+    hunt) echo --data --keyring --list --config --tenant --since --until --time --json --utc ;;
+    rule) echo --placeholders --aliases --rule --format --json --title --data --keyring --tenant --since --until --against --hidden --threads ;;
+    export) echo --data --keyring --tenant --topic --partition --raw -0 --csv --fields --no-bom --bundle --alert --clickhouse --table --user --password-file --ca --wait --clickhouse-ddl --query --since --until --threads ;;
     tail) echo --data --brokers --config --tenant --from-start --json --csv --raw --table --utc ;;
-    alerts) echo --data --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
+    alerts) echo --data --keyring --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;
     top) echo --data --metrics --interval --count --lang --utc ;;
-    compact) echo --data --json ;;
-    verify) echo --data --json ;;
+    compact) echo --data --keyring --json ;;
+    keyring) echo --keyring --tenant --key --yes --json ;;
+    checkpoint) echo --data --sign --key --public-key ;;
+    proof) echo --data --keyring --tenant --number --topic --partition --offset --line --since ;;
+    ledger) echo --data --tenant --source --topic --since --until --by --json --csv --lang --utc ;;
+    hold) echo --data --tenant --class --since --until --reason --by --hold --all --json ;;
+    retain) echo --data --keyring --dry-run --config --now --json ;;
+    verify) echo --data --keyring --checkpoint --key --proof --json ;;
     check) echo --policy --tenant --lang --example --man ;;
     status) echo --data --metrics --json --interval ;;
     bench) echo --seed --events --repeat --lines --format --write --json --threshold ;;
@@ -27,7 +33,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule compact verify check status top bench
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule compact keyring checkpoint proof ledger retain hold verify check status top bench
             --help --version" -- "$word")
         return
     fi
@@ -65,6 +71,10 @@ _sekisho() {
     fi
     if [ "$command" = alerts ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
         mapfile -t COMPREPLY < <(compgen -W "show suppress ack close suppressions" -- "$word")
+        return
+    fi
+    if [ "$command" = keyring ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "init add rotate list retire" -- "$word")
         return
     fi
     case $word in

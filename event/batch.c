@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "event/columns.h"
 
 struct batch *batch_new(void)
 {
@@ -71,6 +72,20 @@ void batch_place(const struct batch *b, uint32_t row, int32_t *partition, int64_
     *offset = at;
 }
 
+void batch_places(const struct batch *b, int64_t *offsets, int32_t *partitions)
+{
+    for (uint32_t i = 0; i < b->run_count; i++) {
+        const struct run *run = &b->runs[i];
+        int64_t offset = run->first_offset;
+        for (uint32_t row = run->first_row; row < run->first_row + run->count; row++) {
+            if (row != run->first_row)
+                offset += !run->multi || b->sub[row] == 0;
+            offsets[row] = offset;
+            partitions[row] = run->partition;
+        }
+    }
+}
+
 struct slice batch_field_name(const struct batch *b, uint16_t field, struct buf *scratch)
 {
     if (field < FIELD_LOCAL_FIRST) {
@@ -112,13 +127,7 @@ static void epoch_print(struct buf *out, int64_t value, uint8_t form)
     buf_append(out, rest, sizeof(rest));
 }
 
-static bool address_present(const struct column *c, uint32_t row)
-{
-    return (c->present[row / 64] >> (row % 64) & 1) != 0;
-}
-
-/* Print a value that is not in text; false when the row has none. */
-static bool typed_print(const struct column *c, uint32_t row, struct buf *out)
+bool column_print(const struct column *c, uint32_t row, struct buf *out)
 {
     switch ((enum column_storage)c->storage) {
     case COLUMN_INT:
@@ -130,12 +139,12 @@ static bool typed_print(const struct column *c, uint32_t row, struct buf *out)
             buf_decimal(out, c->numbers[row]);
         return true;
     case COLUMN_IP4:
-        if (!address_present(c, row))
+        if (!column_is_present(c, row))
             return false;
         ip4_print(out, c->ip4[row]);
         return true;
     case COLUMN_IP:
-        if (!address_present(c, row))
+        if (!column_is_present(c, row))
             return false;
         ip_print(out, &c->ips[row]);
         return true;
@@ -168,105 +177,8 @@ bool batch_value(const struct batch *b, const struct column *c, uint32_t row, st
         return true;
     }
     buf_reset(scratch);
-    if (!typed_print(c, row, scratch))
+    if (!column_print(c, row, scratch))
         return false;
     *out = buf_content(scratch);
     return true;
-}
-
-/* Where a row is written to: room up to `end`, and PEN_SLACK_BYTES behind it. */
-struct pen {
-    struct buf *out;
-    char *at;
-    char *end;
-};
-
-enum {
-    PEN_SLACK_BYTES = 64,
-    PEN_COPY_BYTES = 32, /* at a time; what is read beyond the text is padding */
-    PEN_FIRST_BYTES = 2048,
-};
-
-static bool pen_room(struct pen *p, size_t len)
-{
-    if (p->at != NULL)
-        p->out->len = (size_t)(p->at - p->out->data);
-    size_t more = len < PEN_FIRST_BYTES ? PEN_FIRST_BYTES : len;
-    p->at = buf_reserve(p->out, more + PEN_SLACK_BYTES);
-    p->end = p->at == NULL ? NULL : p->at + more;
-    return p->at != NULL;
-}
-
-/* Of a batch's texts or skeletons, which have SLICE_PADDING_BYTES behind them. */
-static inline bool pen_copy(struct pen *p, const char *from, size_t len)
-{
-    if (len > (size_t)(p->end - p->at) && !pen_room(p, len))
-        return false;
-    if (len > PEN_COPY_BYTES)
-        memcpy(p->at, from, len);
-    else if (len != 0)
-        memcpy(p->at, from, PEN_COPY_BYTES);
-    p->at += len;
-    return true;
-}
-
-static_assert((int)PEN_COPY_BYTES <= (int)SLICE_PADDING_BYTES, "copies read padding");
-
-/* A value that no text stands for, printed. */
-static bool pen_typed(struct pen *p, const struct column *c, uint32_t row)
-{
-    if (PEN_SLACK_BYTES > p->end - p->at && !pen_room(p, PEN_SLACK_BYTES))
-        return false;
-    if (c->storage == COLUMN_INT && c->type == FIELD_TYPE_INT) {
-        if (c->numbers[row] != VALUE_NONE)
-            p->at = value_put_int(p->at, c->numbers[row]);
-        return true;
-    }
-    if (c->storage == COLUMN_IP4) {
-        if (address_present(c, row))
-            p->at = value_put_ip4(p->at, c->ip4[row]);
-        return true;
-    }
-    p->out->len = (size_t)(p->at - p->out->data);
-    (void)typed_print(c, row, p->out);
-    p->at = NULL;
-    return pen_room(p, PEN_SLACK_BYTES);
-}
-
-/* A bound value as written. */
-static inline bool pen_value(struct pen *p, const struct batch *b, const struct column *c,
-                             uint32_t row)
-{
-    struct span span = {.len = SPAN_NONE};
-    if (c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE)
-        span = c->entries[c->codes[row]];
-    else if (c->storage == COLUMN_TEXT)
-        span = c->spans[row];
-    else if (c->storage > COLUMN_TEXT) {
-        const struct exception *e = c->exception_count == 0 ? NULL : column_exception(c, row);
-        if (e == NULL)
-            return pen_typed(p, c, row);
-        span = e->text;
-    }
-    return span.len == SPAN_NONE || pen_copy(p, b->text.data + span.offset, span.len);
-}
-
-int batch_render(const struct batch *b, uint32_t row, struct buf *out)
-{
-    if (b->live || b->shape[row] == 0) {
-        buf_slice(out, batch_span(b, b->line[row]));
-        return buf_ok(out) ? 0 : ERR_NOMEM;
-    }
-    const struct shape *shape = &b->shapes[b->shape[row]];
-    struct pen p = {.out = out};
-    bool ok = pen_room(&p, PEN_FIRST_BYTES);
-    for (uint32_t i = 0; i < shape->slot_count && ok; i++) {
-        const struct shape_slot *slot = &shape->slots[i];
-        ok = pen_copy(&p, b->skeleton.data + slot->piece, slot->piece_len) &&
-             pen_value(&p, b, &b->columns[slot->column], row);
-    }
-    if (!ok || !pen_copy(&p, b->skeleton.data + shape->tail, shape->tail_len))
-        return ERR_NOMEM;
-    out->len = (size_t)(p.at - out->data);
-    return 0;
 }

@@ -115,6 +115,12 @@ struct column {
     uint64_t *present;    /* COLUMN_IP4, COLUMN_IP only; BATCH_ROWS_MAX bits at most */
     struct span *entries; /* COLUMN_CODES: distinct values as written, in order of appearance */
     struct exception *exceptions; /* ascending rows */
+    /*
+     * Read back, typed: rows of one number below value_numbers_end hold one value, those of another
+     * number none. NULL: not told.
+     */
+    uint16_t *value_numbers;
+    uint32_t value_numbers_end;
     uint32_t entry_count;
     uint32_t exception_count;
     uint32_t row_cap;
@@ -208,6 +214,9 @@ static inline struct slice batch_span(const struct batch *b, struct span s)
 
 /* The offset and partition of a row; `row` must exist. Linear in the runs. */
 void batch_place(const struct batch *b, uint32_t row, int32_t *partition, int64_t *offset);
+
+/* Those of all rows, into offsets[0, row_count) and partitions[0, row_count). */
+void batch_places(const struct batch *b, int64_t *offsets, int32_t *partitions);
 
 /* The name of a column's field: ECS, or <format>.<key> printed into `scratch`. */
 struct slice batch_field_name(const struct batch *b, uint16_t field, struct buf *scratch);

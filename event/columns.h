@@ -73,5 +73,8 @@ static inline bool column_is_present(const struct column *c, uint32_t row)
 /* Give the rows of exceptions that are valid for the type the values of their texts. */
 void column_take_exceptions(struct batch *b, struct column *c);
 
+/* Append a value that is not in text as written, exceptions aside; false when the row has none. */
+bool column_print(const struct column *c, uint32_t row, struct buf *out);
+
 /* Bytes of one row of a storage. */
 size_t column_width(uint8_t storage);

@@ -39,6 +39,14 @@ static bool has_field(const struct batch *b, const struct column *c, const struc
     return c->field == f->field;
 }
 
+/* Numbers of a column's values; none where it has no dictionary. */
+static struct pipe_numbers numbers_of(const struct column *c)
+{
+    if (c->storage == COLUMN_CODES)
+        return (struct pipe_numbers){.of_row = c->codes, .end = c->entry_count};
+    return (struct pipe_numbers){.of_row = c->value_numbers, .end = c->value_numbers_end};
+}
+
 static int view_make(struct pipe_cells *c, uint32_t field)
 {
     const struct batch *b = c->batch;
@@ -52,13 +60,13 @@ static int view_make(struct pipe_cells *c, uint32_t field)
                 view.columns[view.column_count++] = (uint16_t)i;
         }
     }
-    const struct column *only = view.column_count == 1 ? &b->columns[view.columns[0]] : NULL;
-    if (only != NULL && only->storage == COLUMN_CODES &&
-        c->fields[field].field != FIELD_URL_ORIGINAL) {
-        view.codes = arena_array(&c->arena, only->entry_count + 1, sizeof(*view.codes));
+    if (view.column_count == 1 && c->fields[field].field != FIELD_URL_ORIGINAL)
+        view.numbers = numbers_of(&b->columns[view.columns[0]]);
+    if (view.numbers.of_row != NULL) {
+        view.codes = arena_array(&c->arena, view.numbers.end + 1, sizeof(*view.codes));
         if (view.codes == NULL)
             return ERR_NOMEM;
-        memset(view.codes, 0xff, only->entry_count * sizeof(*view.codes));
+        memset(view.codes, 0xff, view.numbers.end * sizeof(*view.codes));
     }
     c->views[field] = view;
     return 0;
@@ -139,27 +147,6 @@ static int column_cell(struct pipe_cells *c, const struct column *col, uint32_t 
     }
 }
 
-static int codes_fill(struct pipe_cells *c, const struct pipe_view *view, const uint16_t *rows,
-                      uint32_t count, uint32_t *out)
-{
-    const struct column *col = &c->batch->columns[view->columns[0]];
-    for (uint32_t i = 0; i < count; i++) {
-        uint16_t code = col->codes[rows[i]];
-        if (code == CODE_NONE) {
-            out[i] = PIPE_CELL_NULL;
-            continue;
-        }
-        if (view->codes[code] == CELL_UNKNOWN) {
-            struct slice text = batch_span(c->batch, col->entries[code]);
-            int err = written_cell(c, text, col->kind, &view->codes[code]);
-            if (err != 0)
-                return err;
-        }
-        out[i] = view->codes[code];
-    }
-    return 0;
-}
-
 /* One column of IPv4 addresses; those that came lately need no look into the pool. */
 static int addresses_fill(struct pipe_cells *c, const struct column *col, const uint16_t *rows,
                           uint32_t count, uint32_t *out)
@@ -181,6 +168,29 @@ static int addresses_fill(struct pipe_cells *c, const struct column *col, const 
         out[i] = recent->cell;
     }
     return err;
+}
+
+/* One column whose values have numbers: each value is made once. */
+static int codes_fill(struct pipe_cells *c, const struct pipe_view *view, const uint16_t *rows,
+                      uint32_t count, uint32_t *out)
+{
+    const struct column *col = &c->batch->columns[view->columns[0]];
+    bool is_ip4 = col->storage == COLUMN_IP4;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t code = view->numbers.of_row[rows[i]];
+        if (code >= view->numbers.end) {
+            out[i] = PIPE_CELL_NULL;
+            continue;
+        }
+        if (view->codes[code] == CELL_UNKNOWN) {
+            int err = is_ip4 ? addresses_fill(c, col, &rows[i], 1, &view->codes[code])
+                             : column_cell(c, col, rows[i], &view->codes[code]);
+            if (err != 0)
+                return err;
+        }
+        out[i] = view->codes[code];
+    }
+    return 0;
 }
 
 static void set_add(struct pipe_cells *c, uint32_t cell)
@@ -226,16 +236,15 @@ static int columns_fill(struct pipe_cells *c, uint32_t field, const uint16_t *ro
 {
     const struct pipe_view *view = &c->views[field];
     bool is_url = c->fields[field].field == FIELD_URL_ORIGINAL;
-    const struct column *first =
-        view->column_count == 1 ? &c->batch->columns[view->columns[0]] : NULL;
+    const struct column *columns = c->batch->columns;
     int err = 0;
-    if (first != NULL && first->storage == COLUMN_IP4)
-        return addresses_fill(c, first, rows, count, out);
+    if (view->column_count == 1 && columns[view->columns[0]].storage == COLUMN_IP4)
+        return addresses_fill(c, &columns[view->columns[0]], rows, count, out);
     for (uint32_t i = 0; i < count && err == 0; i++) {
         c->set_count = 0;
         for (uint32_t k = 0; k < view->column_count && err == 0; k++) {
             uint32_t cell = PIPE_CELL_NULL;
-            err = column_cell(c, &c->batch->columns[view->columns[k]], rows[i], &cell);
+            err = column_cell(c, &columns[view->columns[k]], rows[i], &cell);
             set_add(c, cell);
         }
         if (err == 0 && is_url)
@@ -375,6 +384,19 @@ int pipe_cells_fill(struct pipe_cells *c, uint32_t field, const uint16_t *rows, 
     return columns_fill(c, field, rows, count, out);
 }
 
+bool pipe_cells_numbers(const struct pipe_cells *c, uint32_t field, struct pipe_numbers *out)
+{
+    const struct pipe_view *view = &c->views[field];
+    const struct pipe_field *f = &c->fields[field];
+    bool is_batch = f->row_field != ROW_FIELD_NONE && f->row_field <= ROW_FIELD_TOPIC;
+    bool is_absent = f->row_field == ROW_FIELD_NONE && view->column_count == 0 &&
+                     f->field != FIELD_URL_ORIGINAL && f->field != FIELD_EVENT_ORIGINAL;
+    if (view->numbers.of_row == NULL && !is_batch && !is_absent)
+        return false;
+    *out = view->numbers;
+    return true;
+}
+
 static void field_columns(const struct pipe_field *f, const struct batch *b, struct buf *scratch,
                           struct column_mask *out)
 {
@@ -395,7 +417,7 @@ void pipe_cells_columns(const struct pipe_field *fields, uint32_t count, const s
             field_columns(&fields[i], b, &scratch, out);
         else
             out->parts |= fields[i].row_field > ROW_FIELD_TOPIC ? PART_ALL & ~PART_SHAPES : 0U;
-        if (fields[i].field == FIELD_URL_ORIGINAL)
+        if (fields[i].field == FIELD_URL_ORIGINAL || fields[i].field == FIELD_EVENT_ORIGINAL)
             out->parts |= PART_SHAPES;
     }
     buf_release(&scratch);

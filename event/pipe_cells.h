@@ -27,12 +27,19 @@ struct pipe_recent_ip {
     uint32_t cell;
 };
 
+/* Rows of one number have one cell; those of numbers from `end` on have null. */
+struct pipe_numbers {
+    const uint16_t *of_row; /* of every row of the batch; NULL: all rows have one cell */
+    uint32_t end;
+};
+
 struct pipe_view {
     uint16_t *columns; /* of the field, in the arena */
     uint32_t column_count;
-    uint32_t
-        *codes;    /* one column of codes: cell of each entry, or PIPE_CELLS_MAX if not made yet */
-    uint32_t last; /* the cell made last, of `last_value` */
+    /* One column whose values have numbers: cell of each, or PIPE_CELLS_MAX if not made yet. */
+    uint32_t *codes;
+    struct pipe_numbers numbers; /* those of the rows */
+    uint32_t last;               /* the cell made last, of `last_value` */
     int64_t last_value;
 };
 
@@ -62,6 +69,9 @@ int pipe_cells_batch(struct pipe_cells *c, const struct batch *b);
 /* The cells of a field in `count` rows, into out[0, count). */
 int pipe_cells_fill(struct pipe_cells *c, uint32_t field, const uint16_t *rows, uint32_t count,
                     uint32_t *out);
+
+/* Numbers of a field's values; false where there are none: the rows' cells are all that is known. */
+bool pipe_cells_numbers(const struct pipe_cells *c, uint32_t field, struct pipe_numbers *out);
 
 /* Add the columns of a batch, which may have no rows as yet, and the parts that the fields are read from. */
 void pipe_cells_columns(const struct pipe_field *fields, uint32_t count, const struct batch *b,

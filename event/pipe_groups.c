@@ -415,13 +415,21 @@ int pipe_groups_add(struct pipe_groups *g, const uint32_t *const *columns, uint3
     return err;
 }
 
-int pipe_groups_count(struct pipe_groups *g, const uint32_t *keys, uint64_t rows)
+int pipe_groups_find(struct pipe_groups *g, const uint32_t *keys, uint32_t *out)
 {
-    uint32_t group = 0;
-    int err = group_find(g, keys, &group);
-    for (uint32_t a = 0; a < g->pipe->aggregate_count && err == 0; a++)
+    return g->pipe->key_count == 1 ? group_of_one(g, keys[0], out) : group_of_many(g, keys, out);
+}
+
+void pipe_groups_count(struct pipe_groups *g, uint32_t group, uint64_t rows)
+{
+    for (uint32_t a = 0; a < g->pipe->aggregate_count; a++)
         *state_of(g, group, a) += rows;
-    return err;
+}
+
+int pipe_groups_add_row(struct pipe_groups *g, uint32_t group, const uint32_t *const *columns,
+                        uint32_t row)
+{
+    return group_row(g, group, columns, row);
 }
 
 int pipe_groups_add_table(struct pipe_groups *g, const struct pipe_table *t)

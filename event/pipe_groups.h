@@ -62,8 +62,13 @@ void pipe_groups_release(struct pipe_groups *g);
 
 /* Take `count` rows; columns[c][row] is a cell of column c as the pipe numbers them. */
 int pipe_groups_add(struct pipe_groups *g, const uint32_t *const *columns, uint32_t count);
-/* Take `rows` rows whose keys are these, none of them a set; every aggregate is count(). */
-int pipe_groups_count(struct pipe_groups *g, const uint32_t *keys, uint64_t rows);
+/* The group of keys none of which is a set. */
+int pipe_groups_find(struct pipe_groups *g, const uint32_t *keys, uint32_t *out);
+/* Take `rows` rows of a group that was found; every aggregate is count(). */
+void pipe_groups_count(struct pipe_groups *g, uint32_t group, uint64_t rows);
+/* Take one row of a group that was found; of `columns` only those of aggregates are looked at. */
+int pipe_groups_add_row(struct pipe_groups *g, uint32_t group, const uint32_t *const *columns,
+                        uint32_t row);
 /* Take all rows of a table. */
 int pipe_groups_add_table(struct pipe_groups *g, const struct pipe_table *t);
 /* *fresh: no row with these cells as keys was asked for before. Sets are compared as a whole. */

@@ -26,6 +26,7 @@
 
 #include "event/ast.h"
 #include "event/columns.h"
+#include "event/grams.h"
 
 struct pred;
 struct pred_scratch;
@@ -79,7 +80,7 @@ void hits_release(struct hits *h);
 /*
  * Could any row of the batch hit? False only when certainly none does. It looks at dictionaries,
  * texts and skeletons alone; the range of rows and rows_known are ignored. A COLUMN_TEXT without rows
- * (row_cap 0) has its values in its entries (store/codec.h).
+ * (row_cap 0) has its values in its entries (store/codec.h); without entries they are not known.
  */
 bool pred_possible(const struct pred *p, struct pred_scratch *s, const struct column_set *set);
 
@@ -108,6 +109,15 @@ uint32_t pred_parts(const struct pred *p);
  */
 bool pred_required(const struct pred *p,
                    bool (*each)(void *self, uint16_t field, struct slice value), void *self);
+
+/*
+ * Literals that any matching row must have in its URL, in a part of it or in its line: calls `each`
+ * with each such literal of expression 0; stops and returns false when `each` says that one cannot
+ * stand there.
+ */
+bool pred_literals(const struct pred *p,
+                   bool (*each)(void *self, enum grams_place place, struct slice literal),
+                   void *self);
 
 /*
  * The same values of a batch, for who makes the filter: calls `each` with every value of the

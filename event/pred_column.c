@@ -324,6 +324,8 @@ void column_literal_rows(struct pred_scratch *s, const struct needle *n, uint32_
     const struct column *c = &b->columns[column];
     struct slice block;
     if (c->storage == COLUMN_CODES) {
+        if (column_block(b, c, &block) && !is_literal(n, block))
+            return;
         memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
         for (uint32_t i = 0; i < c->entry_count; i++) {
             if (is_literal(n, batch_span(b, c->entries[i])))

@@ -246,6 +246,12 @@ static inline uint32_t column_text_count(const struct batch *b, const struct col
     return column_in_entries(c) ? c->entry_count : b->row_count;
 }
 
+/* A store makes some texts with the rows alone: before that nothing is known of them. */
+static inline bool column_text_unknown(const struct column *c)
+{
+    return c->storage == COLUMN_TEXT && c->row_cap == 0 && c->entries == NULL;
+}
+
 static inline bool column_text(const struct batch *b, const struct column *c, uint32_t i,
                                struct slice *out)
 {

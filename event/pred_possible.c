@@ -312,12 +312,42 @@ bool pred_required(const struct pred *p,
     return all;
 }
 
+/* Where the leaf's literal must stand; false when that is nowhere in particular. */
+static bool literal_place(const struct pred *p, const struct plan_leaf *l, enum grams_place *out)
+{
+    const struct target *t = &p->targets[l->target];
+    if (l->other != PLAN_NONE || l->leaf.op > LEAF_OP_GLOB)
+        return false;
+    *out = t->kind == TARGET_RAW ? GRAMS_LINE : t->kind == TARGET_URL ? GRAMS_URL : GRAMS_URL_PART;
+    return t->kind == TARGET_RAW || t->kind == TARGET_URL ||
+           (t->kind == TARGET_FIELD && url_is_part(t->field) && t->field != FIELD_URL_PORT);
+}
+
+bool pred_literals(const struct pred *p,
+                   bool (*each)(void *self, enum grams_place place, struct slice literal),
+                   void *self)
+{
+    uint32_t end = p->expression_count > 1 ? p->expressions[1].root : p->node_count;
+    bool all = true;
+    for (uint32_t i = 0; all && i < end; i++) {
+        const struct node *n = &p->nodes[i];
+        enum grams_place place;
+        if (n->kind != AST_LEAF || !is_necessary(p, i))
+            continue;
+        const struct plan_leaf *l = &p->leaves[n->leaf];
+        if (literal_place(p, l, &place))
+            all = each(self, place, l->leaf.needle.text);
+    }
+    return all;
+}
+
 struct filter_walk {
     const struct batch *batch;
     int (*each)(void *self, uint16_t field, struct slice value);
     void *self;
     struct form_bufs bufs;
     struct buf folded;
+    struct buf marks;
 };
 
 static int filter_text(struct filter_walk *w, uint16_t field, const struct form_way *way,
@@ -328,11 +358,40 @@ static int filter_text(struct filter_walk *w, uint16_t field, const struct form_
     int err = 0;
     for (unsigned i = 0; err == 0 && i < count; i++) {
         buf_reset(&w->folded);
-        for (size_t k = 0; k < texts[i].len; k++)
-            buf_byte(&w->folded, (char)find_fold((unsigned char)texts[i].data[k]));
+        char *folded = buf_reserve(&w->folded, texts[i].len + 1);
+        for (size_t k = 0; folded != NULL && k < texts[i].len; k++)
+            folded[k] = (char)find_fold((unsigned char)texts[i].data[k]);
+        w->folded.len = folded == NULL ? 0 : texts[i].len;
         if (!buf_ok(&w->folded) || !buf_ok(&w->bufs.first) || !buf_ok(&w->bufs.second))
             return ERR_NOMEM;
         err = w->each(w->self, field, buf_content(&w->folded));
+    }
+    return err;
+}
+
+/* Marks for so many values, none of which was met as yet; NULL without memory. */
+static char *new_marks(struct filter_walk *w, uint32_t count)
+{
+    buf_reset(&w->marks);
+    char *marks = buf_reserve(&w->marks, count + 1U);
+    if (marks != NULL)
+        memset(marks, 0, count + 1U);
+    return marks;
+}
+
+/* Entries that some row has: the dictionary may be that of more rows than these. */
+static int filter_entries(struct filter_walk *w, const struct column *c, const struct form_way *way)
+{
+    const struct batch *b = w->batch;
+    char *met = new_marks(w, c->entry_count);
+    int err = met == NULL ? ERR_NOMEM : 0;
+    for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
+        if (c->codes[row] < c->entry_count)
+            met[c->codes[row]] = 1;
+    }
+    for (uint32_t i = 0; err == 0 && i < c->entry_count; i++) {
+        if (met[i] != 0)
+            err = filter_text(w, c->field, way, batch_span(b, c->entries[i]));
     }
     return err;
 }
@@ -341,11 +400,8 @@ static int filter_texts(struct filter_walk *w, const struct column *c, const str
 {
     const struct batch *b = w->batch;
     int err = 0;
-    if (c->storage == COLUMN_CODES) {
-        for (uint32_t i = 0; err == 0 && i < c->entry_count; i++)
-            err = filter_text(w, c->field, way, batch_span(b, c->entries[i]));
-        return err;
-    }
+    if (c->storage == COLUMN_CODES)
+        return filter_entries(w, c, way);
     for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
         if (c->spans[row].len != SPAN_NONE)
             err = filter_text(w, c->field, way, batch_span(b, c->spans[row]));
@@ -353,24 +409,35 @@ static int filter_texts(struct filter_walk *w, const struct column *c, const str
     return err;
 }
 
-/* An address column may hold text where it was read so. */
+/* The address of a row; an address column may hold text where it was read so. */
+static bool row_ip(const struct batch *b, const struct column *c, uint32_t row, struct buf *scratch,
+                   struct ip *out)
+{
+    struct slice text;
+    if (c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT)
+        return batch_value(b, c, row, scratch, &text) && ip_parse(text, out) != VALUE_INVALID;
+    if ((c->present[row / 64] >> (row % 64) & 1) == 0)
+        return false;
+    *out = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+    return true;
+}
+
 static int filter_ips(struct filter_walk *w, const struct column *c)
 {
     const struct batch *b = w->batch;
     struct buf scratch = {0};
-    int err = 0;
+    bool numbered = c->value_numbers != NULL;
+    char *met = numbered ? new_marks(w, c->value_numbers_end) : NULL;
+    int err = numbered && met == NULL ? ERR_NOMEM : 0;
     for (uint32_t row = 0; err == 0 && row < b->row_count; row++) {
         struct ip ip;
-        if (c->storage == COLUMN_CODES || c->storage == COLUMN_TEXT) {
-            struct slice text;
-            if (!batch_value(b, c, row, &scratch, &text) || ip_parse(text, &ip) == VALUE_INVALID)
+        if (met != NULL && c->value_numbers[row] < c->value_numbers_end) {
+            if (met[c->value_numbers[row]] != 0)
                 continue;
-        } else if ((c->present[row / 64] >> (row % 64) & 1) == 0) {
-            continue;
-        } else {
-            ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+            met[c->value_numbers[row]] = 1;
         }
-        err = w->each(w->self, c->field, slice_of(ip.bytes, sizeof(ip.bytes)));
+        if (row_ip(b, c, row, &scratch, &ip))
+            err = w->each(w->self, c->field, slice_of(ip.bytes, sizeof(ip.bytes)));
     }
     buf_release(&scratch);
     return err;
@@ -392,5 +459,6 @@ int pred_filter_values(const struct batch *b,
     buf_release(&w.bufs.first);
     buf_release(&w.bufs.second);
     buf_release(&w.folded);
+    buf_release(&w.marks);
     return err;
 }

@@ -66,14 +66,17 @@ static bool could_be_printed(const struct needle *n, const struct column *c)
                         : c->storage == COLUMN_IP4      ? "0123456789."
                         : c->epoch_form == EPOCH_DIGITS ? "0123456789-"
                                                         : "0123456789-.";
+    bool is_ip = c->storage == COLUMN_IP || c->storage == COLUMN_IP4;
+    uint32_t points = 0;
     if (n->text.len > VALUE_IP_TEXT_MAX)
         return false;
     for (size_t i = 0; i < n->text.len; i++) {
         char byte = (char)find_fold((unsigned char)n->text.data[i]);
+        points += byte == '.';
         if (byte == '\0' || strchr(bytes, byte) == NULL)
             return false;
     }
-    return true;
+    return is_ip || points <= 1;
 }
 
 /*
@@ -98,17 +101,25 @@ static int32_t middle_of(const struct needle *n)
     return (int32_t)(numbers[1] << 8 | numbers[2]);
 }
 
+static bool middle_differs(const struct column *c, uint32_t row, uint32_t middle)
+{
+    if (c->storage == COLUMN_IP4)
+        return (c->ip4[row] >> 8 & 0xffff) != middle;
+    const uint8_t *bytes = c->ips[row].bytes;
+    return ip_is_v4(&c->ips[row]) && ((uint32_t)bytes[13] << 8 | bytes[14]) != middle;
+}
+
 /* Rows of a typed column whose value as it stands in the line holds the needle. */
 static void typed_rows(struct pred_scratch *s, const struct needle *n, const struct column *c,
                        const struct rows *mask, struct rows *out)
 {
-    int32_t middle = c->storage == COLUMN_IP4 ? middle_of(n) : -1;
+    int32_t middle = c->storage != COLUMN_INT ? middle_of(n) : -1;
     if (!could_be_printed(n, c))
         return;
     for (uint32_t i = 0; rows_next(mask, &i); i++) {
         uint32_t row = s->first_row + i;
         struct slice value;
-        if (middle >= 0 && (c->ip4[row] >> 8 & 0xffff) != (uint32_t)middle)
+        if (middle >= 0 && middle_differs(c, row, (uint32_t)middle))
             continue;
         if (batch_value(s->batch, c, row, &s->text2, &value) && needle_in(n, value))
             rows_set(out, i);
@@ -135,7 +146,7 @@ static void edges_note(struct edges *e, struct slice value)
 static void edges_read(const struct batch *b, const struct column *c, struct edges *e)
 {
     *e = (struct edges){0};
-    e->empty = is_typed(c);
+    e->empty = is_typed(c) || column_text_unknown(c);
     uint32_t count = e->empty ? 0 : column_text_count(b, c);
     for (uint32_t i = 0; i < count; i++) {
         struct slice text;
@@ -325,7 +336,7 @@ static bool some_exception_holds(const struct batch *b, const struct needle *n,
 static bool column_holds(const struct batch *b, const struct needle *n, const struct column *c)
 {
     if (!is_typed(c))
-        return some_text_holds(b, n, c);
+        return column_text_unknown(c) || some_text_holds(b, n, c);
     return could_be_printed(n, c) || some_exception_holds(b, n, c);
 }
 

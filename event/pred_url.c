@@ -289,7 +289,7 @@ static enum look_answer column_answer(const struct url_look *u, const struct col
     bool percent = stays_percent(c);
     enum look_answer answer = LOOK_NONE;
     struct slice block;
-    if (percent && column_block(b, c, &block))
+    if (column_block(b, c, &block) && (percent || !value_is_encoded(block, c->kind)))
         return needle_in(u->needle, block) || needle_escaped(u->needle, block) ? LOOK_SOME
                                                                                : LOOK_NONE;
     uint32_t count = column_text_count(b, c);

@@ -32,11 +32,14 @@ uint32_t bound_count(const struct bound *bound, uint32_t column)
 uint32_t bound_rows(const struct bound *bound, uint32_t column, uint16_t *rows)
 {
     const struct batch *b = bound->batch;
-    bool derived = b->columns[column].derived;
+    uint8_t own[BATCH_SHAPES_MAX] = {0};
     uint32_t n = 0;
+    own[0] = b->columns[column].derived;
+    for (uint32_t s = 1; s < b->shape_count; s++)
+        own[s] = own[0] | bound->binds[(size_t)s * b->column_count + column];
     for (uint32_t row = 0; row < b->row_count; row++) {
         rows[n] = (uint16_t)row;
-        n += derived || bound->binds[(size_t)b->shape[row] * b->column_count + column] != 0;
+        n += own[b->shape[row]];
     }
     return n;
 }

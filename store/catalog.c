@@ -6,14 +6,15 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "store/chain.h"
 #include "store/reader.h"
 
 enum {
     HEADER_BYTES = 64,
-    RECORD_FIXED_BYTES = 8 + SHA256_BYTES, /* length and hash */
-    CONTENT_FIXED_BYTES = 24,              /* of a record: number, through_seq, two lengths */
+    CONTENT_FIXED_BYTES = 24, /* of a record: number, through_seq, two lengths */
     TREE_BYTES_MIN = 8,
     INFO_BYTES = 84 + SHA256_BYTES,
+    REMOVAL_BYTES = 20,
     STORE_ID = 16,
 };
 
@@ -35,6 +36,8 @@ static int catalog_path(char *out, size_t cap, const char *folder)
 void catalog_release(struct catalog *c)
 {
     free(c->segments);
+    free(c->removals);
+    free(c->steps);
     *c = (struct catalog){0};
 }
 
@@ -72,14 +75,70 @@ static void take(struct catalog *c, const struct segment_info *info)
     c->segment_count++;
 }
 
-static int room(struct catalog *c, size_t more)
+/* Whether the segment counts. */
+static bool is_live(const struct catalog *c, const struct catalog_removal *r)
 {
-    struct segment_info *grown =
-        reallocarray(c->segments, c->segment_count + more + 1, sizeof(*grown));
-    if (grown == NULL)
-        return ERR_NOMEM;
-    c->segments = grown;
-    return 0;
+    const struct segment_info *s = catalog_find(c, r->hour);
+    return s != NULL && s->name.generation == r->generation;
+}
+
+/* Take a segment out of the list. Room must be there. */
+static void leave(struct catalog *c, const struct catalog_removal *r)
+{
+    size_t at = place_of(c, r->hour);
+    c->segment_count--;
+    memmove(c->segments + at, c->segments + at + 1, (c->segment_count - at) * sizeof(*c->segments));
+    c->removals[c->removal_count++] = *r;
+}
+
+/* Note what a record says besides its segments. Room must be there. */
+static void step(struct catalog *c, uint64_t through_seq, const struct tree *tree)
+{
+    c->steps[c->record_count++] =
+        (struct catalog_step){.through_seq = through_seq, .rows = tree->size};
+    c->through_seq = through_seq;
+    c->tree = *tree;
+}
+
+uint32_t catalog_generation(const struct catalog *c, int64_t hour)
+{
+    const struct segment_info *live = catalog_find(c, hour);
+    uint32_t generation = live == NULL ? 0 : live->name.generation;
+    for (size_t i = c->removal_count; i > 0 && live == NULL; i--) {
+        if (c->removals[i - 1].hour == hour && c->removals[i - 1].generation > generation)
+            generation = c->removals[i - 1].generation;
+    }
+    return generation;
+}
+
+uint64_t catalog_rows_before(const struct catalog *c, uint64_t seq)
+{
+    uint64_t rows = 0;
+    for (uint64_t i = 0; i < c->record_count && c->steps[i].through_seq < seq; i++)
+        rows = c->steps[i].rows;
+    return rows;
+}
+
+uint64_t catalog_certificate(const struct catalog *c)
+{
+    return c->removal_count == 0 ? 0 : c->removals[c->removal_count - 1].certificate;
+}
+
+static int room(struct catalog *c, size_t added, size_t removed)
+{
+    struct segment_info *segments =
+        reallocarray(c->segments, c->segment_count + added + 1, sizeof(*segments));
+    if (segments != NULL)
+        c->segments = segments;
+    struct catalog_removal *removals =
+        reallocarray(c->removals, c->removal_count + removed + 1, sizeof(*removals));
+    if (removals != NULL)
+        c->removals = removals;
+    struct catalog_step *steps =
+        reallocarray(c->steps, (size_t)c->record_count + 1, sizeof(*steps));
+    if (steps != NULL)
+        c->steps = steps;
+    return segments == NULL || removals == NULL || steps == NULL ? ERR_NOMEM : 0;
 }
 
 static void put_info(struct buf *out, const struct segment_info *i)
@@ -115,18 +174,6 @@ static struct segment_info read_info(struct reader *in, uint32_t tenant)
     if (hash.len == SHA256_BYTES)
         memcpy(i.hash.bytes, hash.data, SHA256_BYTES);
     return i;
-}
-
-/* The hash of a record: of the hash before it, its length and its bytes. */
-static int record_hash(struct sha256 *out, const struct sha256 *before, struct slice content)
-{
-    struct buf hashed = {0};
-    buf_append(&hashed, before->bytes, sizeof(before->bytes));
-    buf_put64(&hashed, content.len);
-    buf_slice(&hashed, content);
-    int err = buf_ok(&hashed) ? sha256_of(out, buf_content(&hashed)) : ERR_NOMEM;
-    buf_release(&hashed);
-    return err;
 }
 
 static int damaged(const char *path, const char *what, struct diag *diag)
@@ -167,6 +214,43 @@ static int read_header(struct catalog *c, struct slice bytes, const char *path, 
     return 0;
 }
 
+/* Segments that were deleted: a count and entries, or nothing at all. */
+static int read_removals(struct catalog *c, struct reader *in, const char *path, struct diag *diag)
+{
+    uint32_t count = reader_left(in) == 0 ? 0 : reader_get32(in);
+    if (count > CATALOG_CHANGES_MAX || reader_left(in) != (size_t)count * REMOVAL_BYTES)
+        return damaged(path, "bytes behind a record's segments", diag);
+    int err = room(c, 0, count);
+    uint64_t before = catalog_certificate(c);
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        struct catalog_removal r = {.hour = (int64_t)reader_get64(in)};
+        r.generation = reader_get32(in);
+        r.certificate = reader_get64(in);
+        if (!is_live(c, &r) || r.certificate <= before ||
+            (i != 0 && r.certificate != catalog_certificate(c)))
+            return damaged(path, "a record deletes a segment that is not there", diag);
+        leave(c, &r);
+    }
+    return err;
+}
+
+/* The segments of a record stand before its removals, which happen first. */
+static int read_changes(struct catalog *c, struct reader *in, const char *path, struct diag *diag)
+{
+    uint32_t count = reader_get32(in);
+    if (in->failed || count > CATALOG_CHANGES_MAX || reader_left(in) < (size_t)count * INFO_BYTES)
+        return damaged(path, "a record ends too early", diag);
+    struct reader added = reader_of(reader_bytes(in, (uint64_t)count * INFO_BYTES));
+    int err = read_removals(c, in, path, diag);
+    if (err == 0)
+        err = room(c, count, 0);
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        struct segment_info info = read_info(&added, c->tenant);
+        take(c, &info);
+    }
+    return err;
+}
+
 static int read_record(struct catalog *c, struct slice content, const char *path, struct diag *diag)
 {
     struct reader in = reader_of(content);
@@ -174,56 +258,38 @@ static int read_record(struct catalog *c, struct slice content, const char *path
     uint64_t through_seq = reader_get64(&in);
     struct tree tree = {0};
     int err = tree_read(&tree, reader_bytes(&in, reader_get32(&in)));
-    uint32_t count = reader_get32(&in);
     if (in.failed || err != 0 || number != c->record_count + 1 || through_seq < c->through_seq ||
-        tree.size < c->tree.size || count > CATALOG_CHANGES_MAX)
+        tree.size < c->tree.size)
         return damaged(path, "a record does not follow the one before it", diag);
-    err = room(c, count);
-    for (uint32_t i = 0; i < count && err == 0; i++) {
-        struct segment_info info = read_info(&in, c->tenant);
-        if (in.failed)
-            return damaged(path, "a record ends too early", diag);
-        take(c, &info);
-    }
-    if (err != 0)
-        return err;
-    if (reader_left(&in) != 0)
-        return damaged(path, "bytes behind a record's segments", diag);
-    c->record_count = number;
-    c->through_seq = through_seq;
-    c->tree = tree;
-    return 0;
+    err = read_changes(c, &in, path, diag);
+    if (err == 0)
+        err = room(c, 0, 0);
+    if (err == 0)
+        step(c, through_seq, &tree);
+    return err;
 }
 
-static bool follows(const struct sha256 *before, struct slice content)
+/* Whether a record's content is as long as its counts say. */
+static bool length_right(struct slice content)
 {
-    struct sha256 computed;
-    return record_hash(&computed, before, content) == 0 &&
-           memcmp(computed.bytes, content.data + content.len, SHA256_BYTES) == 0;
+    if (content.len < CONTENT_FIXED_BYTES + TREE_BYTES_MIN)
+        return false;
+    uint64_t fixed = CONTENT_FIXED_BYTES + (uint64_t)bytes_get32(content.data + 16);
+    if (fixed > content.len)
+        return false;
+    uint64_t added = fixed + (uint64_t)bytes_get32(content.data + fixed - 4) * INFO_BYTES;
+    if (content.len == added)
+        return true;
+    return content.len >= added + 4 &&
+           content.len == added + 4 + (uint64_t)bytes_get32(content.data + added) * REMOVAL_BYTES;
 }
 
-/*
- * Whether a whole record stands somewhere behind the one at `from`: it follows the hash that stands before
- * it, or `computed`, which should. Then the one at `from` was once whole too, and is damage.
- */
-static bool record_behind(struct slice bytes, size_t from, const struct sha256 *computed)
+static void written(void)
 {
-    const size_t least = RECORD_FIXED_BYTES + CONTENT_FIXED_BYTES + TREE_BYTES_MIN;
-    for (size_t at = from + SHA256_BYTES; bytes.len >= least && at <= bytes.len - least; at++) {
-        const char *content = bytes.data + at + 8;
-        uint64_t len = bytes_get64(bytes.data + at);
-        uint64_t fixed = CONTENT_FIXED_BYTES + (uint64_t)bytes_get32(content + 16);
-        if (len > bytes.len - at - RECORD_FIXED_BYTES || fixed > len ||
-            len != fixed + (uint64_t)bytes_get32(content + fixed - 4) * INFO_BYTES)
-            continue;
-        struct sha256 before;
-        memcpy(before.bytes, bytes.data + at - SHA256_BYTES, SHA256_BYTES);
-        if (follows(&before, slice_of(content, (size_t)len)) ||
-            follows(computed, slice_of(content, (size_t)len)))
-            return true;
-    }
-    return false;
+    failpoint("catalog.after_write");
 }
+
+static const struct chain_form FORM = {.can_be = length_right, .written = written};
 
 /*
  * Records up to the end, or up to one that is not whole: that one is being written, or was torn, when
@@ -231,26 +297,23 @@ static bool record_behind(struct slice bytes, size_t from, const struct sha256 *
  */
 static int read_records(struct catalog *c, struct slice bytes, const char *path, struct diag *diag)
 {
-    struct reader in = reader_of(slice_from_offset(bytes, HEADER_BYTES));
-    while (reader_left(&in) != 0) {
-        uint64_t len = reader_get64(&in);
-        struct slice content = reader_bytes(&in, len);
-        struct slice hash = reader_bytes(&in, SHA256_BYTES);
-        struct sha256 computed = {0};
-        int err = in.failed ? 0 : record_hash(&computed, &c->hash, content);
+    for (;;) {
+        struct slice content;
+        struct sha256 hash;
+        int err = chain_next(&content, &hash, &FORM, bytes, (size_t)c->bytes, &c->hash);
+        if (err == ERR_CORRUPT)
+            return damaged(path, "a record's hash is wrong", diag);
         if (err != 0)
             return err;
-        if (in.failed || memcmp(computed.bytes, hash.data, SHA256_BYTES) != 0) {
-            c->torn = !record_behind(bytes, (size_t)c->bytes, &computed);
-            return c->torn ? 0 : damaged(path, "a record's hash is wrong", diag);
-        }
+        c->torn = content.data == NULL && c->bytes != bytes.len;
+        if (content.data == NULL)
+            return 0;
         err = read_record(c, content, path, diag);
         if (err != 0)
             return err;
-        c->hash = computed;
-        c->bytes += len + RECORD_FIXED_BYTES;
+        c->hash = hash;
+        c->bytes += content.len + chain_framing_bytes(&FORM);
     }
-    return 0;
 }
 
 int catalog_read(struct catalog *out, const char *folder, struct diag *diag)
@@ -304,67 +367,63 @@ static int make_record(const struct catalog *c, const struct catalog_change *cha
     buf_put32(&content, (uint32_t)change->added_count);
     for (size_t i = 0; i < change->added_count; i++)
         put_info(&content, &change->added[i]);
-    int err = buf_ok(&content) ? record_hash(hash, &c->hash, buf_content(&content)) : ERR_NOMEM;
-    buf_put64(out, content.len);
-    buf_slice(out, buf_content(&content));
-    buf_append(out, hash->bytes, sizeof(hash->bytes));
+    if (change->removed_count != 0)
+        buf_put32(&content, (uint32_t)change->removed_count);
+    for (size_t i = 0; i < change->removed_count; i++) {
+        buf_put64(&content, (uint64_t)change->removed[i].hour);
+        buf_put32(&content, change->removed[i].generation);
+        buf_put64(&content, change->removed[i].certificate);
+    }
+    int err =
+        buf_ok(&content) ? chain_put(out, hash, &FORM, &c->hash, buf_content(&content)) : ERR_NOMEM;
     buf_release(&content);
-    return err != 0 ? err : buf_ok(out) ? 0 : ERR_NOMEM;
-}
-
-/* A new catalog is there whole or not at all: an empty file would be a damaged one. */
-static int write_first(const char *path, struct slice bytes)
-{
-    int err = file_write_atomic(path, bytes);
-    return err == ERR_IO && file_no_space() ? ERR_AGAIN : err;
-}
-
-/* Write at the end of the whole records, over what was torn. */
-static int write_durable(const char *path, uint64_t end, struct slice bytes)
-{
-    struct file *file = NULL;
-    int err = file_open(&file, path, FILE_APPEND);
-    if (err == 0 && file_end(file) != end)
-        err = file_truncate(file, end);
-    if (err == 0)
-        err = file_append(file, bytes.data, bytes.len);
-    failpoint("catalog.after_write");
-    if (err == 0)
-        err = file_sync(file);
-    if (err == ERR_IO && file_no_space())
-        err = ERR_AGAIN;
-    file_close(file);
     return err;
+}
+
+/* Whether a change can follow. */
+static bool change_right(const struct catalog *c, const struct catalog_change *change)
+{
+    bool right = change->added_count <= CATALOG_CHANGES_MAX &&
+                 change->removed_count <= CATALOG_CHANGES_MAX &&
+                 change->through_seq >= c->through_seq && change->tree->size >= c->tree.size;
+    for (size_t i = 0; i < change->removed_count && right; i++) {
+        const struct catalog_removal *r = &change->removed[i];
+        right = is_live(c, r) && r->certificate > catalog_certificate(c) &&
+                r->certificate == change->removed[0].certificate &&
+                (i == 0 || r->hour > change->removed[i - 1].hour);
+    }
+    return right;
+}
+
+static void apply(struct catalog *c, const struct catalog_change *change)
+{
+    for (size_t i = 0; i < change->removed_count; i++)
+        leave(c, &change->removed[i]);
+    for (size_t i = 0; i < change->added_count; i++)
+        take(c, &change->added[i]);
+    step(c, change->through_seq, change->tree);
+    c->torn = false;
 }
 
 int catalog_append(struct catalog *c, const char *folder, const struct catalog_change *change)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct buf bytes = {0};
-    struct catalog next = *c;
     struct sha256 hash = {0};
-    int err = change->added_count > CATALOG_CHANGES_MAX || change->through_seq < c->through_seq ||
-                      change->tree->size < c->tree.size
-                  ? ERR_RANGE
-                  : catalog_path(path, sizeof(path), folder);
+    int err = change_right(c, change) ? catalog_path(path, sizeof(path), folder) : ERR_RANGE;
     if (err == 0)
-        err = room(c, change->added_count);
+        err = room(c, change->added_count, change->removed_count);
+    struct catalog next = *c;
     if (err == 0 && c->bytes == 0)
         err = make_header(&next, &bytes);
     if (err == 0)
         err = make_record(&next, change, &bytes, &hash);
     if (err == 0)
-        err = c->bytes == 0 ? write_first(path, buf_content(&bytes))
-                            : write_durable(path, c->bytes, buf_content(&bytes));
+        err = chain_append(path, c->bytes, buf_content(&bytes), &FORM);
     if (err == 0) {
         c->bytes += bytes.len;
         c->hash = hash;
-        c->record_count++;
-        c->through_seq = change->through_seq;
-        c->tree = *change->tree;
-        c->torn = false;
-        for (size_t i = 0; i < change->added_count; i++)
-            take(c, &change->added[i]);
+        apply(c, change);
     }
     buf_release(&bytes);
     return err;

@@ -67,34 +67,29 @@ static const char *find_fault(const struct checkpoint *c)
     return NULL;
 }
 
-static void put_hash(struct buf *out, const struct sha256 *hash)
-{
-    char hex[SHA256_HEX_BYTES + 1];
-    sha256_hex(hex, hash);
-    buf_printf(out, " %s\n", hex);
-}
-
 static void print(struct buf *out, const struct checkpoint *c)
 {
-    char id[ID_DIGITS + 1];
-    (void)sodium_bin2hex(id, sizeof(id), c->store_id, STORE_ID_BYTES);
-    buf_printf(out, TITLE "\nstore %s\nnumber %" PRIu64 "\ntime ", id, c->number);
+    buf_text(out, TITLE "\nstore");
+    lines_put_id(out, c->store_id, STORE_ID_BYTES);
+    buf_printf(out, "\nnumber %" PRIu64 "\ntime ", c->number);
     clock_print(out, c->time_ns);
     buf_printf(out, "\nlog %" PRIu64, c->log_seq);
-    put_hash(out, &c->log_hash);
-    buf_text(out, "previous");
-    put_hash(out, &c->previous);
-    buf_printf(out, "tenants %u\n", c->tenant_count);
+    lines_put_hash(out, &c->log_hash);
+    buf_text(out, "\nprevious");
+    lines_put_hash(out, &c->previous);
+    buf_printf(out, "\ntenants %u\n", c->tenant_count);
     for (uint32_t i = 0; i < c->tenant_count; i++) {
         const struct checkpoint_tenant *t = &c->tenants[i];
         buf_printf(out, "tenant %06u %" PRIu64, t->tenant, t->head.size);
-        put_hash(out, &t->head.root);
+        lines_put_hash(out, &t->head.root);
+        buf_byte(out, '\n');
     }
     buf_printf(out, "records %u\n", c->record_count);
     for (uint32_t i = 0; i < c->record_count; i++) {
         buf_text(out, "record ");
         buf_slice(out, c->records[i].name);
-        put_hash(out, &c->records[i].hash);
+        lines_put_hash(out, &c->records[i].hash);
+        buf_byte(out, '\n');
     }
 }
 
@@ -113,55 +108,22 @@ int checkpoint_sign(struct buf *out, const struct checkpoint *c, const struct no
     return err;
 }
 
-static void read_store_id(struct lines *in, struct checkpoint *c)
-{
-    size_t len = 0;
-    lines_next(in, "store");
-    struct slice word = lines_word(in, "the store's id");
-    if (!in->failed &&
-        (word.len != ID_DIGITS ||
-         sodium_hex2bin(c->store_id, STORE_ID_BYTES, word.data, word.len, NULL, &len, NULL) != 0 ||
-         len != STORE_ID_BYTES))
-        lines_fail(in, "the store's id is not %d digits 0-9 and a-f", (int)ID_DIGITS);
-    lines_end(in);
-}
-
-static uint64_t read_count(struct lines *in, const char *key, uint64_t max)
-{
-    lines_next(in, key);
-    uint64_t value = lines_number(in, key, max);
-    lines_end(in);
-    return value;
-}
-
-static void read_time(struct lines *in, struct checkpoint *c)
-{
-    lines_next(in, "time");
-    struct slice word = lines_word(in, "the time");
-    if (!in->failed && clock_parse(&c->time_ns, word) != 0)
-        lines_fail(in, "the time is none");
-    lines_end(in);
-}
-
 static void read_head(struct lines *in, struct checkpoint *c)
 {
-    lines_next(in, TITLE);
-    lines_end(in);
-    read_store_id(in, c);
-    c->number = read_count(in, "number", UINT64_MAX);
-    read_time(in, c);
+    lines_title(in, TITLE);
+    lines_field_id(in, "store", c->store_id, STORE_ID_BYTES);
+    c->number = lines_field_number(in, "number", UINT64_MAX);
+    c->time_ns = lines_field_time(in, "time");
     lines_next(in, "log");
     c->log_seq = lines_number(in, "the number of the last frame", UINT64_MAX);
     lines_hash(in, "the hash of the last frame", &c->log_hash);
     lines_end(in);
-    lines_next(in, "previous");
-    lines_hash(in, "the hash of the checkpoint before", &c->previous);
-    lines_end(in);
+    lines_field_hash(in, "previous", "the hash of the checkpoint before", &c->previous);
 }
 
 static int read_tenants(struct lines *in, struct checkpoint *c, struct arena *arena)
 {
-    uint64_t count = read_count(in, "tenants", CHECKPOINT_TENANTS_MAX);
+    uint64_t count = lines_field_number(in, "tenants", CHECKPOINT_TENANTS_MAX);
     struct checkpoint_tenant *tenants = arena_array(arena, count, sizeof(*tenants));
     if (count != 0 && tenants == NULL)
         return ERR_NOMEM;
@@ -179,7 +141,7 @@ static int read_tenants(struct lines *in, struct checkpoint *c, struct arena *ar
 
 static int read_records(struct lines *in, struct checkpoint *c, struct arena *arena)
 {
-    uint64_t count = read_count(in, "records", CHECKPOINT_RECORDS_MAX);
+    uint64_t count = lines_field_number(in, "records", CHECKPOINT_RECORDS_MAX);
     struct checkpoint_record *records = arena_array(arena, count, sizeof(*records));
     if (count != 0 && records == NULL)
         return ERR_NOMEM;
@@ -211,15 +173,10 @@ static int read_text(struct checkpoint *out, struct arena *arena, struct slice t
     const char *fault = in.failed ? NULL : find_fault(&c);
     if (fault != NULL)
         lines_fail(&in, "%s", fault);
-    if (!in.failed) {
+    if (!in.failed)
         print(&again, &c);
-        if (buf_ok(&again) && !slice_equal(buf_content(&again), text))
-            lines_fail(&in, "this is not written as checkpoints are");
-        err = buf_ok(&again) ? 0 : ERR_NOMEM;
-        buf_release(&again);
-    }
-    if (err == 0 && in.failed)
-        err = ERR_FORMAT;
+    err = lines_check_same(&in, text, &again, "checkpoints");
+    buf_release(&again);
     if (err == 0)
         *out = c;
     return err;

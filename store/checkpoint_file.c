@@ -21,10 +21,41 @@ struct checkpoint_file {
     bool broken;
 };
 
+static int path_in(char *out, const char *dir, const char *name)
+{
+    int len = snprintf(out, FILE_PATH_BYTES_MAX, "%s/%s", dir, name);
+    return len > 0 && len < FILE_PATH_BYTES_MAX ? 0 : ERR_RANGE;
+}
+
 static int path_of(char *out, const char *dir)
 {
-    int len = snprintf(out, FILE_PATH_BYTES_MAX, "%s/" NAME, dir);
-    return len > 0 && len < FILE_PATH_BYTES_MAX ? 0 : ERR_RANGE;
+    return path_in(out, dir, NAME);
+}
+
+int checkpoint_signer_open(struct note_signer *out, const char *dir,
+                           const uint8_t store_id[STORE_ID_BYTES], const char *key_path,
+                           struct diag *diag)
+{
+    char own_path[FILE_PATH_BYTES_MAX];
+    char public_path[FILE_PATH_BYTES_MAX];
+    char name[NOTE_NAME_BYTES_MAX + 1];
+    checkpoint_key_name(name, store_id);
+    int err = path_in(own_path, dir, "checkpoint.key");
+    if (err == 0)
+        err = path_in(public_path, dir, "checkpoint.pub");
+    if (err != 0)
+        return err;
+    return note_signer_open(out, key_path == NULL ? own_path : key_path, public_path, name, diag);
+}
+
+int checkpoint_key_read(struct note_key *out, const char *dir, struct diag *diag)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file_info info;
+    int err = path_in(path, dir, "checkpoint.pub");
+    if (err == 0)
+        err = file_stat(&info, path);
+    return err == 0 ? note_key_read(out, path, diag) : err;
 }
 
 /* Where the next checkpoint can begin, from `from` on: at the start of a line. SIZE_MAX: nowhere. */
@@ -106,33 +137,69 @@ static int take_last(struct checkpoint_file *f, struct slice text, struct diag *
     return err == 0 ? checkpoint_hash(&f->last_hash, kept) : err;
 }
 
+/* What stands at the end of the file. */
+struct tail {
+    struct buf bytes;
+    struct slice last; /* the last whole checkpoint; empty: there is none */
+    struct slice rest; /* what was torn behind it */
+};
+
+/* Read it; ERR_CORRUPT for an end that no crash has left. */
+static int look_at_tail(struct tail *out, struct file *file, const struct note_key *key,
+                        struct diag *diag)
+{
+    int err = read_tail(&out->bytes, file);
+    if (err != 0)
+        return err;
+    size_t at = last_whole(buf_content(&out->bytes), key);
+    struct slice text = slice_from_offset(buf_content(&out->bytes), at == SIZE_MAX ? 0 : at);
+    out->last = slice_of(text.data, at == SIZE_MAX ? 0 : note_length(text));
+    out->rest = slice_from_offset(text, out->last.len);
+    if (out->rest.len == 0 || is_torn(out->rest, note_length(out->rest)))
+        return 0;
+    diag_add(diag, file_path(file), 0, 0,
+             "the last checkpoint is damaged or signed with another key than that of %s; put "
+             "the file or the key back from a copy",
+             key->name);
+    return ERR_CORRUPT;
+}
+
 /* Find where to go on, and cut what was torn. */
 static int recover(struct checkpoint_file *f, struct diag *diag)
 {
-    struct buf tail = {0};
-    struct slice rest = {0};
-    int err = read_tail(&tail, f->file);
-    if (err == 0) {
-        size_t at = last_whole(buf_content(&tail), &f->signer.key);
-        rest = slice_from_offset(buf_content(&tail), at == SIZE_MAX ? 0 : at);
-        size_t len = at == SIZE_MAX ? 0 : note_length(rest);
-        if (len != 0)
-            err = take_last(f, slice_of(rest.data, len), diag);
-        rest = slice_from_offset(rest, len);
-    }
-    if (err == 0 && rest.len != 0 && !is_torn(rest, note_length(rest))) {
-        diag_add(diag, file_path(f->file), 0, 0,
-                 "the last checkpoint is damaged or signed with another key than that of %s; put "
-                 "the file or the key back from a copy",
-                 f->signer.key.name);
-        err = ERR_CORRUPT;
-    } else if (err == 0 && rest.len != 0) {
-        f->cut_bytes = rest.len;
-        err = file_truncate(f->file, file_end(f->file) - rest.len);
+    struct tail tail = {0};
+    int err = look_at_tail(&tail, f->file, &f->signer.key, diag);
+    if (err == 0 && tail.last.len != 0)
+        err = take_last(f, tail.last, diag);
+    if (err == 0 && tail.rest.len != 0) {
+        f->cut_bytes = tail.rest.len;
+        err = file_truncate(f->file, file_end(f->file) - tail.rest.len);
         if (err == 0)
             err = file_sync(f->file);
     }
-    buf_release(&tail);
+    buf_release(&tail.bytes);
+    return err;
+}
+
+int checkpoint_file_read_last(struct buf *text, const char *dir, const struct note_key *key,
+                              struct diag *diag)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct tail tail = {0};
+    struct file *file = NULL;
+    int err = path_of(path, dir);
+    if (err == 0)
+        err = file_open(&file, path, FILE_READ);
+    if (err == 0)
+        err = look_at_tail(&tail, file, key, diag);
+    if (err == 0 && tail.last.len == 0)
+        err = ERR_NOTFOUND;
+    if (err == 0) {
+        buf_slice(text, tail.last);
+        err = buf_ok(text) ? 0 : ERR_NOMEM;
+    }
+    file_close(file);
+    buf_release(&tail.bytes);
     return err;
 }
 

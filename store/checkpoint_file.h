@@ -17,6 +17,16 @@
 
 struct checkpoint_file;
 
+/*
+ * The key that signs for a store, made when there is none, with its public half in
+ * DIR/checkpoint.pub. `key_path` NULL: DIR/checkpoint.key.
+ */
+int checkpoint_signer_open(struct note_signer *out, const char *dir,
+                           const uint8_t store_id[STORE_ID_BYTES], const char *key_path,
+                           struct diag *diag);
+/* The public half. ERR_NOTFOUND where nothing was signed as yet, which is not said in the diag. */
+int checkpoint_key_read(struct note_key *out, const char *dir, struct diag *diag);
+
 /* Open the file to append, or make it; the last checkpoint must be signed with the signer's key. */
 int checkpoint_file_open(struct checkpoint_file **out, const char *dir,
                          const struct note_signer *signer, struct diag *diag);
@@ -36,6 +46,13 @@ const struct checkpoint *checkpoint_file_last(const struct checkpoint_file *f);
  */
 int checkpoint_file_append(struct checkpoint_file *f, const struct checkpoint *c, struct buf *text,
                            struct diag *diag);
+
+/*
+ * Append the text of the last whole checkpoint to `text`, beside a writer or without. ERR_NOTFOUND:
+ * there is none.
+ */
+int checkpoint_file_read_last(struct buf *text, const char *dir, const struct note_key *key,
+                              struct diag *diag);
 
 struct checkpoint_check {
     const struct note_key *key;

@@ -1,7 +1,9 @@
 #include "store/lines.h"
 
+#include <assert.h>
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 enum {
@@ -168,6 +170,82 @@ void lines_end_of_text(struct lines *l)
         return;
     l->number++;
     lines_fail(l, "more stands behind the end");
+}
+
+void lines_title(struct lines *l, const char *title)
+{
+    lines_next(l, title);
+    lines_end(l);
+}
+
+uint64_t lines_field_number(struct lines *l, const char *key, uint64_t max)
+{
+    lines_next(l, key);
+    uint64_t value = lines_number(l, key, max);
+    lines_end(l);
+    return value;
+}
+
+uint32_t lines_field_code(struct lines *l, const char *key)
+{
+    lines_next(l, key);
+    uint32_t code = lines_code(l);
+    lines_end(l);
+    return code;
+}
+
+int64_t lines_field_time(struct lines *l, const char *key)
+{
+    int64_t ns = 0;
+    lines_next(l, key);
+    struct slice word = lines_word(l, "the time");
+    if (!l->failed && clock_parse(&ns, word) != 0)
+        lines_fail(l, "the time is none");
+    lines_end(l);
+    return ns;
+}
+
+void lines_field_hash(struct lines *l, const char *key, const char *what, struct sha256 *out)
+{
+    lines_next(l, key);
+    lines_hash(l, what, out);
+    lines_end(l);
+}
+
+void lines_field_id(struct lines *l, const char *key, uint8_t *out, size_t count)
+{
+    size_t len = 0;
+    lines_next(l, key);
+    struct slice word = lines_word(l, "the store's id");
+    if (!l->failed &&
+        (word.len != 2 * count ||
+         sodium_hex2bin(out, count, word.data, word.len, NULL, &len, NULL) != 0 || len != count))
+        lines_fail(l, "the store's id is not %zu digits 0-9 and a-f", 2 * count);
+    lines_end(l);
+}
+
+int lines_check_same(struct lines *l, struct slice text, const struct buf *again, const char *kind)
+{
+    if (!l->failed && !buf_ok(again))
+        return ERR_NOMEM;
+    if (!l->failed && !slice_equal(buf_content(again), text))
+        lines_fail(l, "this is not written as %s are", kind);
+    return l->failed ? ERR_FORMAT : 0;
+}
+
+void lines_put_hash(struct buf *out, const struct sha256 *hash)
+{
+    char hex[SHA256_HEX_BYTES + 1];
+    sha256_hex(hex, hash);
+    buf_printf(out, " %s", hex);
+}
+
+void lines_put_id(struct buf *out, const uint8_t *id, size_t count)
+{
+    char hex[2 * LINES_ID_BYTES_MAX + 1];
+    assert(count <= LINES_ID_BYTES_MAX);
+    (void)sodium_bin2hex(hex, sizeof(hex), id, count);
+    buf_printf(out, " %s", hex);
 }
 
 void lines_put_base64(struct buf *out, const void *data, size_t len)

@@ -19,6 +19,7 @@
 
 enum lines_limits {
     LINES_BASE64_BYTES_MAX = 96,
+    LINES_ID_BYTES_MAX = 32,
 };
 
 struct lines {
@@ -51,10 +52,30 @@ void lines_hash(struct lines *l, const char *what, struct sha256 *out);
 size_t lines_base64(struct lines *l, const char *what, uint8_t *out, size_t cap);
 /* Nothing more may stand in the line. */
 void lines_end(struct lines *l);
+
+/* The next line, which is that word alone: what a text begins with. */
+void lines_title(struct lines *l, const char *title);
+/* Lines of a key and one value; the key names it in messages. */
+uint64_t lines_field_number(struct lines *l, const char *key, uint64_t max);
+uint32_t lines_field_code(struct lines *l, const char *key);
+int64_t lines_field_time(struct lines *l, const char *key);
+void lines_field_hash(struct lines *l, const char *key, const char *what, struct sha256 *out);
+/* The store's id: `count` bytes, up to LINES_ID_BYTES_MAX, in hexadecimal digits. */
+void lines_field_id(struct lines *l, const char *key, uint8_t *out, size_t count);
+
 /* Nothing more may stand in the text. */
 void lines_end_of_text(struct lines *l);
+/*
+ * Whether `again`, which is what was read and written again, is the text: so nothing has a second form.
+ * `kind` are such texts. 0; ERR_FORMAT also when there was a deviation before; ERR_NOMEM.
+ */
+int lines_check_same(struct lines *l, struct slice text, const struct buf *again, const char *kind);
 
 /* The bytes of a base64 text, which has one form only. Returns 0 or ERR_FORMAT. */
 int lines_read_base64(size_t *len, uint8_t *out, size_t cap, struct slice text);
 /* Append standard base64 with its padding. */
 void lines_put_base64(struct buf *out, const void *data, size_t len);
+/* Append a blank and the hash. */
+void lines_put_hash(struct buf *out, const struct sha256 *hash);
+/* Append a blank and up to LINES_ID_BYTES_MAX bytes as hexadecimal digits. */
+void lines_put_id(struct buf *out, const uint8_t *id, size_t count);

@@ -200,44 +200,6 @@ static int parse_signer(struct note_signer *out, struct slice text, const char *
                                 "and a new one is made");
 }
 
-/* The directory of a path; "." for a name alone. */
-static int sync_parent(const char *path)
-{
-    char parent[FILE_PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
-    if (len >= sizeof(parent))
-        return ERR_RANGE;
-    memcpy(parent, path, len);
-    parent[len] = '\0';
-    return dir_sync(slash == NULL ? "." : len == 0 ? "/" : parent);
-}
-
-/* As file_write_atomic(), but nobody else may ever read it. */
-static int write_secret(const char *path, struct slice content)
-{
-    char temporary[FILE_PATH_BYTES_MAX];
-    struct file *f = NULL;
-    int len = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-    if (len < 0 || (size_t)len >= sizeof(temporary))
-        return ERR_RANGE;
-    int err = file_unlink(temporary);
-    err = err == ERR_NOTFOUND || err == 0 ? file_open(&f, temporary, FILE_SECRET) : err;
-    if (err != 0)
-        return err;
-    err = file_append(f, content.data, content.len);
-    if (err == 0)
-        err = file_sync(f);
-    file_close(f);
-    if (err == 0)
-        err = file_rename(temporary, path);
-    if (err == 0)
-        err = sync_parent(path);
-    if (err != 0)
-        (void)file_unlink(temporary);
-    return err;
-}
-
 static int make_signer(struct note_signer *out, const char *path, const char *name,
                        struct diag *diag)
 {
@@ -248,7 +210,7 @@ static int make_signer(struct note_signer *out, const char *path, const char *na
         /* The seed is the first half of what libsodium calls the secret key. */
         buf_text(&text, SECRET_PREFIX);
         print_key(&text, &s.key, s.secret);
-        err = buf_ok(&text) ? write_secret(path, buf_content(&text)) : ERR_NOMEM;
+        err = buf_ok(&text) ? file_write_secret(path, buf_content(&text)) : ERR_NOMEM;
     }
     if (err == 0)
         *out = s;

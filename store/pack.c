@@ -53,39 +53,56 @@ static void planes_put(struct buf *out, const uint64_t *numbers, uint32_t n, uns
     out->len += (size_t)n * width;
 }
 
+/* What the numbers are like, in units. */
+struct number_list {
+    uint64_t *units; /* of each */
+    int64_t least, most;
+    uint64_t widest; /* step from one to the next, zigzag */
+};
+
+static struct number_list list_units(uint64_t *units, const int64_t *values, uint32_t n,
+                                     int64_t unit)
+{
+    /* A division takes longer than all the rest. */
+    for (uint32_t i = 0; i < n && unit != 1; i++)
+        units[i] = (uint64_t)(values[i] / unit);
+    if (unit == 1)
+        memcpy(units, values, n * sizeof(*units));
+    struct number_list l = {.units = units, .least = (int64_t)units[0], .most = (int64_t)units[0]};
+    uint64_t before = units[0];
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t v = (int64_t)units[i];
+        l.least = v < l.least ? v : l.least;
+        l.most = v > l.most ? v : l.most;
+        uint64_t step = zigzag((int64_t)(units[i] - before));
+        l.widest = step > l.widest ? step : l.widest;
+        before = units[i];
+    }
+    return l;
+}
+
 void pack_numbers(struct buf *out, const int64_t *values, uint32_t n, uint64_t *scratch)
 {
     if (n == 0)
         return;
     unsigned scale = common_scale(values, n);
-    int64_t unit = power(scale);
-    int64_t least = values[0] / unit;
-    int64_t most = least;
-    uint64_t widest = 0;
-    int64_t before = least;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t v = values[i] / unit;
-        least = v < least ? v : least;
-        most = v > most ? v : most;
-        uint64_t step = zigzag((int64_t)((uint64_t)v - (uint64_t)before));
-        widest = step > widest ? step : widest;
+    struct number_list l = list_units(scratch, values, n, power(scale));
+    unsigned width = bytes_needed((uint64_t)l.most - (uint64_t)l.least);
+    unsigned mode = bytes_needed(l.widest) < width ? PACK_DELTA : PACK_BASE;
+    uint64_t base = mode == PACK_DELTA ? scratch[0] : (uint64_t)l.least;
+    uint64_t before = base;
+    for (uint32_t i = 0; i < n && mode == PACK_DELTA; i++) {
+        uint64_t v = scratch[i];
+        scratch[i] = zigzag((int64_t)(v - before));
         before = v;
     }
-    unsigned width = bytes_needed((uint64_t)most - (uint64_t)least);
-    unsigned mode = bytes_needed(widest) < width ? PACK_DELTA : PACK_BASE;
-    int64_t base = mode == PACK_DELTA ? values[0] / unit : least;
-    before = base;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t v = values[i] / unit;
-        scratch[i] = mode == PACK_DELTA ? zigzag((int64_t)((uint64_t)v - (uint64_t)before))
-                                        : (uint64_t)v - (uint64_t)base;
-        before = v;
-    }
-    width = mode == PACK_DELTA ? bytes_needed(widest) : width;
+    for (uint32_t i = 0; i < n && mode == PACK_BASE; i++)
+        scratch[i] -= base;
+    width = mode == PACK_DELTA ? bytes_needed(l.widest) : width;
     buf_byte(out, (char)mode);
     buf_byte(out, (char)scale);
     buf_byte(out, (char)width);
-    buf_varint(out, zigzag(base));
+    buf_varint(out, zigzag((int64_t)base));
     planes_put(out, scratch, n, width);
 }
 

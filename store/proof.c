@@ -4,66 +4,14 @@
 
 #include "base/err.h"
 #include "store/lines.h"
+#include "store/topic_text.h"
 
 enum {
     TENANT_LINE_BYTES_MIN = sizeof("tenant 052027 0"),
-    TOPIC_TEXT_BYTES_MAX = 3 * TREE_TOPIC_BYTES_MAX,
 };
 
 #define ROW_TITLE    "sekisho proof v1"
 #define GROWTH_TITLE "sekisho growth v1"
-
-static bool topic_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-}
-
-static void print_topic(struct buf *out, struct slice topic)
-{
-    static const char DIGITS[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < topic.len; i++) {
-        unsigned char c = (unsigned char)topic.data[i];
-        if (topic_plain(topic.data[i])) {
-            buf_byte(out, topic.data[i]);
-            continue;
-        }
-        buf_byte(out, '%');
-        buf_byte(out, DIGITS[c >> 4]);
-        buf_byte(out, DIGITS[c & 15]);
-    }
-}
-
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The topic of its text; no byte has two forms. */
-static bool parse_topic(struct buf *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (c == '%') {
-            if (text.len - i < 3)
-                return false;
-            int high = digit_value(text.data[i + 1]);
-            int low = digit_value(text.data[i + 2]);
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high << 4 | low);
-            if (topic_plain(c))
-                return false;
-            i += 2;
-        } else if (!topic_plain(c)) {
-            return false;
-        }
-        buf_byte(out, c);
-    }
-    return out->len != 0 && out->len <= TREE_TOPIC_BYTES_MAX;
-}
 
 static void print_path(struct buf *out, const struct tree_proof *path)
 {
@@ -100,7 +48,7 @@ int proof_row_print(struct buf *out, const struct proof_row *p)
         row->raw.len > PROOF_RAW_BYTES_MAX || p->path.count > TREE_PROOF_HASHES_MAX)
         return ERR_RANGE;
     buf_printf(out, ROW_TITLE "\ntenant %06u\nindex %" PRIu64 "\ntopic ", p->tenant, p->index);
-    print_topic(out, row->topic);
+    topic_print(out, row->topic);
     buf_printf(out, "\npartition %d\noffset %" PRId64 "\nsub %u\nhashes %u\n", row->partition,
                row->offset, row->sub, p->path.count);
     print_path(out, &p->path);
@@ -116,20 +64,12 @@ int proof_row_print(struct buf *out, const struct proof_row *p)
     return err == 0 && !buf_ok(out) ? ERR_NOMEM : err;
 }
 
-static uint64_t read_number(struct lines *in, const char *key, uint64_t max)
-{
-    lines_next(in, key);
-    uint64_t value = lines_number(in, key, max);
-    lines_end(in);
-    return value;
-}
-
 static int read_topic(struct lines *in, struct arena *arena, struct slice *topic)
 {
     struct buf bytes = {.limit = TOPIC_TEXT_BYTES_MAX};
     lines_next(in, "topic");
     struct slice word = lines_word(in, "the topic");
-    if (!in->failed && (word.len > TOPIC_TEXT_BYTES_MAX || !parse_topic(&bytes, word)))
+    if (!in->failed && (word.len > TOPIC_TEXT_BYTES_MAX || !topic_read(&bytes, word)))
         lines_fail(in, "the topic is not 1 to %d bytes, others than A-Z a-z 0-9 . _ - as %%XX",
                    (int)TREE_TOPIC_BYTES_MAX);
     lines_end(in);
@@ -144,16 +84,14 @@ static void read_path(struct lines *in, struct tree_proof *path, uint64_t count)
 {
     path->count = (uint32_t)count;
     for (uint64_t i = 0; i < count && !in->failed; i++) {
-        lines_next(in, "hash");
-        lines_hash(in, "the hash", &path->hashes[i]);
-        lines_end(in);
+        lines_field_hash(in, "hash", "the hash", &path->hashes[i]);
     }
 }
 
 /* Full lines but for the last one, so that the bytes are written in one way only. */
 static int read_raw(struct lines *in, struct arena *arena, struct slice *raw)
 {
-    uint64_t len = read_number(in, "raw", PROOF_RAW_BYTES_MAX);
+    uint64_t len = lines_field_number(in, "raw", PROOF_RAW_BYTES_MAX);
     /* Base64 is longer than what it says: no room is taken for bytes that do not follow. */
     if (!in->failed && len > in->rest.len)
         lines_fail(in, "the text ends before %" PRIu64 " bytes of the row", len);
@@ -175,7 +113,7 @@ static int read_raw(struct lines *in, struct arena *arena, struct slice *raw)
 /* "KEY LINES", then as many lines. */
 static struct slice read_checkpoint(struct lines *in, const char *key)
 {
-    uint64_t count = read_number(in, key, CHECKPOINT_BYTES_MAX);
+    uint64_t count = lines_field_number(in, key, CHECKPOINT_BYTES_MAX);
     struct slice text = slice_of(in->rest.data, 0);
     for (uint64_t i = 0; i < count && !in->failed; i++) {
         const char *end = in->rest.len == 0 ? NULL : memchr(in->rest.data, '\n', in->rest.len);
@@ -198,17 +136,14 @@ int proof_row_parse(struct proof_row *out, struct arena *arena, struct slice tex
 {
     struct proof_row p = {0};
     struct lines in = lines_of(text, file, diag);
-    lines_next(&in, ROW_TITLE);
-    lines_end(&in);
-    lines_next(&in, "tenant");
-    p.tenant = lines_code(&in);
-    lines_end(&in);
-    p.index = read_number(&in, "index", TREE_ROWS_MAX - 1);
+    lines_title(&in, ROW_TITLE);
+    p.tenant = lines_field_code(&in, "tenant");
+    p.index = lines_field_number(&in, "index", TREE_ROWS_MAX - 1);
     int err = read_topic(&in, arena, &p.row.topic);
-    p.row.partition = (int32_t)read_number(&in, "partition", INT32_MAX);
-    p.row.offset = (int64_t)read_number(&in, "offset", INT64_MAX);
-    p.row.sub = (uint32_t)read_number(&in, "sub", UINT32_MAX);
-    read_path(&in, &p.path, read_number(&in, "hashes", TREE_PROOF_HASHES_MAX));
+    p.row.partition = (int32_t)lines_field_number(&in, "partition", INT32_MAX);
+    p.row.offset = (int64_t)lines_field_number(&in, "offset", INT64_MAX);
+    p.row.sub = (uint32_t)lines_field_number(&in, "sub", UINT32_MAX);
+    read_path(&in, &p.path, lines_field_number(&in, "hashes", TREE_PROOF_HASHES_MAX));
     if (err == 0)
         err = read_raw(&in, arena, &p.row.raw);
     p.checkpoint = read_checkpoint(&in, "checkpoint");
@@ -271,9 +206,8 @@ int proof_growth_parse(struct proof_growth *out, struct arena *arena, struct sli
 {
     struct proof_growth p = {0};
     struct lines in = lines_of(text, file, diag);
-    lines_next(&in, GROWTH_TITLE);
-    lines_end(&in);
-    p.tenant_count = (uint32_t)read_number(&in, "tenants", CHECKPOINT_TENANTS_MAX);
+    lines_title(&in, GROWTH_TITLE);
+    p.tenant_count = (uint32_t)lines_field_number(&in, "tenants", CHECKPOINT_TENANTS_MAX);
     if (p.tenant_count > in.rest.len / TENANT_LINE_BYTES_MIN) {
         lines_fail(&in, "the text ends before %u tenants", p.tenant_count);
         return ERR_FORMAT;

@@ -9,6 +9,9 @@
 
 enum {
     ROWS_FIRST = 1024,
+    DISTINCT_ROWS_MIN =
+        4096,            /* from here it is known whether nearly all texts of a column differ: */
+    DISTINCT_SHARE = 64, /* all but one in so many */
 };
 
 /* Room for `need` items of `size` bytes; NULL without memory. */
@@ -66,6 +69,7 @@ int rowgroup_new(struct rowgroup **out, const struct batch *b)
 
 static void column_release(struct rowgroup_column *c)
 {
+    free(c->tied);
     free(c->codes);
     free(c->numbers);
     free(c->exceptions);
@@ -114,7 +118,8 @@ size_t rowgroup_held_bytes(const struct rowgroup *g)
     for (uint32_t i = 0; i < g->column_count; i++) {
         const struct rowgroup_column *c = &g->columns[i];
         bytes += (size_t)c->row_cap * (c->worded ? sizeof(*c->codes) : sizeof(*c->numbers));
-        bytes += c->words.text.cap + (size_t)c->words.cap * 20;
+        bytes += (size_t)c->tied_cap * sizeof(*c->tied);
+        bytes += c->words.text.cap + (size_t)c->words.cap * WORD_BYTES;
     }
     return bytes;
 }
@@ -197,7 +202,8 @@ static int column_of(struct rowgroup *g, const struct batch *b, const struct col
 /* A batch's columns and shapes in the terms of the group. */
 struct translation {
     uint32_t columns[BATCH_COLUMNS_MAX];
-    uint8_t shapes[BATCH_SHAPES_MAX];
+    struct shape_rows shapes;
+    bool has[ROWGROUP_COLUMNS_MAX]; /* of the group's columns: the batch has it */
 };
 
 /* A shape as it is stored: for each value the bytes before it, field, kind, column; then the tail. */
@@ -228,8 +234,9 @@ static int translate(struct rowgroup *g, const struct batch *b, struct translati
         int err = column_of(g, b, &b->columns[i], &t->columns[i]);
         if (err != 0)
             return err;
+        t->has[t->columns[i]] = true;
     }
-    t->shapes[0] = 0;
+    t->shapes.numbers[0] = 0;
     for (uint32_t s = 1; s < b->shape_count; s++) {
         buf_reset(&g->scratch);
         describe_shape(&g->scratch, b, &b->shapes[s], t);
@@ -242,7 +249,7 @@ static int translate(struct rowgroup *g, const struct batch *b, struct translati
         number = words_put(&g->shapes, shape);
         if (number == WORD_NONE)
             return ERR_NOMEM;
-        t->shapes[s] = (uint8_t)(number + 1);
+        t->shapes.numbers[s] = (uint8_t)(number + 1);
         for (uint32_t i = 0; i < b->shapes[s].slot_count; i++)
             column_binds(&g->columns[t->columns[b->shapes[s].slots[i].column]], number + 1);
     }
@@ -271,51 +278,114 @@ static int add_exception(struct rowgroup *g, struct rowgroup_column *c, uint32_t
     return keep_text(g, text, &items[c->exception_count++].text);
 }
 
+/* The words of the entries in list[0, count), into known[entry]. */
+static int know_entries(struct rowgroup_column *to, const struct batch *b, const struct column *c,
+                        const uint16_t *list, uint32_t count, uint32_t *known)
+{
+    struct slice texts[WORDS_AT_ONCE];
+    uint32_t words[WORDS_AT_ONCE];
+    for (uint32_t first = 0; first < count; first += WORDS_AT_ONCE) {
+        uint32_t n = count - first < WORDS_AT_ONCE ? count - first : WORDS_AT_ONCE;
+        for (uint32_t i = 0; i < n; i++)
+            texts[i] = batch_span(b, c->entries[list[first + i]]);
+        if (words_put_each(&to->words, texts, n, words) != 0)
+            return ERR_NOMEM;
+        for (uint32_t i = 0; i < n; i++)
+            known[list[first + i]] = words[i];
+    }
+    return 0;
+}
+
 /* Codes of a dictionary: each entry is looked up once. */
 static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                      const struct column *c, struct arena *arena)
 {
     uint32_t *known = arena_array(arena, c->entry_count + 1, sizeof(*known));
-    if (known == NULL)
+    uint16_t *list = arena_array(arena, c->entry_count + 1, sizeof(*list));
+    uint32_t count = 0;
+    if (known == NULL || list == NULL)
         return ERR_NOMEM;
-    memset(known, 0xff, c->entry_count * sizeof(*known));
+    for (uint32_t i = 0; i < from->count; i++) {
+        uint16_t code = c->codes[from->rows[i]];
+        if (code != CODE_NONE && known[code]++ == 0)
+            list[count++] = code;
+    }
+    if (know_entries(to, from->batch, c, list, count, known) != 0)
+        return ERR_NOMEM;
     for (uint32_t i = 0; i < from->count; i++) {
         uint16_t code = c->codes[from->rows[i]];
         if (code == CODE_NONE)
             continue;
-        if (known[code] == WORD_NONE)
-            known[code] = words_put(&to->words, batch_span(from->batch, c->entries[code]));
-        if (known[code] == WORD_NONE)
-            return ERR_NOMEM;
         to->codes[at + i] = known[code];
+        to->value_rows++;
     }
     return 0;
 }
 
-static int add_address(struct rowgroup_column *to, uint32_t at, const struct column *c,
-                       uint32_t row)
+/* The text of a row's value, or that of its address in *ip; false when it has none. */
+static bool word_of(struct rowgroup_column *to, const struct batch *b, const struct column *c,
+                    uint32_t row, struct ip *ip, struct slice *out)
 {
-    struct ip ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
-    to->any_v6 |= !ip_is_v4(&ip);
-    to->codes[at] = words_put(&to->words, slice_of(ip.bytes, sizeof(ip.bytes)));
-    return to->codes[at] == WORD_NONE ? ERR_NOMEM : 0;
+    if (c->storage == COLUMN_TEXT) {
+        *out = batch_span(b, c->spans[row]);
+        return c->spans[row].len != SPAN_NONE;
+    }
+    if ((c->present[row / 64] >> (row % 64) & 1) == 0)
+        return false;
+    *ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+    to->any_v6 |= !ip_is_v4(ip);
+    *out = slice_of(ip->bytes, sizeof(ip->bytes));
+    return true;
 }
 
 static int add_words(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                      const struct column *c)
 {
-    int err = 0;
-    for (uint32_t i = 0; i < from->count && err == 0; i++) {
-        uint32_t row = from->rows[i];
-        if (c->storage != COLUMN_TEXT) {
-            if ((c->present[row / 64] >> (row % 64) & 1) != 0)
-                err = add_address(to, at + i, c, row);
-        } else if (c->spans[row].len != SPAN_NONE) {
-            to->codes[at + i] = words_put(&to->words, batch_span(from->batch, c->spans[row]));
-            err = to->codes[at + i] == WORD_NONE ? ERR_NOMEM : 0;
+    struct slice texts[WORDS_AT_ONCE];
+    struct ip ips[WORDS_AT_ONCE];
+    uint32_t words[WORDS_AT_ONCE];
+    uint32_t places[WORDS_AT_ONCE];
+    for (uint32_t first = 0; first < from->count; first += WORDS_AT_ONCE) {
+        uint32_t end = first + WORDS_AT_ONCE < from->count ? first + WORDS_AT_ONCE : from->count;
+        uint32_t n = 0;
+        for (uint32_t i = first; i < end; i++) {
+            if (!word_of(to, from->batch, c, from->rows[i], &ips[n], &texts[n]))
+                continue;
+            places[n++] = at + i;
         }
+        if (words_put_each(&to->words, texts, n, words) != 0)
+            return ERR_NOMEM;
+        for (uint32_t i = 0; i < n; i++)
+            to->codes[places[i]] = words[i];
+        to->value_rows += n;
     }
-    return err;
+    return 0;
+}
+
+/* Of rows that have text each a word of its own: there would be next to none to share. */
+static int append_words(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
+                        const struct column *c)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct span text = c->storage == COLUMN_TEXT ? c->spans[from->rows[i]]
+                           : c->codes[from->rows[i]] == CODE_NONE
+                               ? (struct span){.len = SPAN_NONE}
+                               : c->entries[c->codes[from->rows[i]]];
+        if (text.len == SPAN_NONE)
+            continue;
+        to->codes[at + i] = words_append(&to->words, batch_span(from->batch, text));
+        if (to->codes[at + i] == WORD_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+/* Where so many rows nearly all have their own text, a dictionary will never do for the group. */
+static bool turns_distinct(const struct rowgroup_column *to)
+{
+    return to->like.type == FIELD_TYPE_TEXT && !to->like.derived &&
+           to->value_rows >= DISTINCT_ROWS_MIN &&
+           to->words.count >= to->value_rows - to->value_rows / DISTINCT_SHARE;
 }
 
 /* Exceptions of the rows, which hold no value beside: it follows from the text. */
@@ -338,13 +408,22 @@ static int add_exceptions(struct rowgroup *g, struct rowgroup_column *to, uint32
     return err;
 }
 
-static int add_column(struct rowgroup *g, struct rowgroup_column *to,
-                      const struct rowgroup_rows *from, const struct column *c, struct arena *arena)
+/* The rows' values in the batch's column of that number. */
+static int add_column(struct rowgroup *g, const struct rowgroup_rows *from, uint32_t column,
+                      const struct translation *t, struct arena *arena)
 {
-    int err = rowgroup_column_room(to, g->row_cap);
+    const struct column *c = &from->batch->columns[column];
+    struct rowgroup_column *to = &g->columns[t->columns[column]];
+    int err = rowgroup_add_tied(g, to, from, column, &t->shapes);
+    if (err != ERR_NOTFOUND)
+        return err;
+    err = rowgroup_column_room(to, g->row_cap);
     if (err != 0)
         return err;
-    if (c->storage == COLUMN_CODES) {
+    to->distinct = to->distinct || turns_distinct(to);
+    if (to->distinct) {
+        err = append_words(to, g->row_count, from, c);
+    } else if (c->storage == COLUMN_CODES) {
         err = add_codes(to, g->row_count, from, c, arena);
     } else if (c->storage == COLUMN_INT) {
         for (uint32_t i = 0; i < from->count; i++)
@@ -366,7 +445,7 @@ static int add_internal(struct rowgroup *g, const struct rowgroup_rows *from,
     for (uint32_t i = 0; i < from->count; i++) {
         uint32_t row = from->rows[i];
         uint32_t at = g->row_count + i;
-        rowgroup_internal(g, ROWGROUP_SHAPE)->numbers[at] = t->shapes[b->shape[row]];
+        rowgroup_internal(g, ROWGROUP_SHAPE)->numbers[at] = t->shapes.numbers[b->shape[row]];
         rowgroup_internal(g, ROWGROUP_REASON)->numbers[at] = b->reason[row];
         rowgroup_internal(g, ROWGROUP_TIME_SOURCE)->numbers[at] = b->time_source[row];
         rowgroup_internal(g, ROWGROUP_VERDICT)->numbers[at] = b->verdict[row];
@@ -444,6 +523,14 @@ static bool texts_fit(const struct rowgroup *g, uint32_t rows)
     return g->exception_text.len <= ROWGROUP_TEXT_BYTES_MAX;
 }
 
+static void count_rows(struct rowgroup *g, const struct rowgroup_rows *rows,
+                       const struct translation *t)
+{
+    for (uint32_t s = 0; s < rows->batch->shape_count; s++)
+        g->shape_rows[t->shapes.numbers[s]] += t->shapes.rows[s];
+    g->row_count += rows->count;
+}
+
 int rowgroup_add(struct rowgroup *g, const struct rowgroup_rows *rows)
 {
     struct arena arena = {0};
@@ -456,12 +543,16 @@ int rowgroup_add(struct rowgroup *g, const struct rowgroup_rows *rows)
         err = group_room(g, g->row_count + rows->count);
     if (err == 0)
         err = add_internal(g, rows, t);
+    for (uint32_t i = 0; i < rows->count && err == 0; i++)
+        t->shapes.rows[rows->batch->shape[rows->rows[i]]]++;
     for (uint32_t i = 0; i < rows->batch->column_count && err == 0; i++)
-        err = add_column(g, &g->columns[t->columns[i]], rows, &rows->batch->columns[i], &arena);
+        err = add_column(g, rows, i, t, &arena);
+    for (uint32_t i = ROWGROUP_INTERNAL; i < g->column_count && err == 0; i++)
+        err = t->has[i] ? 0 : rowgroup_add_none(g, &g->columns[i], rows->batch, &t->shapes);
     if (err == 0)
         err = add_extras(g, rows);
     if (err == 0)
-        g->row_count += rows->count;
+        count_rows(g, rows, t);
     arena_release(&arena);
     return err;
 }

@@ -141,11 +141,25 @@ static bool wants_stored(const struct column_mask *only, uint32_t column)
     return PARTS[column] != 0 && wants_part(only, PARTS[column]);
 }
 
-/* Dictionaries, skeletons and extras that are asked for; they stay for the blocks to come. */
+/* Forget the texts of another block. */
+static void begin_block(struct rowgroup_reader *r, uint32_t block, struct batch *b)
+{
+    if (r->texts_block == block)
+        return;
+    b->text.len = r->texts_len;
+    for (uint32_t i = 0; i < r->column_count; i++)
+        r->columns[i].has_texts = false;
+    r->texts_block = block;
+}
+
+/*
+ * Dictionaries, skeletons and extras that are asked for; they stay for the blocks to come, with the
+ * texts of this one that stand before them.
+ */
 static int load(struct rowgroup_reader *r, const struct column_mask *only, struct batch *b)
 {
     int err = 0;
-    b->text.len = r->texts_len;
+    size_t before = b->text.len;
     for (uint32_t i = 0; i < r->column_count && err == 0; i++) {
         if (!wants_stored(only, i))
             continue;
@@ -160,7 +174,8 @@ static int load(struct rowgroup_reader *r, const struct column_mask *only, struc
         err = load_extras(r, b);
     if (err == 0 && (!buf_ok(&b->text) || b->text.len > UINT32_MAX))
         err = ERR_NOMEM;
-    r->texts_len = b->text.len;
+    if (b->text.len != before)
+        r->texts_len = b->text.len;
     return err;
 }
 
@@ -198,20 +213,30 @@ static int exception_texts(struct rowgroup_reader *r, uint32_t column, uint32_t 
     return r->columns[column].has_exceptions ? reader_block(r, column, block, 0, out, &in) : 0;
 }
 
-/* Texts of a block that has them one by one; *whole: false where they must be made of the times. */
+/*
+ * Texts of a block that has them one by one; *whole: false where they must be made of the times, and
+ * there are no entries.
+ */
 static int column_texts(struct rowgroup_reader *r, uint32_t column, uint32_t block,
                         struct batch *out, bool *whole)
 {
     struct column *c = &out->columns[column - ROWGROUP_INTERNAL];
-    c->entry_count = 0;
-    if (r->columns[column].form != FORM_TEXTS) {
+    struct stored_column *stored = &r->columns[column];
+    c->entry_count = stored->has_texts ? stored->text_count : 0;
+    if (stored->has_texts)
+        return 0;
+    if (stored->form != FORM_TEXTS) {
+        c->entries = NULL;
         *whole = false;
         return 0;
     }
     c->entries = arena_array(&out->arena, reader_block_rows(r, block) + 1U, sizeof(*c->entries));
     if (c->entries == NULL)
         return ERR_NOMEM;
-    return read_spans(r, column, block, out, c->entries, &c->entry_count);
+    int err = read_spans(r, column, block, out, c->entries, &c->entry_count);
+    stored->has_texts = err == 0 && !stored->has_exceptions;
+    stored->text_count = c->entry_count;
+    return err;
 }
 
 /* The lines of the block that have no shape. */
@@ -231,6 +256,7 @@ static int line_texts(struct rowgroup_reader *r, uint32_t block, struct batch *o
 int rowgroup_texts(struct rowgroup_reader *r, uint32_t block, const struct column_mask *only,
                    struct batch *out, bool *whole)
 {
+    begin_block(r, block, out);
     int err = load(r, only, out);
     if (err == 0 && r->needs_shapes)
         err = reader_shapes(r, block);
@@ -269,6 +295,7 @@ static int fill_time_texts(struct rowgroup_reader *r, uint32_t column, uint32_t 
         err = unpack_numbers(&in, r->list, n);
     int64_t moment = INT64_MIN;
     struct span span = {0};
+    struct time_pen pen = time_pen_of(&c->layout);
     for (uint32_t i = 0; i < n && err == 0; i++) {
         uint32_t row = r->rows[0][i];
         int64_t time_ns = r->numbers[1][row];
@@ -276,13 +303,16 @@ static int fill_time_texts(struct rowgroup_reader *r, uint32_t column, uint32_t 
         int64_t now = (int64_t)((uint64_t)unit + (uint64_t)r->list[i]);
         if (i == 0 || now != moment) {
             span.offset = (uint32_t)b->text.len;
-            if (!time_text_print(&c->layout, time_ns, r->list[i], &b->text))
-                return buf_ok(&b->text) ? ERR_CORRUPT : ERR_NOMEM;
-            span.len = (uint32_t)(b->text.len - span.offset);
+            if (!time_pen_write(&pen, time_ns, r->list[i]))
+                return ERR_CORRUPT;
+            buf_append(&b->text, pen.text, pen.len);
+            span.len = pen.len;
         }
         moment = now;
         to->spans[row] = span;
     }
+    if (err == 0 && !buf_ok(&b->text))
+        err = ERR_NOMEM;
     return err != 0 || reader_left(&in) == 0 ? err : ERR_CORRUPT;
 }
 
@@ -295,6 +325,10 @@ static int fill_texts(struct rowgroup_reader *r, uint32_t column, uint32_t block
     int err = 0;
     if (r->columns[column].form == FORM_TIME_TEXT) {
         err = fill_time_texts(r, column, block, b, to);
+    } else if (r->columns[column].has_texts) {
+        n = reader_bound_rows(r, column, block);
+        for (uint32_t i = 0; i < n; i++)
+            to->spans[r->rows[0][i]] = to->entries[i];
     } else {
         struct span *spans = arena_array(&b->arena, b->row_count + 1, sizeof(*spans));
         if (spans == NULL)
@@ -378,17 +412,35 @@ static uint32_t count_bound(const struct rowgroup_reader *r, const struct stored
     if (c->derived || c->binds_all)
         return c->derived ? 0 : rows;
     uint32_t n = 0;
-    for (uint32_t row = 0; row < rows; row++)
-        n += (c->shapes[r->shape[row] / 64] >> (r->shape[row] % 64) & 1) != 0;
+    for (uint32_t shape = 0; shape <= r->shape_count; shape++)
+        n += (c->shapes[shape / 64] >> (shape % 64) & 1) != 0 ? r->shape_rows[shape] : 0;
     return n;
+}
+
+/* The codes of typed values, just read, are their numbers: but for values beside the dictionary. */
+static int fill_numbers(struct rowgroup_reader *r, struct stored_column *c, const struct batch *b,
+                        struct column *to)
+{
+    bool coded = c->form == FORM_CODES || c->form == FORM_MAPPED;
+    if (!coded || to->exception_count != 0)
+        return 0;
+    if (c->row_codes == NULL)
+        c->row_codes = arena_array(&r->arena, b->row_cap, sizeof(*c->row_codes));
+    if (c->row_codes == NULL)
+        return ERR_NOMEM;
+    memcpy(c->row_codes, r->codes[0], b->row_count * sizeof(*c->row_codes));
+    to->value_numbers = c->row_codes;
+    to->value_numbers_end = c->entry_count;
+    return 0;
 }
 
 static int fill_column(struct rowgroup_reader *r, uint32_t column, uint32_t block, struct batch *b)
 {
     struct column *to = &b->columns[column - ROWGROUP_INTERNAL];
-    const struct stored_column *c = &r->columns[column];
+    struct stored_column *c = &r->columns[column];
     int err = to->rows == NULL ? column_reserve(b, to) : 0;
     to->row_cap = b->row_cap;
+    to->value_numbers = NULL;
     to->exceptions = NULL;
     to->exception_count = 0;
     to->value_count = count_bound(r, c, b->row_count);
@@ -409,7 +461,9 @@ static int fill_column(struct rowgroup_reader *r, uint32_t column, uint32_t bloc
         err = fill_addresses(r, column, block, b, to);
         break;
     }
-    return err == 0 && c->has_exceptions ? fill_exceptions(r, column, block, b, to) : err;
+    if (err == 0 && c->has_exceptions)
+        err = fill_exceptions(r, column, block, b, to);
+    return err == 0 ? fill_numbers(r, c, b, to) : err;
 }
 
 static int fill_bytes(struct rowgroup_reader *r, uint32_t id, uint32_t block, uint32_t limit,
@@ -562,8 +616,12 @@ static void forget_rows(struct column *c)
 int rowgroup_rows(struct rowgroup_reader *r, uint32_t block, const struct column_mask *only,
                   struct batch *out)
 {
+    const uint32_t numbers = ROWGROUP_LEAF - ROWGROUP_SHAPE;
+    begin_block(r, block, out);
     int err = load(r, only, out);
     out->row_count = 0;
+    if (err == 0 && only == NULL)
+        err = reader_load(r, numbers);
     if (err == 0)
         err = room(r, out);
     if (err == 0 && (r->needs_shapes || wants_part(only, PART_SHAPES)))
@@ -578,6 +636,8 @@ int rowgroup_rows(struct rowgroup_reader *r, uint32_t block, const struct column
         else
             forget_rows(&out->columns[i]);
     }
+    if (err == 0 && only == NULL) /* numbers are no part of a batch, and yet of everything */
+        err = reader_numbers(r, numbers, block, 0);
     if (err != 0)
         out->row_count = 0;
     return err;

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "event/ties.h"
 #include "store/pack.h"
 
 enum {
@@ -12,6 +13,8 @@ enum {
     BESIDE_COLUMNS_MAX = 64, /* integers that others are tried beside */
     TIME_TEXT_MISSES = 16,
     MAP_ENTRY_BYTES = 1,
+    MAP_MISS_BYTES = 3,
+    MAP_ROWS_AT_ONCE = 2048, /* looked at before asking whether it is worth it */
 };
 
 /* What the trials share. */
@@ -23,6 +26,8 @@ struct planner {
     int64_t sample[PLAN_SAMPLE_ROWS];
     uint64_t packed[PLAN_SAMPLE_ROWS];
     uint16_t codes[PLAN_SAMPLE_ROWS];
+    uint16_t map[ROWGROUP_CODES_MAX + 2];      /* being tried */
+    uint16_t best_map[ROWGROUP_CODES_MAX + 2]; /* of those that were */
 };
 
 void rowgroup_plans_free(struct column_plan *plans, uint32_t count)
@@ -45,63 +50,6 @@ uint32_t plan_ip4(const struct rowgroup_column *c, uint32_t word)
 static uint32_t sample_rows(const struct rowgroup *g)
 {
     return g->row_count < PLAN_SAMPLE_ROWS ? g->row_count : PLAN_SAMPLE_ROWS;
-}
-
-/* Sorting of dictionary entries. */
-struct entry_order {
-    const struct rowgroup_column *column;
-    const int64_t *values; /* of integers */
-    const uint32_t *counts;
-};
-
-static int by_count(const void *left, const void *right, void *self)
-{
-    const struct entry_order *o = self;
-    const uint32_t *left_place = left;
-    const uint32_t *right_place = right;
-    uint32_t a = *left_place;
-    uint32_t b = *right_place;
-    if (o->counts[a] != o->counts[b])
-        return o->counts[a] > o->counts[b] ? -1 : 1;
-    return a < b ? -1 : a > b;
-}
-
-static int by_text(const void *left, const void *right, void *self)
-{
-    const struct entry_order *o = self;
-    const uint32_t *a = left;
-    const uint32_t *b = right;
-    return slice_compare(words_text(&o->column->words, *a), words_text(&o->column->words, *b));
-}
-
-static int by_value(const void *left, const void *right, void *self)
-{
-    const struct entry_order *o = self;
-    const uint32_t *a = left;
-    const uint32_t *b = right;
-    return o->values[*a] < o->values[*b] ? -1 : o->values[*a] > o->values[*b];
-}
-
-/* Number `count` entries by frequency, given how often each occurs; fills p->entries. */
-static int order_entries(struct column_plan *p, const struct rowgroup_column *c,
-                         const uint32_t *counts, uint32_t count)
-{
-    struct entry_order order = {.column = c, .values = p->values, .counts = counts};
-    p->entries = malloc(((size_t)count + 1) * sizeof(*p->entries));
-    if (p->entries == NULL)
-        return ERR_NOMEM;
-    p->entry_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (counts[i] != 0)
-            p->entries[p->entry_count++] = i;
-    }
-    qsort_r(p->entries, p->entry_count, sizeof(*p->entries), by_count, &order);
-    if (p->entry_count <= PLAN_FREQUENT + 1)
-        return 0;
-    uint32_t rest = p->entry_count - PLAN_FREQUENT;
-    qsort_r(p->entries + PLAN_FREQUENT, rest, sizeof(*p->entries), c->worded ? by_text : by_value,
-            &order);
-    return 0;
 }
 
 /* Codes of all rows, given each row's place among the counted; `places` may hold WORD_NONE. */
@@ -136,12 +84,17 @@ static int try_time_text(struct planner *w, struct rowgroup_column *c, struct co
     if (numbers == NULL)
         return ERR_NOMEM;
     uint32_t misses = 0;
+    int64_t before = 0;
+    struct time_pen pen = time_pen_of(&p->layout);
     for (uint32_t row = 0; row < g->row_count; row++) {
         numbers[row] = VALUE_NONE;
         if (c->codes[row] == WORD_NONE)
             continue;
-        misses += !time_text_distance(&p->layout, words_text(&c->words, c->codes[row]), times[row],
-                                      &numbers[row]);
+        if (time_pen_distance(&pen, words_text(&c->words, c->codes[row]), times[row], before,
+                              &numbers[row]))
+            before = numbers[row];
+        else
+            misses++;
         if (misses > p->present / TIME_TEXT_MISSES)
             break;
     }
@@ -187,7 +140,7 @@ static int plan_words(struct planner *w, struct rowgroup_column *c, struct colum
     int err = ERR_NOTFOUND;
     if (c->like.type == FIELD_TYPE_TEXT && !c->like.derived && c->id == 0 && distinct > 1)
         err = try_time_text(w, c, p);
-    bool many = !c->like.derived && (distinct > ROWGROUP_CODES_MAX ||
+    bool many = !c->like.derived && (c->distinct || distinct > ROWGROUP_CODES_MAX ||
                                      (distinct > p->present / 2 && p->present > TEXTS_ROWS_MIN));
     if (err == ERR_NOTFOUND && many && c->like.type == FIELD_TYPE_IP) {
         err = plain_addresses(g, c, p);
@@ -196,7 +149,7 @@ static int plan_words(struct planner *w, struct rowgroup_column *c, struct colum
         err = 0;
     } else if (err == ERR_NOTFOUND) {
         p->form = FORM_CODES;
-        err = order_entries(p, c, counts, c->words.count);
+        err = plan_order_entries(p, c, counts, c->words.count);
         if (err == 0)
             err = code_rows(p, c->codes, g->row_count, c->words.count);
     }
@@ -296,9 +249,11 @@ static int table_fill(struct number_table *t, const struct rowgroup_column *c, u
     return 0;
 }
 
-/* Bytes of the sample's codes, and their share of the dictionary. */
-static size_t cost_of_codes(struct planner *w, const struct column_plan *p)
+/* Bytes of the sample's codes; measured once. */
+static size_t cost_of_codes(struct planner *w, struct column_plan *p)
 {
+    if (p->codes_cost != 0)
+        return p->codes_cost - 1;
     uint32_t rows = sample_rows(w->g);
     uint32_t n = 0;
     uint32_t most = 0;
@@ -310,7 +265,9 @@ static size_t cost_of_codes(struct planner *w, const struct column_plan *p)
     }
     buf_reset(&w->plain);
     pack_codes(&w->plain, w->codes, n, most + 1);
-    return chunk_cost(w->press, buf_content(&w->plain), &w->scratch);
+    size_t cost = chunk_cost(w->press, buf_content(&w->plain), &w->scratch);
+    p->codes_cost = (uint32_t)cost + 1;
+    return cost;
 }
 
 /* Whether the sample has too many values for a dictionary to be worth its making. */
@@ -334,7 +291,8 @@ static int plan_numbers(struct planner *w, struct rowgroup_column *c, struct col
     p->form = FORM_NUMBERS;
     for (uint32_t row = 0; row < g->row_count; row++)
         p->present += c->numbers[row] != VALUE_NONE;
-    if (p->present == 0 || looks_distinct(w->sample, n))
+    /* Shapes are always codes: columns that are tied to them are mapped from those. */
+    if (p->present == 0 || (c->id != ROWGROUP_SHAPE && looks_distinct(w->sample, n)))
         return 0;
     int err = table_new(&t, g->row_count);
     if (err == 0)
@@ -342,18 +300,84 @@ static int plan_numbers(struct planner *w, struct rowgroup_column *c, struct col
     if (err == 0) {
         p->values = t.values;
         t.values = NULL;
-        err = order_entries(p, c, t.counts, t.count);
+        err = plan_order_entries(p, c, t.counts, t.count);
     }
     if (err == 0)
         err = code_rows(p, t.places, g->row_count, t.count);
     if (err == 0) {
         size_t as_numbers = cost_of_sample(w, n);
+        p->numbers_cost = (uint32_t)as_numbers + 1;
         size_t dictionary = (size_t)t.count * 3 * n / (p->present + 1);
-        if (t.count <= 1 || as_numbers > cost_of_codes(w, p) + dictionary)
+        if (t.count <= 1 || c->id == ROWGROUP_SHAPE ||
+            as_numbers > cost_of_codes(w, p) + dictionary)
             p->form = FORM_CODES;
     }
     table_free(&t);
     return err == ERR_NOTFOUND ? 0 : err;
+}
+
+/* What stands in for the codes of rows: those of the shapes, in the order of the entries of theirs. */
+static int map_shapes(struct planner *w, const struct rowgroup_column *c, struct column_plan *p,
+                      const uint32_t *place_of)
+{
+    const struct column_plan *shapes = &w->plans[0];
+    uint16_t none = c->like.derived ? (uint16_t)p->entry_count : 0;
+    p->map = calloc((size_t)shapes->entry_count + 1, sizeof(*p->map));
+    if (p->map == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < shapes->entry_count; i++) {
+        uint32_t place = place_of[shapes->values[shapes->entries[i]]];
+        p->map[i] = place == WORD_NONE ? none : 0;
+        for (uint32_t e = 0; e < p->entry_count && place != WORD_NONE; e++)
+            p->map[i] = p->entries[e] == place ? (uint16_t)e : p->map[i];
+    }
+    p->form = FORM_MAPPED;
+    p->other = 0;
+    return 0;
+}
+
+/* Where a shape's value stands among those of the column: its word, or its place in p->values. */
+static uint32_t tied_place(const struct rowgroup_column *c, const struct column_plan *p,
+                           int64_t value, uint32_t *count)
+{
+    if (value == TIE_NONE)
+        return WORD_NONE;
+    if (c->worded)
+        return (uint32_t)value;
+    uint32_t place = 0;
+    while (place < *count && p->values[place] != value)
+        place++;
+    if (place == *count)
+        p->values[(*count)++] = value;
+    return place;
+}
+
+/* A column that is tied to shapes follows from them. */
+static int plan_tied(struct planner *w, struct rowgroup_column *c, struct column_plan *p)
+{
+    const struct rowgroup *g = w->g;
+    uint32_t place_of[BATCH_SHAPES_MAX];
+    uint32_t count = c->worded ? c->words.count : 0;
+    uint32_t *counts = calloc((size_t)count + BATCH_SHAPES_MAX, sizeof(*counts));
+    p->values = c->worded ? NULL : calloc(BATCH_SHAPES_MAX, sizeof(*p->values));
+    int err = counts == NULL || (p->values == NULL && !c->worded) ? ERR_NOMEM : 0;
+    for (uint32_t shape = 0; shape <= g->shapes.count && err == 0; shape++) {
+        place_of[shape] = WORD_NONE;
+        if (g->shape_rows[shape] == 0)
+            continue;
+        place_of[shape] = tied_place(c, p, c->tied[shape], &count);
+        if (place_of[shape] == WORD_NONE)
+            continue;
+        counts[place_of[shape]] += g->shape_rows[shape];
+        p->present += g->shape_rows[shape];
+    }
+    if (err == 0)
+        err = plan_order_entries(p, c, counts, count);
+    p->form = FORM_CODES;
+    if (err == 0 && (p->entry_count > 1 || c->like.derived))
+        err = map_shapes(w, c, p, place_of);
+    free(counts);
+    return err;
 }
 
 static void drop_codes(struct column_plan *p)
@@ -371,7 +395,7 @@ static void drop_codes(struct column_plan *p)
 static bool is_base(const struct rowgroup *g, const struct column_plan *plans, uint32_t column)
 {
     const struct rowgroup_column *c = &g->columns[column];
-    return !c->worded && !c->like.derived &&
+    return c->numbers != NULL && !c->like.derived &&
            (plans[column].form == FORM_NUMBERS || plans[column].form == FORM_CODES) &&
            (c->id == 0 || c->id == ROWGROUP_TIME);
 }
@@ -421,21 +445,29 @@ static bool looks_beside(const struct rowgroup *g, uint32_t column, uint32_t bas
     return seen >= 8 && beside < own;
 }
 
+/* Bytes of the sample of integers as they would be stored by themselves. */
+static size_t own_cost(struct planner *w, const struct rowgroup_column *c, struct column_plan *p)
+{
+    if (p->form == FORM_CODES)
+        return cost_of_codes(w, p);
+    return p->numbers_cost != 0 ? p->numbers_cost - 1 : cost_of_sample(w, take_sample(w, c));
+}
+
 /* Store an integer column beside the one that makes it smallest, where one does. */
 static void try_beside(struct planner *w, uint32_t column)
 {
     struct rowgroup *g = w->g;
     struct rowgroup_column *c = &g->columns[column];
     struct column_plan *p = &w->plans[column];
-    if (c->worded || c->like.derived || p->present == 0 || c->id == ROWGROUP_TIME ||
+    if (c->numbers == NULL || c->like.derived || p->present == 0 || c->id == ROWGROUP_TIME ||
         (c->id != 0 && c->id != ROWGROUP_ARRIVAL))
         return;
-    size_t best =
-        p->form == FORM_CODES ? cost_of_codes(w, p) : cost_of_sample(w, take_sample(w, c));
+    size_t best = SIZE_MAX; /* its own: a trial, made where there is something to compare with */
     for (uint32_t base = 0; base < g->column_count; base++) {
         if (base == column || p->is_base || !is_base(g, w->plans, base) ||
             !looks_beside(g, column, base))
             continue;
+        best = best == SIZE_MAX ? own_cost(w, c, p) : best;
         size_t cost = cost_beside(w, column, base);
         if (cost + cost / 8 < best) {
             best = cost;
@@ -497,20 +529,27 @@ static bool tells(struct planner *w, uint32_t from, uint32_t to, uint16_t *map)
     return seen != 0 && misses <= seen / MAP_MISSES;
 }
 
-/* What the codes of `from` tell of those of `to` in all rows; how often they do not. */
+/*
+ * What the codes of `from` tell of those of `to` in all rows; how often they do not: more than
+ * `misses_max` as soon as it is.
+ */
 static uint32_t map_all(const struct rowgroup *g, uint32_t to, const struct column_plan *x,
-                        const struct column_plan *y, uint16_t *map)
+                        const struct column_plan *y, size_t misses_max, uint16_t *map)
 {
     uint32_t misses = 0;
     bool derived = g->columns[to].like.derived;
     memset(map, 0xff, ((size_t)x->entry_count + 1) * sizeof(*map));
-    for (uint32_t row = 0; row < g->row_count; row++) {
-        if (y->codes[row] == CODE_NONE && !derived)
-            continue;
-        uint16_t *slot = &map[plan_code(x, row)];
-        if (*slot == CODE_NONE)
-            *slot = plan_code(y, row);
-        misses += *slot != plan_code(y, row);
+    for (uint32_t row = 0; row < g->row_count && misses <= misses_max;) {
+        uint32_t end =
+            g->row_count - row < MAP_ROWS_AT_ONCE ? g->row_count : row + MAP_ROWS_AT_ONCE;
+        for (; row < end; row++) {
+            if (y->codes[row] == CODE_NONE && !derived)
+                continue;
+            uint16_t code = plan_code(y, row);
+            uint16_t *slot = &map[plan_code(x, row)];
+            *slot = *slot == CODE_NONE ? code : *slot;
+            misses += *slot != code;
+        }
     }
     for (uint32_t i = 0; i <= x->entry_count; i++)
         map[i] = map[i] == CODE_NONE ? 0 : map[i];
@@ -532,6 +571,24 @@ static int by_entries(const void *left, const void *right)
     return a->column < b->column ? -1 : a->column > b->column;
 }
 
+/* Bytes of a map from so many entries, and of the rows that differ. */
+static size_t map_cost(size_t entries, size_t misses)
+{
+    return entries * MAP_ENTRY_BYTES / 2 + misses * MAP_MISS_BYTES + 8;
+}
+
+/* With so many misses a map costs less than `cost`, or nearly. */
+static size_t misses_within(size_t entries, size_t cost)
+{
+    size_t least = map_cost(entries, 0);
+    return cost <= least ? 0 : (cost - least) / MAP_MISS_BYTES;
+}
+
+static bool may_cost_less(size_t entries, size_t cost)
+{
+    return entries * MAP_ENTRY_BYTES < cost && map_cost(entries, 0) < cost;
+}
+
 /*
  * Map one column from the cheapest of those before it that is stored by codes itself. Never the
  * shapes: which rows the other has a value in is read from them.
@@ -541,34 +598,34 @@ static int try_map(struct planner *w, const struct ranked_column *order, uint32_
     struct rowgroup *g = w->g;
     uint32_t to = order[at].column;
     struct column_plan *y = &w->plans[to];
-    if (w->g->columns[to].id == ROWGROUP_SHAPE)
-        return 0;
-    size_t own = cost_of_codes(w, y) * (g->row_count / sample_rows(g) + 1);
-    uint16_t *map = malloc(((size_t)ROWGROUP_CODES_MAX + 2) * sizeof(*map));
-    if (map == NULL)
-        return ERR_NOMEM;
     uint32_t best = ROWGROUP_COLUMN_NONE;
-    size_t best_cost = own;
-    for (uint32_t i = 0; i < at; i++) {
+    size_t best_cost = SIZE_MAX; /* until one tells at all: the column's own is a trial */
+    /* From those with the fewest entries: what the others would cost at least ends the search. */
+    for (uint32_t i = at; i-- > 0 && may_cost_less(order[i].entries, best_cost);) {
         const struct column_plan *x = &w->plans[order[i].column];
-        if (x->form != FORM_CODES || (size_t)x->entry_count * MAP_ENTRY_BYTES >= best_cost ||
-            !tells(w, order[i].column, to, map))
+        if (x->form != FORM_CODES || !tells(w, order[i].column, to, w->map))
             continue;
-        uint32_t misses = map_all(g, to, x, y, map);
-        size_t cost = (size_t)x->entry_count * MAP_ENTRY_BYTES / 2 + (size_t)misses * 3 + 8;
+        if (best_cost == SIZE_MAX)
+            best_cost = cost_of_codes(w, y) * (g->row_count / sample_rows(g) + 1);
+        if (!may_cost_less(order[i].entries, best_cost))
+            break;
+        uint32_t misses = map_all(g, to, x, y, misses_within(order[i].entries, best_cost), w->map);
+        size_t cost = map_cost(order[i].entries, misses);
         if (cost < best_cost) {
             best = order[i].column;
             best_cost = cost;
+            memcpy(w->best_map, w->map, ((size_t)x->entry_count + 1) * sizeof(*w->map));
         }
     }
-    if (best != ROWGROUP_COLUMN_NONE) {
-        (void)map_all(g, to, &w->plans[best], y, map);
-        y->form = FORM_MAPPED;
-        y->other = best;
-        y->map = map;
+    if (best == ROWGROUP_COLUMN_NONE)
         return 0;
-    }
-    free(map);
+    size_t entries = (size_t)w->plans[best].entry_count + 1;
+    y->map = malloc(entries * sizeof(*y->map));
+    if (y->map == NULL)
+        return ERR_NOMEM;
+    memcpy(y->map, w->best_map, entries * sizeof(*y->map));
+    y->form = FORM_MAPPED;
+    y->other = best;
     return 0;
 }
 
@@ -601,9 +658,11 @@ static int plan_all(struct planner *w)
     int err = 0;
     for (uint32_t i = 0; i < g->column_count && err == 0; i++) {
         struct rowgroup_column *c = &g->columns[i];
-        if (c->row_cap == 0)
+        if (c->row_cap == 0 && c->tied == NULL)
             continue; /* no row has it */
-        if (c->id == ROWGROUP_TIME)
+        if (c->tied != NULL)
+            err = plan_tied(w, c, &w->plans[i]);
+        else if (c->id == ROWGROUP_TIME)
             err = try_epoch(w);
         else
             err = c->worded ? plan_words(w, c, &w->plans[i]) : plan_numbers(w, c, &w->plans[i]);

@@ -35,11 +35,19 @@ struct column_plan {
     uint16_t *map;     /* FORM_MAPPED: code of `other` (its entry_count: none) -> code */
     int64_t *numbers;  /* FORM_TIME_TEXT, addresses as integers: of every row */
     struct time_text layout;
+    uint32_t codes_cost, numbers_cost; /* of the sample, by trial, + 1; 0: not tried */
 };
 
 /* One for each column of a group whose rows are in order. NULL without memory. */
 struct column_plan *rowgroup_plans(struct rowgroup *g, struct chunk_press *press);
 void rowgroup_plans_free(struct column_plan *plans, uint32_t count);
+
+/*
+ * Number the entries that occur, given how often each of `count` does: fills p->entries. The places of
+ * integers are those in p->values. 0 or ERR_NOMEM.
+ */
+int plan_order_entries(struct column_plan *p, struct rowgroup_column *c, const uint32_t *counts,
+                       uint32_t count);
 
 /* The number of a row, of a column that is stored as integers. */
 static inline int64_t plan_number(const struct rowgroup_column *c, const struct column_plan *p,

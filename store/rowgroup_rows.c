@@ -49,31 +49,101 @@ bool reader_binds_all(const struct rowgroup_reader *r, const struct stored_colum
     return c->id == 0;
 }
 
-/* The rows that have a value, into r->rows[depth]; how many. */
+/* The shapes whose rows have a value, where that is not all of them. */
+static void binding_shapes(const struct stored_column *c, uint64_t out[BATCH_SHAPES_MAX / 64])
+{
+    memset(out, 0, BATCH_SHAPES_MAX / 64 * sizeof(*out));
+    if (c->id == ROWGROUP_LINE)
+        out[0] = 1;
+    else
+        memcpy(out, c->shapes, sizeof(c->shapes));
+}
+
+static bool has_shape(const uint64_t *shapes, unsigned shape)
+{
+    return (shapes[shape / 64] >> (shape % 64) & 1) != 0;
+}
+
+/* The list made longest ago that no depth reads from. */
+static struct row_list *free_list(struct rowgroup_reader *r)
+{
+    for (;;) {
+        struct row_list *l = &r->lists[r->next_list++ % READER_LISTS];
+        bool used = false;
+        for (unsigned depth = 0; depth < READER_DEPTH; depth++)
+            used |= r->rows[depth] == l->rows;
+        if (!used)
+            return l;
+    }
+}
+
+/* The rows of some shapes: most columns of a line are those of few sets of shapes. */
+static const struct row_list *rows_of_shapes(struct rowgroup_reader *r, const uint64_t *shapes,
+                                             uint32_t block)
+{
+    for (uint32_t i = 0; i < READER_LISTS; i++) {
+        const struct row_list *l = &r->lists[i];
+        if (l->block == block && memcmp(l->shapes, shapes, sizeof(l->shapes)) == 0)
+            return l;
+    }
+    struct row_list *l = free_list(r);
+    uint8_t binds[BATCH_SHAPES_MAX];
+    uint32_t rows = reader_block_rows(r, block);
+    uint32_t n = 0;
+    for (uint32_t shape = 0; shape <= r->shape_count; shape++)
+        binds[shape] = has_shape(shapes, shape);
+    for (uint32_t row = 0; row < rows; row++) {
+        l->rows[n] = row;
+        n += binds[r->shape[row]] != 0;
+    }
+    memcpy(l->shapes, shapes, sizeof(l->shapes));
+    l->block = block;
+    l->count = n;
+    return l;
+}
+
+/* The rows that have a value, as r->rows[depth]; how many. */
 static uint32_t bound_rows_of(struct rowgroup_reader *r, const struct stored_column *c,
                               uint32_t block, unsigned depth, bool any_excepted)
 {
     uint32_t rows = reader_block_rows(r, block);
-    uint32_t *to = r->rows[depth];
     const uint64_t *excepted = r->excepted[depth];
-    uint8_t binds[BATCH_SHAPES_MAX];
+    uint64_t shapes[BATCH_SHAPES_MAX / 64];
     uint32_t n = 0;
-    if (c->binds_all && !any_excepted) {
-        for (uint32_t row = 0; row < rows; row++)
-            to[row] = row;
-        return rows;
+    if (!c->binds_all)
+        binding_shapes(c, shapes);
+    if (!any_excepted && !c->binds_all) {
+        const struct row_list *l = rows_of_shapes(r, shapes, block);
+        r->rows[depth] = l->rows;
+        return l->count;
     }
-    for (uint32_t shape = 0; shape <= r->shape_count; shape++) {
-        bool own =
-            c->id == ROWGROUP_LINE ? shape == 0 : (c->shapes[shape / 64] >> (shape % 64) & 1) != 0;
-        binds[shape] = c->binds_all || own;
+    r->rows[depth] = any_excepted ? r->own_rows[depth] : r->every_row;
+    for (uint32_t row = 0; row < rows && any_excepted; row++) {
+        r->own_rows[depth][n] = row;
+        n += (c->binds_all || has_shape(shapes, r->shape[row])) &&
+             (excepted[row / 64] >> (row % 64) & 1) == 0;
     }
+    return any_excepted ? n : rows;
+}
+
+uint32_t reader_bound_rows(struct rowgroup_reader *r, uint32_t column, uint32_t block)
+{
+    return bound_rows_of(r, &r->columns[column], block, 0, false);
+}
+
+/* The shapes that were just read. */
+static int take_shapes(struct rowgroup_reader *r, uint32_t rows)
+{
+    memset(r->shape_rows, 0, sizeof(r->shape_rows));
     for (uint32_t row = 0; row < rows; row++) {
-        to[n] = row;
-        n += (binds[c->binds_all ? 0 : r->shape[row]] != 0) &
-             ((excepted[row / 64] >> (row % 64) & 1) == 0);
+        if (r->numbers[0][row] < 0 || r->numbers[0][row] > r->shape_count)
+            return ERR_CORRUPT;
+        r->shape[row] = (uint8_t)r->numbers[0][row];
+        r->shape_rows[r->shape[row]]++;
     }
-    return n;
+    if (r->columns[0].form == FORM_CODES)
+        memcpy(r->shape_codes, r->codes[0], rows * sizeof(r->shape_codes[0]));
+    return 0;
 }
 
 int reader_shapes(struct rowgroup_reader *r, uint32_t block)
@@ -83,14 +153,9 @@ int reader_shapes(struct rowgroup_reader *r, uint32_t block)
     int err = reader_load(r, 0);
     if (err == 0)
         err = reader_numbers(r, 0, block, 0);
-    for (uint32_t row = 0; row < reader_block_rows(r, block) && err == 0; row++) {
-        if (r->numbers[0][row] < 0 || r->numbers[0][row] > r->shape_count)
-            err = ERR_CORRUPT;
-        else
-            r->shape[row] = (uint8_t)r->numbers[0][row];
-    }
     if (err == 0)
-        r->block = block;
+        err = take_shapes(r, reader_block_rows(r, block));
+    r->block = err == 0 ? block : ROWGROUP_BLOCKS_MAX;
     return err;
 }
 
@@ -130,13 +195,16 @@ static int read_dense(struct rowgroup_reader *r, const struct stored_column *c, 
 static int read_mapped(struct rowgroup_reader *r, const struct stored_column *c, uint32_t block,
                        unsigned depth, struct reader *in, uint32_t n)
 {
-    int err = reader_codes(r, c->other, block, depth + 1);
+    bool by_shapes = c->other == 0 && r->block == block;
+    int err = by_shapes ? 0 : reader_codes(r, c->other, block, depth + 1);
     if (err != 0)
         return err;
-    const uint16_t *other = r->codes[depth + 1];
+    const uint16_t *other = by_shapes ? r->shape_codes : r->codes[depth + 1];
     uint16_t *to = r->codes[depth];
     const uint32_t *rows = r->rows[depth];
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t row = 0; row < n && rows == r->every_row; row++)
+        to[row] = c->map[other[row]];
+    for (uint32_t i = 0; i < n && rows != r->every_row; i++)
         to[rows[i]] = c->map[other[rows[i]]];
     uint64_t at = 0;
     while (reader_left(in) != 0) {

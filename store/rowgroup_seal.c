@@ -148,7 +148,7 @@ static int put_chunk(struct seal *s)
     if (!buf_ok(&s->plain))
         return ERR_NOMEM;
     int err = chunk_put(s->press, buf_content(&s->plain), s->body, &made);
-    chunk_describe(&s->table, &made);
+    chunk_describe(&s->table, &made, s->press->seal);
     buf_reset(&s->plain);
     return err;
 }
@@ -429,10 +429,10 @@ static void describe(struct seal *s, uint32_t column)
     }
 }
 
-/* A column that no row has: it came with a batch that was refused. Empty chunks of a dictionary's form. */
+/* Blocks in which nothing needs to stand. */
 static int put_nothing(struct seal *s)
 {
-    int err = put_chunk(s);
+    int err = 0;
     for (uint32_t first = 0; first < s->g->row_count && err == 0; first += ROWGROUP_BLOCK_ROWS)
         err = put_chunk(s);
     return err;
@@ -444,12 +444,15 @@ static int put_column(struct seal *s, uint32_t column)
     const struct column_plan *p = &s->plans[column];
     int err = 0;
     describe(s, column);
-    if (c->row_cap == 0)
-        return put_nothing(s);
-    if (p->form == FORM_CODES || p->form == FORM_MAPPED)
+    /* A column that no row has came with a batch that was refused: an empty dictionary. */
+    if (c->row_cap == 0 && c->tied == NULL)
+        err = put_chunk(s);
+    else if (p->form == FORM_CODES || p->form == FORM_MAPPED)
         err = put_dictionary(s, c, p);
     if (err == 0 && p->form == FORM_MAPPED)
         err = put_map(s, p);
+    if (err == 0 && c->row_cap == 0)
+        return put_nothing(s);
     s->exception = 0;
     for (uint32_t first = 0; first < s->g->row_count && err == 0; first += ROWGROUP_BLOCK_ROWS)
         err = put_block(s, c, p, first, block_end(s->g, first));
@@ -551,8 +554,8 @@ static void put_head(struct seal *s, const struct seal_places *at, const int32_t
     for (uint32_t i = 0; i < partition_count; i++)
         buf_put32(head, (uint32_t)partitions[i]);
     buf_varint(head, at->columns_len);
-    chunk_describe(head, &at->desc);
-    chunk_describe(head, &at->table);
+    chunk_describe(head, &at->desc, s->press->seal);
+    chunk_describe(head, &at->table, s->press->seal);
     buf_varint(head, g->row_count);
     for (uint32_t first = 0; first < g->row_count; first += ROWGROUP_BLOCK_ROWS) {
         uint32_t end = block_end(g, first);

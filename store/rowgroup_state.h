@@ -53,10 +53,15 @@ struct rowgroup_column {
     bool worded;
     bool any_v6;                            /* addresses: one is no IPv4 */
     uint64_t shapes[BATCH_SHAPES_MAX / 64]; /* those that bind it */
-    uint32_t *codes;                        /* worded: row -> word or WORD_NONE */
-    int64_t *numbers;                       /* else: row -> number or VALUE_NONE */
+    int64_t *tied; /* by shape: word or number of all its rows, TIE_NONE; else NULL */
+    uint32_t tied_cap;
+    uint64_t told[BATCH_SHAPES_MAX / 64]; /* tied: shapes that have had rows */
+    uint32_t *codes;                      /* worded, not tied: row -> word or WORD_NONE */
+    int64_t *numbers;                     /* not worded, nor tied: row -> number or VALUE_NONE */
     uint32_t row_cap;
     struct words words;
+    bool distinct;       /* texts: nearly all differ, and none is looked for any more */
+    uint32_t value_rows; /* worded, not tied: that have had a value */
     struct rowgroup_exception *exceptions;
     uint32_t exception_count;
     uint32_t exception_cap;
@@ -80,7 +85,8 @@ struct rowgroup {
     int32_t *partitions;
     int64_t *offsets;
     uint32_t *raw_bytes;
-    uint32_t *order;     /* row of each place, once sorted */
+    uint32_t *order; /* row of each place, once sorted */
+    uint32_t shape_rows[BATCH_SHAPES_MAX];
     struct words shapes; /* descriptions: number + 1 is the shape */
     struct words names;  /* of unnamed fields */
     struct words kinds;  /* of columns: the number is the column's, behind the internal ones */
@@ -102,6 +108,25 @@ static inline struct rowgroup_column *rowgroup_internal(struct rowgroup *g, uint
 
 /* Give a column room for so many rows; those that have passed hold nothing. 0 or ERR_NOMEM. */
 int rowgroup_column_room(struct rowgroup_column *c, uint32_t rows);
+
+/* The shapes of a batch: their numbers in the group, and how many of the rows that come have them. */
+struct shape_rows {
+    uint8_t numbers[BATCH_SHAPES_MAX];
+    uint32_t rows[BATCH_SHAPES_MAX];
+};
+
+/*
+ * Take what the batch's shapes say in a column that stays tied with it. ERR_NOTFOUND: it does not, and
+ * its values are to be added row by row. ERR_NOMEM.
+ */
+int rowgroup_add_tied(struct rowgroup *g, struct rowgroup_column *to,
+                      const struct rowgroup_rows *from, uint32_t column,
+                      const struct shape_rows *shapes);
+/* The same of a column that the batch does not have. */
+int rowgroup_add_none(struct rowgroup *g, struct rowgroup_column *to, const struct batch *b,
+                      const struct shape_rows *shapes);
+/* Give each row that there is its own value. 0 or ERR_NOMEM. */
+int rowgroup_untie(struct rowgroup *g, struct rowgroup_column *c);
 
 /* What a column is, as in its description. */
 void rowgroup_kind_put(struct buf *out, const struct column *like);

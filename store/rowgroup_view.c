@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "event/grams.h"
 #include "store/pack.h"
 #include "store/rowgroup_reader.h"
 
@@ -48,9 +49,9 @@ static void read_blocks(struct rowgroup_head *h, struct reader *in)
     }
 }
 
-int rowgroup_head_read(struct rowgroup_head *out, struct reader *in)
+int rowgroup_head_read(struct rowgroup_head *out, struct reader *in, const struct file_seal *seal)
 {
-    struct rowgroup_head h = {.format = reader_get16(in)};
+    struct rowgroup_head h = {.seal = seal, .format = reader_get16(in)};
     h.zone_minutes = reader_get16(in);
     h.generation = (uint32_t)reader_varint(in, UINT32_MAX);
     h.topic = reader_bytes(in, reader_get8(in));
@@ -59,8 +60,8 @@ int rowgroup_head_read(struct rowgroup_head *out, struct reader *in)
     uint64_t partitions = reader_varint(in, ROWGROUP_ROWS_MAX);
     h.partitions = reader_bytes(in, partitions * sizeof(int32_t));
     h.columns_len = (uint32_t)reader_varint(in, UINT32_MAX / 2);
-    h.desc = chunk_described(in);
-    h.table = chunk_described(in);
+    h.desc = chunk_described(in, seal);
+    h.table = chunk_described(in, seal);
     h.row_count = (uint32_t)reader_varint(in, ROWGROUP_ROWS_MAX);
     h.block_count = (h.row_count + ROWGROUP_BLOCK_ROWS - 1) / ROWGROUP_BLOCK_ROWS;
     if (in->failed || h.row_count == 0 || partitions == 0)
@@ -78,21 +79,11 @@ uint64_t rowgroup_bytes(const struct rowgroup_head *head)
     return (uint64_t)last->filter_at + last->filter_len;
 }
 
-int rowgroup_filter(const struct rowgroup_head *head, uint32_t block, struct slice *out)
-{
-    const struct rowgroup_block *b = &head->blocks[block];
-    if (b->filter_len > head->body.len || b->filter_at > head->body.len - b->filter_len)
-        return ERR_CORRUPT;
-    struct slice filter = slice_of(head->body.data + b->filter_at, b->filter_len);
-    if (filter.len != 0 && (uint32_t)hash_slice(0, filter) != b->filter_checksum)
-        return ERR_CORRUPT;
-    *out = filter;
-    return 0;
-}
-
 struct rowgroup_reader *rowgroup_reader_new(void)
 {
     struct rowgroup_reader *r = calloc(1, sizeof(*r));
+    for (uint32_t row = 0; r != NULL && row < ROWGROUP_BLOCK_ROWS; row++)
+        r->every_row[row] = row;
     if (r != NULL && chunk_press_init(&r->press, ROWGROUP_ZSTD_LEVEL) != 0) {
         free(r);
         return NULL;
@@ -109,17 +100,60 @@ void rowgroup_reader_free(struct rowgroup_reader *r)
     for (unsigned i = 0; i < READER_DEPTH; i++)
         buf_release(&r->plain[i]);
     buf_release(&r->scratch);
+    buf_release(&r->filter);
+    buf_release(&r->grams);
     free(r);
+}
+
+/* A filter of the group's bytes, opened to `opened` where it is sealed. */
+static int get_filter(const struct rowgroup_head *head, uint64_t at, struct chunk like,
+                      struct buf *opened, struct slice *out)
+{
+    const struct slice body = head->body;
+    if (like.len > body.len || at > body.len - like.len)
+        return ERR_CORRUPT;
+    struct slice filter = slice_of(body.data + at, like.len);
+    if (filter.len != 0 && (uint32_t)hash_slice(0, filter) != like.checksum)
+        return ERR_CORRUPT;
+    if (filter.len != 0 && head->seal != NULL) {
+        if (filter.len <= SEAL_TAG_BYTES)
+            return ERR_CORRUPT;
+        buf_reset(opened);
+        char *to = buf_reserve(opened, filter.len - SEAL_TAG_BYTES);
+        int err = to == NULL ? ERR_NOMEM : seal_open(head->seal, head->at + at, filter, to);
+        if (err != 0)
+            return err;
+        filter = slice_of(to, filter.len - SEAL_TAG_BYTES);
+    }
+    *out = filter;
+    return 0;
+}
+
+int rowgroup_filter(struct rowgroup_reader *r, const struct rowgroup_head *head, uint32_t block,
+                    struct slice *out)
+{
+    const struct rowgroup_block *b = &head->blocks[block];
+    const struct chunk like = {.len = b->filter_len, .checksum = b->filter_checksum};
+    return get_filter(head, b->filter_at, like, &r->filter, out);
+}
+
+int rowgroup_grams(struct rowgroup_reader *r, const struct rowgroup_head *head, struct slice *out)
+{
+    const struct chunk like = {.len = head->grams_len, .checksum = head->grams_checksum};
+    struct slice grams = {0};
+    int err = get_filter(head, rowgroup_bytes(head), like, &r->grams, &grams);
+    if (err == 0 && !grams_is_filter(grams))
+        err = ERR_CORRUPT;
+    if (err == 0)
+        *out = grams;
+    return err;
 }
 
 /* A chunk of the group's bytes at a place. */
 static int get_chunk(struct rowgroup_reader *r, const struct chunk *c, uint64_t at, struct buf *out)
 {
-    const struct slice body = r->head->body;
     buf_reset(out);
-    if (c->len > body.len || at > body.len - c->len)
-        return ERR_CORRUPT;
-    return chunk_get(&r->press, c, slice_of(body.data + at, c->len), out);
+    return chunk_get(&r->press, c, r->head->body, at, out);
 }
 
 int reader_chunk(struct rowgroup_reader *r, uint32_t chunk, struct buf *plain, struct reader *out)
@@ -322,7 +356,7 @@ static int read_table(struct rowgroup_reader *r)
     struct reader in = reader_of(buf_content(&r->plain[0]));
     uint64_t at = 0;
     for (uint32_t i = 0; i < r->chunk_count; i++) {
-        r->chunks[i] = (struct placed_chunk){.chunk = chunk_described(&in), .at = at};
+        r->chunks[i] = (struct placed_chunk){.chunk = chunk_described(&in, h->seal), .at = at};
         at += r->chunks[i].chunk.len;
     }
     return in.failed || reader_left(&in) != 0 || at != h->columns_len ? ERR_CORRUPT : 0;
@@ -333,6 +367,8 @@ int rowgroup_open(struct rowgroup_reader *r, const struct rowgroup_head *head, s
     batch_reset(out);
     arena_reset(&r->arena);
     r->head = head;
+    r->press.seal = head->seal;
+    r->press.at = head->at;
     r->batch = out;
     r->needs_shapes = false;
     r->shapes_loaded = false;
@@ -341,6 +377,9 @@ int rowgroup_open(struct rowgroup_reader *r, const struct rowgroup_head *head, s
     r->extra_cap = 0;
     r->extras = NULL;
     r->block = BLOCK_NONE;
+    r->texts_block = BLOCK_NONE;
+    for (uint32_t i = 0; i < READER_LISTS; i++)
+        r->lists[i].block = BLOCK_NONE;
     out->tenant = head->tenant;
     out->format = head->format;
     out->zone_minutes = head->zone_minutes;
@@ -443,17 +482,22 @@ static int load_one(struct rowgroup_reader *r, uint32_t column)
     return err;
 }
 
+/* A map needs the codes of the column it is read through, not what they stand for. */
 int reader_load(struct rowgroup_reader *r, uint32_t column)
 {
     int err = 0;
+    bool codes_only = false;
     for (unsigned depth = 0; depth < READER_CHAIN && err == 0; depth++) {
         struct stored_column *c = &r->columns[column];
-        if (!c->loaded && (c->form == FORM_CODES || c->form == FORM_MAPPED))
+        bool coded = c->form == FORM_CODES || c->form == FORM_MAPPED;
+        if (coded && !codes_only && !c->loaded) {
             err = load_one(r, column);
-        c->loaded = err == 0;
+            c->loaded = err == 0;
+        }
         r->needs_shapes |= !c->binds_all;
         if (c->form < FORM_MAPPED || c->form > FORM_EPOCH)
             break;
+        codes_only = c->form == FORM_MAPPED;
         column = c->other;
     }
     return err;

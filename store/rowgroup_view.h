@@ -37,28 +37,40 @@ struct rowgroup_head {
     struct slice topic, source, format_name;
     struct slice partitions; /* i32 each */
     struct slice body;
-    uint32_t columns_len; /* of the body; behind it the two below, then the filters */
+    uint64_t at;                  /* of its first byte in the file */
+    const struct file_seal *seal; /* of the file; NULL: it has none */
+    uint32_t columns_len;         /* of the body; behind it the two below, then the filters */
     struct chunk desc, table;
     uint32_t row_count;
     uint32_t block_count;
     uint64_t leaf_min, leaf_max;
+    uint32_t grams_len; /* of the filter of runs, behind those of the blocks; 0: none */
+    uint32_t grams_checksum;
+    struct slice census; /* store/census.h; empty without one */
     struct rowgroup_block blocks[ROWGROUP_BLOCKS_MAX];
 };
 
-/* Read a head. `in` is the footer's; body and tenant are the caller's to fill. */
-int rowgroup_head_read(struct rowgroup_head *out, struct reader *in);
+/* Read a head. `in` is the footer's; body, place and tenant are the caller's to fill. */
+int rowgroup_head_read(struct rowgroup_head *out, struct reader *in, const struct file_seal *seal);
 
-/* How long the group is, filters included. */
+/* How long the group is, the filters of its blocks included; optional sections may tell of more. */
 uint64_t rowgroup_bytes(const struct rowgroup_head *head);
-
-/* The filter of a block. ERR_CORRUPT when it is not what was written. */
-int rowgroup_filter(const struct rowgroup_head *head, uint32_t block, struct slice *out);
 
 struct rowgroup_reader;
 
 struct rowgroup_reader *rowgroup_reader_new(void);
 /* NULL is allowed. */
 void rowgroup_reader_free(struct rowgroup_reader *r);
+
+/*
+ * The filter of a block of any group, valid until the next one. ERR_CORRUPT when it is not what was
+ * written.
+ */
+int rowgroup_filter(struct rowgroup_reader *r, const struct rowgroup_head *head, uint32_t block,
+                    struct slice *out);
+
+/* The filter of runs of a group (event/grams.h); empty without one. Likewise. */
+int rowgroup_grams(struct rowgroup_reader *r, const struct rowgroup_head *head, struct slice *out);
 
 /* Forget the batch and begin with a group. */
 int rowgroup_open(struct rowgroup_reader *r, const struct rowgroup_head *head, struct batch *out);

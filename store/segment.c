@@ -7,14 +7,20 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "event/grams.h"
 #include "event/pred.h"
+#include "store/census.h"
 #include "store/filter.h"
 #include "store/frame.h"
+#include "store/segment_seal.h"
 
 enum {
     HEADER_BYTES = 64,
     TRAILER_BYTES = 48, /* length of the footer, hash, magic */
     SECTION_GROUPS = 1,
+    SECTION_GRAMS = 2, /* optional: a filter of runs for each group */
+    SECTION_SEALED = 3,
+    SECTION_CENSUS = 4, /* optional: a census of each group */
     STORE_ID = 16,
     WRITE_BYTES = 1 << 20, /* kept before they are written */
 };
@@ -23,30 +29,6 @@ enum {
 
 static const char MAGIC[8] = "SEKISEG1";
 static const char MAGIC_END[8] = "SEKIEND1";
-
-int segment_path(char *out, size_t cap, const char *folder, const struct segment_name *name)
-{
-    int len = snprintf(out, cap, "%s/%08" PRIx64 ".%" PRIu32 ".seg", folder, (uint64_t)name->hour,
-                       name->generation);
-    return len < 0 || (size_t)len >= cap ? ERR_RANGE : 0;
-}
-
-bool segment_parse(struct segment_name *out, bool *begun, const char *file)
-{
-    char *end = NULL;
-    struct segment_name name = {0};
-    if (strspn(file, "0123456789abcdef") < 8)
-        return false;
-    name.hour = (int64_t)strtoull(file, &end, 16);
-    if (end[0] != '.' || end[1] < '1' || end[1] > '9')
-        return false;
-    name.generation = (uint32_t)strtoul(end + 1, &end, 10);
-    *begun = strcmp(end, ".seg.tmp") == 0;
-    if (!*begun && strcmp(end, ".seg") != 0)
-        return false;
-    *out = name;
-    return true;
-}
 
 struct segment_writer {
     char *path;
@@ -62,7 +44,15 @@ struct segment_writer {
     struct buf groups; /* heads of all */
     struct buf header;
     uint32_t group_count;
+    bool sealed;
+    struct file_seal seal;
+    uint8_t key_id[KEYRING_ID_BYTES];
+    struct buf outside; /* of a sealed one: struct sealed_group of each */
     struct filter_keys keys;
+    struct grams *grams;
+    struct buf gram_list; /* lengths and checksums of the groups' filters of runs */
+    struct census_maker *census;
+    struct buf census_list; /* lengths and bytes */
     struct buf scratch;
     struct segment_info info;
     int64_t leaves[ROWGROUP_BLOCK_ROWS];
@@ -84,7 +74,12 @@ void segment_abandon(struct segment_writer *w)
     buf_release(&w->head);
     buf_release(&w->groups);
     buf_release(&w->header);
+    buf_release(&w->outside);
     buf_release(&w->scratch);
+    buf_release(&w->gram_list);
+    grams_free(w->grams);
+    buf_release(&w->census_list);
+    census_maker_free(w->census);
     free(w->path);
     free(w->path_tmp);
     free(w);
@@ -119,8 +114,23 @@ static char *path_copy(const char *path, const char *suffix)
     return copy;
 }
 
+/* With `keys` the segment is sealed with the municipality's active one. */
+static int begin_seal(struct segment_writer *w, const struct keyring *keys)
+{
+    if (keys == NULL)
+        return 0;
+    const struct keyring_key *key = keyring_active(keys, w->info.name.tenant);
+    if (key == NULL)
+        return ERR_SEALED;
+    memcpy(w->key_id, key->id, sizeof(w->key_id));
+    int err = seal_new(&w->seal, keyring_secret(keys, key), buf_content(&w->header));
+    w->sealed = err == 0;
+    w->press.seal = w->sealed ? &w->seal : NULL;
+    return err;
+}
+
 int segment_create(struct segment_writer **out, const char *path, const struct segment_name *name,
-                   const uint8_t store_id[16])
+                   const uint8_t store_id[16], const struct keyring *keys)
 {
     struct segment_writer *w = calloc(1, sizeof(*w));
     if (w == NULL)
@@ -140,6 +150,12 @@ int segment_create(struct segment_writer **out, const char *path, const struct s
                       !buf_ok(&w->header) || !buf_ok(&w->out)
                   ? ERR_NOMEM
                   : chunk_press_init(&w->press, ROWGROUP_ZSTD_LEVEL);
+    if (err == 0)
+        err = begin_seal(w, keys);
+    if (err == 0)
+        err = grams_new(&w->grams);
+    if (err == 0)
+        err = census_maker_new(&w->census);
     if (err == 0) {
         (void)file_unlink(w->path_tmp);
         err = system_error(file_open(&w->file, w->path_tmp, FILE_CREATE));
@@ -172,6 +188,25 @@ static int filter_value(void *self, uint16_t field, struct slice value)
     return filter_keys_add(&w->keys, filter_key_ip(&ip));
 }
 
+/* A filter behind the group's bytes; its length and checksum go to `list`. */
+static int store_filter(struct segment_writer *w, struct slice filter, struct buf *list)
+{
+    size_t start = w->body.len;
+    int err = 0;
+    buf_slice(&w->body, filter);
+    if (w->sealed && filter.len != 0) {
+        if (!buf_ok(&w->body) || buf_reserve(&w->body, SEAL_TAG_BYTES) == NULL)
+            return ERR_NOMEM;
+        err = seal_piece(&w->seal, w->press.at + start, w->body.data + start, filter.len);
+        w->body.len += SEAL_TAG_BYTES;
+    }
+    struct slice stored = slice_from_offset(buf_content(&w->body), start);
+    buf_varint(list, stored.len);
+    if (stored.len != 0)
+        buf_put32(list, (uint32_t)hash_slice(0, stored));
+    return err != 0 || (buf_ok(&w->body) && buf_ok(list)) ? err : ERR_NOMEM;
+}
+
 /* The filter of a block behind the group's bytes; its length and checksum behind the head. */
 static int put_filter(struct segment_writer *w)
 {
@@ -186,11 +221,27 @@ static int put_filter(struct segment_writer *w)
         return ERR_NOMEM;
     struct reader in = reader_of(buf_content(&w->scratch));
     struct slice filter = reader_bytes(&in, reader_varint(&in, UINT32_MAX));
-    buf_slice(&w->body, filter);
-    buf_varint(&w->head, filter.len);
-    if (filter.len != 0)
-        buf_put32(&w->head, (uint32_t)hash_slice(0, filter));
-    return buf_ok(&w->body) && buf_ok(&w->head) ? 0 : ERR_NOMEM;
+    return store_filter(w, filter, &w->head);
+}
+
+/* The filter of runs behind those of the blocks. */
+static int put_grams(struct segment_writer *w, uint64_t rows)
+{
+    buf_reset(&w->scratch);
+    grams_seal(w->grams, rows, &w->scratch);
+    if (!buf_ok(&w->scratch))
+        return ERR_NOMEM;
+    struct slice grams = buf_content(&w->scratch);
+    return store_filter(w, grams, &w->gram_list);
+}
+
+static int put_census(struct segment_writer *w)
+{
+    buf_reset(&w->scratch);
+    int err = census_maker_seal(w->census, 0, &w->scratch);
+    buf_varint(&w->census_list, w->scratch.len);
+    buf_slice(&w->census_list, buf_content(&w->scratch));
+    return err == 0 && !buf_ok(&w->census_list) ? ERR_NOMEM : err;
 }
 
 static void count_block(struct segment_info *info, const struct rowgroup_block *b)
@@ -222,12 +273,15 @@ static int read_back(struct segment_writer *w, segment_check *check, void *self)
     for (uint32_t i = 0; i < ROWGROUP_BLOCKS_MAX; i++)
         buf_byte(&copy, 0); /* no filters as yet */
     struct reader in = reader_of(buf_content(&copy));
-    int err = buf_ok(&copy) ? rowgroup_head_read(&head, &in) : ERR_NOMEM;
+    int err = buf_ok(&copy) ? rowgroup_head_read(&head, &in, w->press.seal) : ERR_NOMEM;
     if (err == 0) {
         head.tenant = w->info.name.tenant;
+        head.at = w->press.at;
         head.body = buf_content(&w->body);
         err = rowgroup_open(w->reader, &head, w->block);
     }
+    grams_reset(w->grams);
+    census_maker_reset(w->census);
     for (uint32_t i = 0; err == 0 && i < head.block_count; i++) {
         err = rowgroup_rows(w->reader, i, NULL, w->block);
         if (err == 0)
@@ -235,14 +289,31 @@ static int read_back(struct segment_writer *w, segment_check *check, void *self)
         if (err == 0 && check != NULL)
             err = check(self, w->block, w->leaves);
         if (err == 0)
+            err = grams_add(w->grams, w->block, i == 0);
+        if (err == 0)
+            err = census_maker_add(w->census, w->block);
+        if (err == 0)
             err = put_filter(w);
         head.body = buf_content(&w->body); /* it has grown */
     }
+    if (err == 0)
+        err = put_grams(w, head.row_count);
+    if (err == 0)
+        err = put_census(w);
     if (err == 0)
         count_group(&w->info, &head);
     batch_reset(w->block);
     buf_release(&copy);
     return err;
+}
+
+/* What can be told of the group without its key. */
+static int put_outside(struct segment_writer *w, uint32_t row_count)
+{
+    struct sealed_group outside = {.at = w->press.at, .len = w->body.len, .row_count = row_count};
+    int err = sha256_of(&outside.hash, buf_content(&w->body));
+    sealed_group_put(&w->outside, &outside);
+    return err == 0 && !buf_ok(&w->outside) ? ERR_NOMEM : err;
 }
 
 int segment_add(struct segment_writer *w, struct rowgroup *g, segment_check *check, void *self)
@@ -251,12 +322,15 @@ int segment_add(struct segment_writer *w, struct rowgroup *g, segment_check *che
         return ERR_RANGE;
     buf_reset(&w->body);
     buf_reset(&w->head);
+    w->press.at = w->written + w->out.len;
     int err = rowgroup_seal(g, &w->press, &w->body, &w->head);
     if (err == 0)
         err = read_back(w, check, self);
+    if (err == 0 && w->sealed)
+        err = put_outside(w, rowgroup_row_count(g));
     if (err != 0)
         return err;
-    buf_put64(&w->groups, w->written + w->out.len);
+    buf_put64(&w->groups, w->press.at);
     buf_put64(&w->groups, w->body.len);
     buf_slice(&w->groups, buf_content(&w->head));
     buf_slice(&w->out, buf_content(&w->body));
@@ -264,28 +338,60 @@ int segment_add(struct segment_writer *w, struct rowgroup *g, segment_check *che
     return w->out.len < WRITE_BYTES ? 0 : flush(w);
 }
 
+/* The sections, where the segment is not sealed the footer itself. */
+static int put_sections(struct segment_writer *w, struct buf *out)
+{
+    struct buf count = {0};
+    buf_varint(&count, w->group_count);
+    buf_put32(out, SECTION_GROUPS | SECTION_REQUIRED);
+    buf_put64(out, count.len + w->groups.len);
+    buf_slice(out, buf_content(&count));
+    buf_slice(out, buf_content(&w->groups));
+    buf_put32(out, SECTION_GRAMS);
+    buf_put64(out, w->gram_list.len);
+    buf_slice(out, buf_content(&w->gram_list));
+    buf_put32(out, SECTION_CENSUS);
+    buf_put64(out, w->census_list.len);
+    buf_slice(out, buf_content(&w->census_list));
+    bool made = buf_ok(&count) && buf_ok(out) && buf_ok(&w->groups) && buf_ok(&w->gram_list) &&
+                buf_ok(&w->census_list);
+    int err = made ? 0 : ERR_NOMEM;
+    buf_release(&count);
+    return err;
+}
+
+/* The sections within the one that tells what is outside. */
+static int put_sealed(struct segment_writer *w, struct buf *out)
+{
+    struct buf inside = {0};
+    int err = put_sections(w, &inside);
+    struct sealed_footer what = {.group_count = w->group_count,
+                                 .groups = buf_content(&w->outside),
+                                 .inside = buf_content(&inside)};
+    memcpy(what.key_id, w->key_id, sizeof(what.key_id));
+    buf_put32(out, SECTION_SEALED | SECTION_REQUIRED);
+    buf_put64(out, sealed_footer_bytes(&what));
+    if (err == 0)
+        err = sealed_footer_put(out, w->written + w->out.len, &w->seal, &what);
+    buf_release(&inside);
+    return err;
+}
+
 static int put_footer(struct segment_writer *w)
 {
     struct buf footer = {0};
     struct buf hashed = {0};
-    struct buf count = {0};
-    buf_varint(&count, w->group_count);
-    buf_put32(&footer, SECTION_GROUPS | SECTION_REQUIRED);
-    buf_put64(&footer, count.len + w->groups.len);
-    buf_slice(&footer, buf_content(&count));
-    buf_slice(&footer, buf_content(&w->groups));
+    int err = w->sealed ? put_sealed(w, &footer) : put_sections(w, &footer);
     buf_slice(&hashed, buf_content(&w->header));
     buf_slice(&hashed, buf_content(&footer));
-    int err = buf_ok(&count) && buf_ok(&footer) && buf_ok(&hashed) && buf_ok(&w->groups)
-                  ? sha256_of(&w->info.hash, buf_content(&hashed))
-                  : ERR_NOMEM;
+    if (err == 0)
+        err = buf_ok(&hashed) ? sha256_of(&w->info.hash, buf_content(&hashed)) : ERR_NOMEM;
     buf_slice(&w->out, buf_content(&footer));
     buf_put64(&w->out, footer.len);
     buf_append(&w->out, w->info.hash.bytes, sizeof(w->info.hash.bytes));
     buf_append(&w->out, MAGIC_END, sizeof(MAGIC_END));
     buf_release(&footer);
     buf_release(&hashed);
-    buf_release(&count);
     return err;
 }
 
@@ -317,6 +423,11 @@ struct segment {
     size_t group_count;
     struct segment_info info;
     uint8_t store_id[STORE_ID];
+    bool sealed;
+    bool outside; /* it is only looked at from there */
+    struct file_seal seal;
+    struct sealed_footer footer; /* of a sealed one */
+    struct buf inside;           /* its sections */
 };
 
 void segment_close(struct segment *s)
@@ -324,9 +435,15 @@ void segment_close(struct segment *s)
     if (s == NULL)
         return;
     file_unmap(s->map);
+    buf_release(&s->inside);
     free(s->groups);
     free(s->path);
     free(s);
+}
+
+void segment_forget(const struct segment *s)
+{
+    file_map_forget(s->map);
 }
 
 const char *segment_file(const struct segment *s)
@@ -342,6 +459,11 @@ const struct segment_info *segment_info(const struct segment *s)
 const uint8_t *segment_store_id(const struct segment *s)
 {
     return s->store_id;
+}
+
+bool segment_is_sealed(const struct segment *s)
+{
+    return s->sealed;
 }
 
 size_t segment_rowgroup_count(const struct segment *s)
@@ -399,11 +521,12 @@ static int read_groups(struct segment *s, struct reader *in, uint64_t end, struc
         struct rowgroup_head *h = &s->groups[i];
         uint64_t at = reader_get64(in);
         uint64_t len = reader_get64(in);
-        int err = in->failed ? ERR_CORRUPT : rowgroup_head_read(h, in);
-        if (err != 0 || at != before || len > end - at || len != rowgroup_bytes(h))
+        int err = in->failed ? ERR_CORRUPT : rowgroup_head_read(h, in, s->sealed ? &s->seal : NULL);
+        if (err != 0 || at != before || len > end - at || len < rowgroup_bytes(h))
             return damaged(s, "the head of a group cannot be", diag);
         before = at + len;
         h->tenant = s->info.name.tenant;
+        h->at = at;
         h->body = slice_of(s->map.data + at, (size_t)len);
         count_group(&s->info, h);
     }
@@ -413,35 +536,191 @@ static int read_groups(struct segment *s, struct reader *in, uint64_t end, struc
     return reader_left(in) == 0 ? 0 : damaged(s, "bytes behind the heads of the groups", diag);
 }
 
-static int read_sections(struct segment *s, struct slice footer, struct diag *diag)
+/* Length and checksum of each group's filter of runs. */
+static int read_grams(struct segment *s, struct slice section, struct diag *diag)
 {
-    struct reader in = reader_of(footer);
-    uint64_t footer_at = (uint64_t)(footer.data - s->map.data);
-    bool any = false;
-    while (reader_left(&in) != 0) {
-        uint32_t type = reader_get32(&in);
-        struct slice section = reader_bytes(&in, reader_get64(&in));
-        struct reader inside = reader_of(section);
-        if (in.failed)
-            return damaged(s, "a section of the footer ends too early", diag);
-        if (type == (SECTION_GROUPS | SECTION_REQUIRED)) {
-            int err = any ? damaged(s, "the footer has its groups twice", diag)
-                          : read_groups(s, &inside, footer_at, diag);
-            if (err != 0)
-                return err;
-            any = true;
-        } else if ((type & SECTION_REQUIRED) != 0) {
-            diag_add(diag, s->path, 0, 0,
-                     "section %" PRIu32 " of the footer is required and unknown: use a newer "
-                     "program",
-                     type & ~SECTION_REQUIRED);
-            return ERR_FORMAT;
-        }
+    struct reader in = reader_of(section);
+    for (size_t i = 0; i < s->group_count; i++) {
+        struct rowgroup_head *h = &s->groups[i];
+        h->grams_len = (uint32_t)reader_varint(&in, UINT32_MAX);
+        h->grams_checksum = h->grams_len == 0 ? 0 : reader_get32(&in);
     }
-    return any ? 0 : damaged(s, "the footer has no groups", diag);
+    return in.failed || reader_left(&in) != 0 ? damaged(s, "the list of filters cannot be", diag)
+                                              : 0;
 }
 
-static int read_footer(struct segment *s, struct diag *diag)
+static int read_census(struct segment *s, struct slice section, struct diag *diag)
+{
+    struct reader in = reader_of(section);
+    for (size_t i = 0; i < s->group_count; i++)
+        s->groups[i].census = reader_bytes(&in, reader_varint(&in, UINT32_MAX));
+    return in.failed || reader_left(&in) != 0 ? damaged(s, "the list of censuses cannot be", diag)
+                                              : 0;
+}
+
+/* Every byte of a group is one that a section speaks of; those that this program knows, where it knows all. */
+static int check_lengths(const struct segment *s, bool all_known, struct diag *diag)
+{
+    for (size_t i = 0; i < s->group_count; i++) {
+        const struct rowgroup_head *h = &s->groups[i];
+        uint64_t known = rowgroup_bytes(h) + h->grams_len;
+        if (known > h->body.len || (all_known && known != h->body.len))
+            return damaged(s, "a group has another length than its parts", diag);
+    }
+    return 0;
+}
+
+static int unknown_section(const struct segment *s, uint32_t type, struct diag *diag)
+{
+    if ((type & SECTION_REQUIRED) == 0)
+        return 0;
+    diag_add(diag, s->path, 0, 0,
+             "section %" PRIu32 " of the footer is required and unknown: use a newer program",
+             type & ~SECTION_REQUIRED);
+    return ERR_FORMAT;
+}
+
+/* Sections of the footer that this program knows; `data` is NULL where one is missing. */
+struct sections {
+    struct slice groups;
+    struct slice grams;
+    struct slice census;
+    struct slice sealed; /* beside which no other is known */
+    bool all_known;
+};
+
+static struct slice *known_section(struct sections *found, uint32_t type, bool sealed)
+{
+    if (sealed)
+        return type == (SECTION_SEALED | SECTION_REQUIRED) ? &found->sealed : NULL;
+    return type == (SECTION_GROUPS | SECTION_REQUIRED) ? &found->groups
+           : type == SECTION_GRAMS                     ? &found->grams
+           : type == SECTION_CENSUS                    ? &found->census
+                                                       : NULL;
+}
+
+static int find_sections(struct sections *out, const struct segment *s, struct slice footer,
+                         bool sealed, struct diag *diag)
+{
+    struct reader in = reader_of(footer);
+    int err = 0;
+    *out = (struct sections){.all_known = true};
+    while (err == 0 && reader_left(&in) != 0) {
+        uint32_t type = reader_get32(&in);
+        struct slice section = reader_bytes(&in, reader_get64(&in));
+        struct slice *known = known_section(out, type, sealed);
+        if (in.failed)
+            return damaged(s, "a section of the footer ends too early", diag);
+        if (known != NULL && known->data != NULL)
+            return damaged(s, "a section of the footer stands twice", diag);
+        if (known != NULL)
+            *known = section;
+        else
+            err = unknown_section(s, type, diag);
+        out->all_known = out->all_known && known != NULL;
+    }
+    return err;
+}
+
+/* `end`: of the groups. */
+static int read_sections(struct segment *s, struct slice sections, uint64_t end, struct diag *diag)
+{
+    struct sections found;
+    int err = find_sections(&found, s, sections, false, diag);
+    if (err == 0 && found.groups.data == NULL)
+        return damaged(s, "the footer has no groups", diag);
+    if (err == 0) {
+        struct reader in = reader_of(found.groups);
+        err = read_groups(s, &in, end, diag);
+    }
+    if (err == 0 && found.grams.data != NULL)
+        err = read_grams(s, found.grams, diag);
+    if (err == 0 && found.census.data != NULL)
+        err = read_census(s, found.census, diag);
+    return err == 0 ? check_lengths(s, found.all_known, diag) : err;
+}
+
+/* The groups as they are seen without the key: their places, and all their bytes. */
+static int check_outside(struct segment *s, uint64_t end, struct diag *diag)
+{
+    struct reader in = reader_of(s->footer.groups);
+    uint64_t before = HEADER_BYTES;
+    for (uint32_t i = 0; i < s->footer.group_count; i++) {
+        struct sealed_group g = sealed_group_read(&in);
+        struct sha256 hash;
+        if (g.at != before || g.len > end - g.at)
+            return damaged(s, "the place of a group cannot be", diag);
+        int err = sha256_of(&hash, slice_of(s->map.data + g.at, (size_t)g.len));
+        if (err != 0)
+            return err;
+        if (!sha256_equal(&hash, &g.hash))
+            return damaged(s, "the hash of a sealed group is wrong", diag);
+        before = g.at + g.len;
+        s->info.row_count += g.row_count;
+    }
+    return before == end ? 0 : damaged(s, "bytes between the groups and the footer", diag);
+}
+
+/* What is said outside must be what is sealed inside. */
+static int compare_outside(const struct segment *s, struct diag *diag)
+{
+    struct reader in = reader_of(s->footer.groups);
+    bool same = s->footer.group_count == s->group_count;
+    for (size_t i = 0; i < s->group_count && same; i++) {
+        struct sealed_group g = sealed_group_read(&in);
+        same = g.at == s->groups[i].at && g.len == s->groups[i].body.len &&
+               g.row_count == s->groups[i].row_count;
+    }
+    return same ? 0 : damaged(s, "the sealed groups are not those that it tells of", diag);
+}
+
+static int open_inside(struct segment *s, const uint8_t *secret, struct diag *diag)
+{
+    const struct sealed_footer *f = &s->footer;
+    s->seal.secret = secret;
+    memcpy(s->seal.salt, f->salt, sizeof(s->seal.salt));
+    memcpy(s->seal.prefix, f->prefix, sizeof(s->seal.prefix));
+    memcpy(s->seal.header, s->map.data, sizeof(s->seal.header));
+    size_t len = f->inside.len - SEAL_TAG_BYTES;
+    char *to = buf_reserve(&s->inside, len);
+    if (to == NULL)
+        return ERR_NOMEM;
+    int err = seal_open(&s->seal, (uint64_t)(f->inside.data - s->map.data), f->inside, to);
+    s->inside.len = len;
+    return err == ERR_CORRUPT ? damaged(s, "the sealed footer does not open with its key", diag)
+                              : err;
+}
+
+static int read_sealed(struct segment *s, struct slice footer, const struct keyring *keys,
+                       struct diag *diag)
+{
+    struct sections found;
+    uint64_t end = (uint64_t)(footer.data - s->map.data);
+    int err = find_sections(&found, s, footer, true, diag);
+    if (err == 0 && sealed_footer_read(&s->footer, found.sealed, SEGMENT_GROUPS_MAX) != 0)
+        err = damaged(s, "what is told of the sealed groups cannot be", diag);
+    if (err != 0)
+        return err;
+    s->sealed = true;
+    if (s->outside)
+        return check_outside(s, end, diag);
+    const struct keyring_key *key = keyring_find(keys, s->info.name.tenant, s->footer.key_id);
+    const uint8_t *secret = key == NULL ? NULL : keyring_secret(keys, key);
+    if (secret == NULL)
+        return sealed_footer_refuse(&s->footer, s->path, s->info.name.tenant, key != NULL, diag);
+    err = open_inside(s, secret, diag);
+    if (err == 0)
+        err = read_sections(s, buf_content(&s->inside), end, diag);
+    return err == 0 ? compare_outside(s, diag) : err;
+}
+
+static bool is_sealed(struct slice footer)
+{
+    struct reader in = reader_of(footer);
+    return reader_get32(&in) == (SECTION_SEALED | SECTION_REQUIRED);
+}
+
+static int read_footer(struct segment *s, const struct keyring *keys, struct diag *diag)
 {
     if (s->map.len < HEADER_BYTES + TRAILER_BYTES)
         return damaged(s, "the file is cut", diag);
@@ -465,10 +744,13 @@ static int read_footer(struct segment *s, struct diag *diag)
         return err;
     if (memcmp(s->info.hash.bytes, hash.data, SHA256_BYTES) != 0)
         return damaged(s, "the footer's hash is wrong", diag);
-    return read_sections(s, footer, diag);
+    if (is_sealed(footer))
+        return read_sealed(s, footer, keys, diag);
+    return read_sections(s, footer, (uint64_t)(footer.data - s->map.data), diag);
 }
 
-int segment_open(struct segment **out, const char *path, struct diag *diag)
+static int open_as(struct segment **out, const char *path, const struct keyring *keys, bool outside,
+                   struct diag *diag)
 {
     struct segment *s = calloc(1, sizeof(*s));
     struct file *file = NULL;
@@ -480,13 +762,14 @@ int segment_open(struct segment **out, const char *path, struct diag *diag)
                                     .arrival_max_ns = INT64_MIN,
                                     .leaf_min = UINT64_MAX};
     s->path = path_copy(path, "");
+    s->outside = outside;
     int err = s->path == NULL ? ERR_NOMEM : file_open(&file, path, FILE_READ);
     if (err == 0)
         err = file_map(&s->map, file);
     file_close(file);
     s->info.bytes = s->map.len;
     if (err == 0)
-        err = read_footer(s, diag);
+        err = read_footer(s, keys, diag);
     else
         diag_add(diag, path, 0, 0, "the segment cannot be opened: %s", err_name(err));
     if (err != 0) {
@@ -495,4 +778,15 @@ int segment_open(struct segment **out, const char *path, struct diag *diag)
     }
     *out = s;
     return 0;
+}
+
+int segment_open(struct segment **out, const char *path, const struct keyring *keys,
+                 struct diag *diag)
+{
+    return open_as(out, path, keys, false, diag);
+}
+
+int segment_open_outside(struct segment **out, const char *path, struct diag *diag)
+{
+    return open_as(out, path, NULL, true, diag);
 }

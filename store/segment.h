@@ -6,6 +6,9 @@
  *   write   segment_create(), segment_add() for each full group, segment_finish(): synced, named
  *   read    segment_open(): mapped; heads are read, groups only when asked for
  *
+ * Where a keyring is given to the writer, groups and footer are sealed with the municipality's active key
+ * (store/seal.h, store/segment_seal.h).
+ *
  * A file never changes once it has its name. Bytes: docs/format.md, chapter "Segments".
  *
  * Ownership: handles own their files and maps until finished, abandoned or closed. Heads and their
@@ -18,6 +21,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "store/keyring.h"
 #include "store/rowgroup_view.h"
 #include "store/sha256.h"
 
@@ -55,9 +59,9 @@ bool segment_parse(struct segment_name *out, bool *begun, const char *file);
 
 struct segment_writer;
 
-/* Begin `path`.tmp. */
+/* Begin `path`.tmp. With a keyring it is sealed: ERR_SEALED when the municipality has no active key. */
 int segment_create(struct segment_writer **out, const char *path, const struct segment_name *name,
-                   const uint8_t store_id[16]);
+                   const uint8_t store_id[16], const struct keyring *keys);
 
 /*
  * Sees each block as it was read back from the bytes that go to the file, with the rows' numbers in the history.
@@ -74,9 +78,19 @@ void segment_abandon(struct segment_writer *w);
 
 struct segment;
 
-int segment_open(struct segment **out, const char *path, struct diag *diag);
+/* `keys` may be NULL: then a sealed one is ERR_SEALED, as it is when its key is not there; `diag` names the key. */
+int segment_open(struct segment **out, const char *path, const struct keyring *keys,
+                 struct diag *diag);
+/*
+ * As one who has no key sees it. Of a sealed one the hashes of all bytes are checked, it has no groups, and of its
+ * info time and number of the rows are not known; one that is not sealed is opened like any.
+ */
+int segment_open_outside(struct segment **out, const char *path, struct diag *diag);
+bool segment_is_sealed(const struct segment *s);
 /* NULL is allowed. */
 void segment_close(struct segment *s);
+/* Its bytes leave memory, and come back from the file when they are asked for. */
+void segment_forget(const struct segment *s);
 const char *segment_file(const struct segment *s);
 const struct segment_info *segment_info(const struct segment *s);
 const uint8_t *segment_store_id(const struct segment *s);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "store/sha256_lanes.h"
 
 int sha256_of(struct sha256 *out, struct slice content)
 {
@@ -19,6 +20,7 @@ int sha256_of(struct sha256 *out, struct slice content)
 struct hasher {
     EVP_MD *method;
     EVP_MD_CTX *context;
+    bool lanes;
 };
 
 int hasher_new(struct hasher **out)
@@ -28,6 +30,7 @@ int hasher_new(struct hasher **out)
         return ERR_NOMEM;
     h->method = EVP_MD_fetch(NULL, "SHA256", NULL);
     h->context = EVP_MD_CTX_new();
+    h->lanes = sha256_lanes_there();
     if (h->method == NULL || h->context == NULL ||
         EVP_DigestInit_ex2(h->context, h->method, NULL) != 1) {
         hasher_free(h);
@@ -61,6 +64,19 @@ int hasher_sha256(struct hasher *h, struct sha256 *out, const struct slice *piec
         return ERR_NOMEM;
     *out = hash;
     return 0;
+}
+
+int hasher_sha256_each(struct hasher *h, struct sha256 *out, const struct slice *texts,
+                       size_t count)
+{
+    int err = 0;
+    if (h->lanes) {
+        sha256_lanes_hash(out, texts, count);
+        return 0;
+    }
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = hasher_sha256(h, &out[i], &texts[i], 1);
+    return err;
 }
 
 void sha256_hex(char out[SHA256_HEX_BYTES + 1], const struct sha256 *hash)

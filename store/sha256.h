@@ -43,6 +43,12 @@ int hasher_new(struct hasher **out);
 void hasher_free(struct hasher *h);
 /* The hash of the pieces, one behind the other. Returns 0 or ERR_NOMEM. */
 int hasher_sha256(struct hasher *h, struct sha256 *out, const struct slice *pieces, size_t count);
+/*
+ * out[i] is the hash of texts[i]; two texts at a time where the processor has instructions for it.
+ * Returns 0 or ERR_NOMEM, with *out undefined.
+ */
+int hasher_sha256_each(struct hasher *h, struct sha256 *out, const struct slice *texts,
+                       size_t count);
 
 /* Lower-case hexadecimal with a NUL. */
 void sha256_hex(char out[SHA256_HEX_BYTES + 1], const struct sha256 *hash);

@@ -315,6 +315,12 @@ bool store_next_end(const struct store *st, size_t *cursor, struct partition_end
     return false;
 }
 
+struct log_end store_log_end(const struct store *st)
+{
+    const struct log_state *state = ledger_state(st->ledger);
+    return (struct log_end){state->seq, state->hash};
+}
+
 uint64_t store_last_seq(const struct store *st)
 {
     return ledger_state(st->ledger)->seq;

@@ -7,6 +7,7 @@
  *   DIR/env/<sha256>    rules, lists, databases, configuration that frames name
  *   DIR/state/          snapshots of detectors
  *   DIR/seg/            segments of the long-term level, a folder each municipality  catalog.h
+ *                       and what of its sources was stored, and what not         totals_file.h
  *
  * To write: store_open(), store_env_put() what the next frame names, store_append(). Only after
  * store_append() may rows be shown, alerts be released and Kafka offsets be committed. To read, no
@@ -26,10 +27,14 @@
 
 #include "base/diag.h"
 #include "store/catalog.h"
+#include "store/census.h"
 #include "store/checkpoint_file.h"
 #include "store/codec.h"
 #include "store/compacted.h"
+#include "store/deletion.h"
 #include "store/frame.h"
+#include "store/hold.h"
+#include "store/keyring.h"
 #include "store/ledger.h"
 #include "store/log_hold.h"
 #include "store/log_reader.h"
@@ -37,7 +42,10 @@
 #include "store/remains.h"
 #include "store/snapshot.h"
 #include "store/stored.h"
+#include "store/totals_count.h"
+#include "store/totals_file.h"
 #include "store/tree_file.h"
+#include "store/trusted_time.h"
 #include "store/turns.h"
 #include "store/verify.h"
 
@@ -108,6 +116,13 @@ bool store_next_end(const struct store *st, size_t *cursor, struct partition_end
 int store_retire(struct store *st, uint64_t through_seq, struct retire_report *out,
                  struct diag *diag);
 
+/* The last frame; number 0, and the hash that the chain begins with, before the first. */
+struct log_end {
+    uint64_t seq;
+    struct sha256 hash;
+};
+
+struct log_end store_log_end(const struct store *st);
 /* Number and tick of the last frame; 0 and INT64_MIN before the first. */
 uint64_t store_last_seq(const struct store *st);
 int64_t store_last_tick_ns(const struct store *st);

@@ -79,9 +79,19 @@ int stored_next(struct stored_reader *r, struct batch_head *out)
     return 0;
 }
 
-int stored_filter(struct batch_head *head)
+int stored_filter(struct stored_reader *r, struct batch_head *head)
 {
-    return head->group == NULL ? 0 : rowgroup_filter(head->group, head->block, &head->filter);
+    return head->group == NULL
+               ? 0
+               : rowgroup_filter(r->groups, head->group, head->block, &head->filter);
+}
+
+int stored_grams(struct stored_reader *r, const struct batch_head *head, struct slice *out)
+{
+    if (head->group != NULL)
+        return rowgroup_grams(r->groups, head->group, out);
+    *out = (struct slice){0};
+    return 0;
 }
 
 int stored_begin(struct stored_reader *r, const struct batch_head *head, struct batch *out)

@@ -37,8 +37,11 @@ int stored_open(struct stored_reader *r, struct stored_blob blob, uint64_t *byte
  * that who does not ask it does not pay for its checksum.
  */
 int stored_next(struct stored_reader *r, struct batch_head *out);
-/* Give the head its filter. */
-int stored_filter(struct batch_head *head);
+/* Give the head its filter, valid until the next one. */
+int stored_filter(struct stored_reader *r, struct batch_head *head);
+/* The filter of runs of the group that it is a block of (event/grams.h), into *out; empty without one,
+ * valid until the next one. */
+int stored_grams(struct stored_reader *r, const struct batch_head *head, struct slice *out);
 
 /* What the columns of a batch are; it has no rows yet. Any head will do, also one of another blob. */
 int stored_begin(struct stored_reader *r, const struct batch_head *head, struct batch *out);

@@ -217,8 +217,9 @@ static bool time_is_civil(int64_t time_ns)
     return time_ns > INT64_MIN + DISTANCE_NS && time_ns < INT64_MAX - DISTANCE_NS;
 }
 
-bool time_text_distance(const struct time_text *t, struct slice text, int64_t time_ns,
-                        int64_t *distance)
+/* How far a text of the layout is from a time; what it would be printed as is not asked. */
+static bool read_distance(const struct time_text *t, struct slice text, int64_t time_ns,
+                          int64_t *distance)
 {
     struct clock_civil c = {.year = 1970, .month = 1, .day = 1};
     struct slice rest = {0};
@@ -235,66 +236,150 @@ bool time_text_distance(const struct time_text *t, struct slice text, int64_t ti
     }
     if (apart(ns, time_ns) > DISTANCE_NS)
         return false;
-    int64_t d = floor_to(ns, t->unit_ns) - floor_to(time_ns, t->unit_ns);
-    char copy[2 * TIME_TEXT_BYTES_MAX];
-    struct buf again = {.data = copy, .cap = sizeof(copy), .limit = sizeof(copy)};
-    bool same = time_text_print(t, time_ns, d, &again) && slice_equal(buf_content(&again), text);
-    if (same)
-        *distance = d;
-    return same;
+    *distance = floor_to(ns, t->unit_ns) - floor_to(time_ns, t->unit_ns);
+    return true;
 }
 
-static void put_digits(struct buf *out, int64_t value, unsigned count)
+/* Two digits. */
+static void write_pair(char *to, int32_t value)
 {
-    char digits[NANO_DIGITS];
+    to[0] = (char)('0' + value / 10);
+    to[1] = (char)('0' + value % 10);
+}
+
+static void write_digits(char *to, int32_t value, unsigned count)
+{
     for (unsigned i = count; i > 0; i--) {
-        digits[i - 1] = (char)('0' + value % 10);
+        to[i - 1] = (char)('0' + value % 10);
         value /= 10;
     }
-    buf_append(out, digits, count);
 }
 
-static void put_part(struct buf *out, char letter, const struct clock_civil *c)
+/* Write a part that the date gives; the bytes written. */
+static size_t write_date(char *to, char letter, const struct clock_civil *c)
 {
-    if (letter == 'b')
-        buf_append(out, MONTHS + (size_t)(c->month - 1) * MONTH_BYTES, MONTH_BYTES);
-    else if (letter == 'e' && c->day < 10)
-        buf_byte(out, ' ');
-    if (letter == 'e') {
-        put_digits(out, c->day, c->day < 10 ? 1 : 2);
-    } else if (letter == 'Y') {
-        put_digits(out, c->year, 4);
-    } else if (letter != 'b') {
-        put_digits(out,
-                   letter == 'm'   ? c->month
-                   : letter == 'd' ? c->day
-                   : letter == 'H' ? c->hour
-                   : letter == 'M' ? c->minute
-                                   : c->second,
-                   2);
+    switch (letter) {
+    case 'b':
+        memcpy(to, MONTHS + (size_t)(c->month - 1) * MONTH_BYTES, MONTH_BYTES);
+        return MONTH_BYTES;
+    case 'Y':
+        write_digits(to, c->year, 4);
+        return 4;
+    case 'e':
+        write_pair(to, c->day);
+        if (c->day < 10)
+            to[0] = ' ';
+        return 2;
+    default:
+        write_pair(to, letter == 'm' ? c->month : c->day);
+        return 2;
     }
+}
+
+/* The parts of the time of day at their places. */
+static void write_time(struct time_pen *pen, int64_t of_day_ns)
+{
+    int32_t seconds = (int32_t)(of_day_ns / CLOCK_NS_PER_SECOND);
+    for (unsigned i = 0; i < pen->part_count; i++) {
+        char letter = pen->parts[i].letter;
+        char *to = pen->text + pen->parts[i].at;
+        if (letter >= '1' && letter <= '9') {
+            unsigned digits = (unsigned)(letter - '0');
+            int64_t rest = of_day_ns % CLOCK_NS_PER_SECOND;
+            write_digits(to, (int32_t)(rest / power_of_ten(NANO_DIGITS - digits)), digits);
+        } else {
+            write_pair(to, letter == 'H'   ? seconds / 3600
+                           : letter == 'M' ? seconds / 60 % 60
+                                           : seconds % 60);
+        }
+    }
+}
+
+/* What the day of `ns` gives, and where the time of day has its place. */
+static void write_day(struct time_pen *pen, int64_t ns)
+{
+    struct clock_civil c;
+    size_t len = 0;
+    clock_to_civil(&c, ns);
+    pen->part_count = 0;
+    for (const char *at = pen->layout->layout; *at != '\0'; at++) {
+        if (*at != '%') {
+            pen->text[len++] = *at;
+            continue;
+        }
+        char letter = *++at;
+        bool digits = letter >= '1' && letter <= '9';
+        if (digits || letter == 'H' || letter == 'M' || letter == 'S') {
+            pen->parts[pen->part_count].letter = letter;
+            pen->parts[pen->part_count++].at = (uint8_t)len;
+            len += digits ? (size_t)(letter - '0') : 2;
+            at += digits;
+        } else {
+            len += write_date(pen->text + len, letter, &c);
+        }
+    }
+    pen->len = (uint8_t)len;
+}
+
+struct time_pen time_pen_of(const struct time_text *layout)
+{
+    return (struct time_pen){.layout = layout};
+}
+
+bool time_pen_write(struct time_pen *pen, int64_t time_ns, int64_t distance)
+{
+    const int64_t unit_ns = pen->layout->unit_ns;
+    int64_t most = DISTANCE_NS / unit_ns + 1;
+    if (!time_is_civil(time_ns) || distance > most || distance < -most)
+        return false;
+    int64_t ns = (floor_to(time_ns, unit_ns) + distance) * unit_ns;
+    int64_t day = floor_to(ns, DAY_NS);
+    int64_t rest = ns % DAY_NS;
+    if (!pen->has_day || day != pen->day)
+        write_day(pen, ns);
+    pen->day = day;
+    pen->has_day = true;
+    write_time(pen, rest < 0 ? rest + DAY_NS : rest);
+    return true;
+}
+
+static bool pen_wrote(const struct time_pen *pen, struct slice text)
+{
+    return text.len == pen->len && memcmp(text.data, pen->text, pen->len) == 0;
+}
+
+bool time_pen_distance(struct time_pen *pen, struct slice text, int64_t time_ns, int64_t guess,
+                       int64_t *distance)
+{
+    int64_t d = guess;
+    if (text.len > TIME_TEXT_BYTES_MAX)
+        return false;
+    if (!time_pen_write(pen, time_ns, guess) || !pen_wrote(pen, text)) {
+        if (!read_distance(pen->layout, text, time_ns, &d) || !time_pen_write(pen, time_ns, d) ||
+            !pen_wrote(pen, text))
+            return false;
+    }
+    *distance = d;
+    return true;
+}
+
+bool time_text_distance(const struct time_text *t, struct slice text, int64_t time_ns,
+                        int64_t *distance)
+{
+    struct time_pen pen = time_pen_of(t);
+    int64_t d = 0;
+    if (!read_distance(t, text, time_ns, &d) || !time_pen_write(&pen, time_ns, d) ||
+        !pen_wrote(&pen, text))
+        return false;
+    *distance = d;
+    return true;
 }
 
 bool time_text_print(const struct time_text *t, int64_t time_ns, int64_t distance, struct buf *out)
 {
-    struct clock_civil c;
-    int64_t most = DISTANCE_NS / t->unit_ns + 1;
-    if (!time_is_civil(time_ns) || distance > most || distance < -most)
+    struct time_pen pen = time_pen_of(t);
+    if (!time_pen_write(&pen, time_ns, distance))
         return false;
-    clock_to_civil(&c, (floor_to(time_ns, t->unit_ns) + distance) * t->unit_ns);
-    for (const char *at = t->layout; *at != '\0'; at++) {
-        if (*at != '%') {
-            buf_byte(out, *at);
-            continue;
-        }
-        char letter = *++at;
-        if (letter >= '1' && letter <= '9') {
-            unsigned digits = (unsigned)(letter - '0');
-            put_digits(out, c.nanosecond / power_of_ten(NANO_DIGITS - digits), digits);
-            at++;
-        } else {
-            put_part(out, letter, &c);
-        }
-    }
+    buf_append(out, pen.text, pen.len);
     return buf_ok(out);
 }

@@ -21,7 +21,8 @@
 #include "base/buf.h"
 
 enum time_text_limits {
-    TIME_TEXT_BYTES_MAX = 64, /* of a layout and of a text */
+    TIME_TEXT_BYTES_MAX = 64,                     /* of a layout and of a text */
+    TIME_PEN_BYTES_MAX = 3 * TIME_TEXT_BYTES_MAX, /* %9N takes three bytes and gives nine */
 };
 
 struct time_text {
@@ -36,8 +37,32 @@ bool time_text_guess(struct time_text *out, struct slice text);
 /* Read a layout from disk. */
 bool time_text_layout(struct time_text *out, struct slice layout);
 
-/* How far the text is from a row's time. */
+/* How far the text is from a row's time; false when it would be printed otherwise. */
 bool time_text_distance(const struct time_text *t, struct slice text, int64_t time_ns,
                         int64_t *distance);
 /* Append the text at that distance; false when there is none. */
 bool time_text_print(const struct time_text *t, int64_t time_ns, int64_t distance, struct buf *out);
+
+/*
+ * For many texts of one layout: of what was written last, only the time of day is written anew as
+ * long as the day is the same. A pen is the layout's as long as that is there, and a plain value.
+ */
+struct time_pen {
+    const struct time_text *layout;
+    bool has_day;
+    int64_t day; /* since 1970 */
+    char text[TIME_PEN_BYTES_MAX];
+    uint8_t len;
+    uint8_t part_count;
+    struct {
+        char letter;                  /* H, M, S, or how many digits of the fraction */
+        uint8_t at;                   /* in `text` */
+    } parts[TIME_TEXT_BYTES_MAX / 2]; /* of the time of day */
+};
+
+struct time_pen time_pen_of(const struct time_text *layout);
+/* Write the text at that distance into pen->text; false when there is none. */
+bool time_pen_write(struct time_pen *pen, int64_t time_ns, int64_t distance);
+/* As time_text_distance(); `guess`: a distance that is likely, the one before. */
+bool time_pen_distance(struct time_pen *pen, struct slice text, int64_t time_ns, int64_t guess,
+                       int64_t *distance);

@@ -8,11 +8,13 @@ enum {
     DOMAIN_NODE = 1,
     DOMAIN_ROOT = 2,
     LEAF_HEAD_BYTES_MAX = 1 + 2 + TREE_TOPIC_BYTES_MAX + 4 + 8 + 4,
+    NODE_BYTES = 1 + 2 * SHA256_BYTES, /* that are hashed */
+    PAIRS_AT_ONCE = 64,
 };
 
-int tree_leaf(struct hasher *h, struct sha256 *out, const struct tree_row *row)
+/* What is hashed of a row before its bytes: how much it is, or ERR_RANGE. */
+static int put_head(char head[LEAF_HEAD_BYTES_MAX], const struct tree_row *row)
 {
-    char head[LEAF_HEAD_BYTES_MAX];
     size_t topic_len = row->topic.len;
     if (topic_len == 0 || topic_len > TREE_TOPIC_BYTES_MAX)
         return ERR_RANGE;
@@ -23,17 +25,41 @@ int tree_leaf(struct hasher *h, struct sha256 *out, const struct tree_row *row)
     bytes_put32(at, (uint32_t)row->partition);
     bytes_put64(at + 4, (uint64_t)row->offset);
     bytes_put32(at + 12, row->sub);
-    struct slice pieces[] = {slice_of(head, (size_t)(at + 16 - head)), row->raw};
+    return (int)(at + 16 - head);
+}
+
+int tree_leaf(struct hasher *h, struct sha256 *out, const struct tree_row *row)
+{
+    char head[LEAF_HEAD_BYTES_MAX];
+    int len = put_head(head, row);
+    if (len < 0)
+        return len;
+    struct slice pieces[] = {slice_of(head, (size_t)len), row->raw};
     return hasher_sha256(h, out, pieces, 2);
+}
+
+int tree_leaf_head(struct buf *out, const struct tree_row *row)
+{
+    char head[LEAF_HEAD_BYTES_MAX];
+    int len = put_head(head, row);
+    if (len < 0)
+        return len;
+    buf_append(out, head, (size_t)len);
+    return buf_ok(out) ? 0 : ERR_NOMEM;
+}
+
+static void put_node(char bytes[NODE_BYTES], const struct sha256 *left, const struct sha256 *right)
+{
+    bytes[0] = DOMAIN_NODE;
+    memcpy(bytes + 1, left->bytes, SHA256_BYTES);
+    memcpy(bytes + 1 + SHA256_BYTES, right->bytes, SHA256_BYTES);
 }
 
 int tree_node(struct hasher *h, struct sha256 *out, const struct sha256 *left,
               const struct sha256 *right)
 {
-    char bytes[1 + 2 * SHA256_BYTES];
-    bytes[0] = DOMAIN_NODE;
-    memcpy(bytes + 1, left->bytes, SHA256_BYTES);
-    memcpy(bytes + 1 + SHA256_BYTES, right->bytes, SHA256_BYTES);
+    char bytes[NODE_BYTES];
+    put_node(bytes, left, right);
     struct slice whole = slice_of(bytes, sizeof(bytes));
     return hasher_sha256(h, out, &whole, 1);
 }
@@ -62,6 +88,70 @@ int tree_append(struct hasher *h, struct tree *t, const struct sha256 *leaf, str
     }
     t->peaks[level] = node;
     t->size++;
+    return 0;
+}
+
+/*
+ * The parents of items[0, count), the first of which is `before` where that is not NULL; they take the
+ * places of the items, which are ahead of them.
+ */
+static int join_pairs(struct hasher *h, const struct sha256 *before, struct sha256 *items,
+                      size_t parents)
+{
+    char bytes[PAIRS_AT_ONCE][NODE_BYTES];
+    struct slice texts[PAIRS_AT_ONCE];
+    int err = 0;
+    for (size_t done = 0; done < parents && err == 0;) {
+        size_t n = parents - done < PAIRS_AT_ONCE ? parents - done : PAIRS_AT_ONCE;
+        for (size_t i = 0; i < n; i++) {
+            size_t at = 2 * (done + i);
+            const struct sha256 *left = before == NULL ? &items[at]
+                                        : at == 0      ? before
+                                                       : &items[at - 1];
+            put_node(bytes[i], left, &items[before == NULL ? at + 1 : at]);
+            texts[i] = slice_of(bytes[i], NODE_BYTES);
+        }
+        err = hasher_sha256_each(h, items + done, texts, n);
+        done += n;
+    }
+    return err;
+}
+
+/* Level after level: what stands alone at the end of one waits there as its peak. */
+static int grow(struct hasher *h, struct tree *t, struct sha256 *items, size_t count,
+                struct buf *nodes)
+{
+    int err = 0;
+    for (unsigned level = 0; count != 0 && err == 0; level++) {
+        bool waits = (t->size >> level & 1) != 0;
+        const struct sha256 before = t->peaks[level];
+        size_t all = count + (waits ? 1 : 0);
+        if (level == TREE_STORED_LEVEL)
+            buf_append(nodes, items, count * sizeof(*items));
+        if (all % 2 != 0)
+            t->peaks[level] = items[count - 1];
+        err = join_pairs(h, waits ? &before : NULL, items, all / 2);
+        count = all / 2;
+    }
+    return err;
+}
+
+int tree_append_leaves(struct hasher *h, struct tree *t, struct sha256 *leaves, size_t count,
+                       struct buf *nodes)
+{
+    struct tree grown = *t;
+    size_t before = nodes->len;
+    if (count > TREE_ROWS_MAX - t->size)
+        return ERR_RANGE;
+    int err = grow(h, &grown, leaves, count, nodes);
+    if (err == 0 && !buf_ok(nodes))
+        err = ERR_NOMEM;
+    if (err != 0) {
+        nodes->len = before;
+        return err;
+    }
+    grown.size += count;
+    *t = grown;
     return 0;
 }
 

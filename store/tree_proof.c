@@ -2,18 +2,21 @@
 
 #include "base/err.h"
 
-/* Add a node as if it were a leaf; the peaks are then `level` levels higher than they say. */
-static int fold(struct hasher *h, struct tree *t, const struct sha256 *hash)
+/*
+ * Add a node over 2^level leaves, for which there must be the place; where those are nodes themselves,
+ * the peaks are that much higher than they say.
+ */
+static int fold(struct hasher *h, struct tree *t, const struct sha256 *hash, unsigned level)
 {
     struct sha256 node = *hash;
-    unsigned level = 0;
+    uint64_t leaves = UINT64_C(1) << level;
     for (; (t->size >> level & 1) != 0; level++) {
         int err = tree_node(h, &node, &t->peaks[level], &node);
         if (err != 0)
             return err;
     }
     t->peaks[level] = node;
-    t->size++;
+    t->size += leaves;
     return 0;
 }
 
@@ -27,6 +30,22 @@ static bool reaches(const struct tree_source *source, uint64_t size)
     return size <= TREE_ROWS_MAX && size >> TREE_STORED_LEVEL <= source->nodes.len / SHA256_BYTES;
 }
 
+/* Add the row behind the tree's last one, or a node over it and others before `end`; the tree begins with row `first`. */
+static int fold_row(struct hasher *h, struct tree *t, const struct tree_source *source,
+                    uint64_t first, uint64_t end)
+{
+    struct sha256 hash = {0};
+    unsigned level = 0;
+    uint64_t at = first + t->size;
+    int err = source->leaf(source->self, at, &level, &hash);
+    if (err != 0)
+        return err;
+    if (level > TREE_STORED_LEVEL || at % (UINT64_C(1) << level) != 0 ||
+        at + (UINT64_C(1) << level) > end)
+        return ERR_NOTFOUND;
+    return fold(h, t, &hash, level);
+}
+
 /* The node number `index` of a level, counted from the left; the source reaches it. */
 static int node_at(struct hasher *h, struct sha256 *out, const struct tree_source *source,
                    unsigned level, uint64_t index)
@@ -36,14 +55,14 @@ static int node_at(struct hasher *h, struct sha256 *out, const struct tree_sourc
     uint64_t first = index << height;
     struct tree under = {0};
     int err = 0;
-    for (uint64_t i = 0; i < UINT64_C(1) << height && err == 0; i++) {
+    while (under.size < UINT64_C(1) << height && err == 0) {
         struct sha256 hash = {0};
-        if (stored)
-            stored_node(&hash, source, first + i);
-        else
-            err = source->leaf(source->self, first + i, &hash);
-        if (err == 0)
-            err = fold(h, &under, &hash);
+        if (stored) {
+            stored_node(&hash, source, first + under.size);
+            err = fold(h, &under, &hash, 0);
+        } else {
+            err = fold_row(h, &under, source, first, first + (UINT64_C(1) << height));
+        }
     }
     if (err == 0)
         *out = under.peaks[height];
@@ -59,13 +78,10 @@ int tree_load(struct hasher *h, struct tree *out, const struct tree_source *sour
     int err = reaches(source, size) ? 0 : ERR_RANGE;
     for (uint64_t i = 0; i < groups && err == 0; i++) {
         stored_node(&hash, source, i);
-        err = fold(h, &high, &hash);
+        err = fold(h, &high, &hash, 0);
     }
-    for (uint64_t i = groups << TREE_STORED_LEVEL; i < size && err == 0; i++) {
-        err = source->leaf(source->self, i, &hash);
-        if (err == 0)
-            err = fold(h, &low, &hash);
-    }
+    while (low.size < size % TREE_GROUP_ROWS && err == 0)
+        err = fold_row(h, &low, source, groups << TREE_STORED_LEVEL, size);
     if (err != 0)
         return err;
     memcpy(low.peaks + TREE_STORED_LEVEL, high.peaks,

@@ -30,9 +30,11 @@ struct tree_source {
     /*
      * The hash of a row that stands in the group of TREE_GROUP_ROWS of the row to prove, or behind
      * the last whole group of a size. Asked for at most once for each row by one call of a function
-     * below, in no certain order; never for the row to prove.
+     * below, in no certain order; never for the row to prove. Of rows that are gone it may be that of
+     * the node of *level, which is 0 before, over this one and those behind it: these are not asked
+     * for then. A node that reaches beyond what is asked for is ERR_NOTFOUND of the function.
      */
-    int (*leaf)(void *self, uint64_t index, struct sha256 *out);
+    int (*leaf)(void *self, uint64_t index, unsigned *level, struct sha256 *out);
     void *self;
 };
 

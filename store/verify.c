@@ -157,6 +157,10 @@ static int check_frame(struct verification *v, const struct frame_view *frame, c
     }
     *why = "a batch is damaged";
     err = check_batches(v, frame, why);
+    if (err == 0 && v->opts->frame != NULL) {
+        *why = "the frame is not the one that was signed";
+        err = v->opts->frame(v->opts->ctx, frame->link.seq, &frame->hash);
+    }
     if (err != 0)
         return err;
     v->report.frames++;
@@ -225,6 +229,17 @@ static int check_kept(struct verification *v, struct remains *r, const char **wh
     return err == ERR_AGAIN ? 0 : err;
 }
 
+static int tell_hashes(struct verification *v, const struct remains *r)
+{
+    const struct remains_head *head = remains_head(r);
+    int err = 0;
+    for (uint64_t seq = head->first_seq; seq <= head->last_seq && err == 0; seq++) {
+        struct sha256 hash = remains_hash(r, seq);
+        err = v->opts->frame(v->opts->ctx, seq, &hash);
+    }
+    return err;
+}
+
 static int check_remains(struct verification *v, uint64_t first_seq)
 {
     struct remains *r = NULL;
@@ -236,6 +251,10 @@ static int check_remains(struct verification *v, uint64_t first_seq)
         err = remains_apply(&v->state, r, &why);
     if (err == 0)
         err = check_kept(v, r, &why);
+    if (err == 0 && v->opts->frame != NULL) {
+        why = "the hashes of its frames are not those that were signed";
+        err = tell_hashes(v, r);
+    }
     if (err == 0) {
         const struct remains_head *head = remains_head(r);
         v->report.remains++;

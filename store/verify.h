@@ -28,7 +28,9 @@ typedef int store_verify_batch(void *ctx, const struct frame_view *frame, uint32
 struct store_verify_options {
     const char *dir;           /* of the store */
     store_verify_batch *batch; /* NULL: batches are opaque bytes */
-    void *ctx;                 /* for batch */
+    /* Sees the checked hash of every frame, retired ones too, in order. NULL: nobody looks. */
+    int (*frame)(void *ctx, uint64_t seq, const struct sha256 *hash);
+    void *ctx; /* of both */
     /* Beside a running collector: look so long for the rest of an unfinished last frame. 0: not. */
     int64_t wait_ns;
 };

@@ -2,17 +2,23 @@
 
 #include <stdlib.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "base/err.h"
 #include "base/hash.h"
 
 enum {
     WORDS_FIRST = 32,
+    WORDS_MANY = 8192,      /* up to here room is made fourfold */
+    WORDS_EQUAL_BYTES = 16, /* compared at once */
 };
 
 void words_release(struct words *w)
 {
     buf_release(&w->text);
     free(w->items);
-    free(w->hashes);
     free(w->slots);
     *w = (struct words){0};
 }
@@ -25,28 +31,27 @@ void words_reset(struct words *w)
         memset(w->slots, 0, ((size_t)w->mask + 1) * sizeof(*w->slots));
 }
 
-/* Twice the room; the slots stay at most half full. */
+/* More room; the slots stay at most half full. */
 static bool words_grow(struct words *w)
 {
-    uint32_t cap = w->cap == 0 ? WORDS_FIRST : w->cap * 2;
+    uint32_t cap = w->cap == 0 ? WORDS_FIRST : w->cap < WORDS_MANY ? w->cap * 4 : w->cap * 2;
     uint32_t mask = cap * 2 - 1;
     struct span *items = reallocarray(w->items, cap, sizeof(*items));
     if (items != NULL)
         w->items = items;
-    uint32_t *hashes = reallocarray(w->hashes, cap, sizeof(*hashes));
-    if (hashes != NULL)
-        w->hashes = hashes;
-    uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
+    struct word_slot *slots = calloc((size_t)mask + 1, sizeof(*slots));
     /* So that the first word may be empty. */
-    if (items == NULL || hashes == NULL || slots == NULL || buf_reserve(&w->text, 1) == NULL) {
+    if (items == NULL || slots == NULL || buf_reserve(&w->text, 1) == NULL) {
         free(slots);
         return false;
     }
-    for (uint32_t i = 0; i < w->count; i++) {
-        uint32_t at = w->hashes[i] & mask;
-        while (slots[at] != 0)
+    for (uint32_t i = 0; w->slots != NULL && i <= w->mask; i++) {
+        uint32_t at = w->slots[i].hash & mask;
+        if (w->slots[i].number == 0)
+            continue;
+        while (slots[at].number != 0)
             at = (at + 1) & mask;
-        slots[at] = i + 1;
+        slots[at] = w->slots[i];
     }
     free(w->slots);
     w->slots = slots;
@@ -55,41 +60,110 @@ static bool words_grow(struct words *w)
     return true;
 }
 
+/* Equal bytes; 16 may be read from either side, whatever the length. */
+static inline bool words_equal(const char *a, const char *b, size_t len)
+{
+#if defined(__SSE2__)
+    if (len != 0 && len <= WORDS_EQUAL_BYTES) {
+        __m128i va = _mm_loadu_si128((const void *)a);
+        __m128i vb = _mm_loadu_si128((const void *)b);
+        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(va, vb));
+        return (~same & ((1U << len) - 1)) == 0;
+    }
+#endif
+    return len == 0 || memcmp(a, b, len) == 0;
+}
+
 /* The slot of a text, or the free one where it belongs. */
 static uint32_t words_slot(const struct words *w, struct slice text, uint32_t hash)
 {
     uint32_t at = hash & w->mask;
-    while (w->slots[at] != 0) {
-        uint32_t i = w->slots[at] - 1;
-        if (w->hashes[i] == hash && slice_equal(words_text(w, i), text))
+    while (w->slots[at].number != 0) {
+        const struct span *item = &w->items[w->slots[at].number - 1];
+        if (w->slots[at].hash == hash && item->len == text.len &&
+            words_equal(w->text.data + item->offset, text.data, text.len))
             break;
         at = (at + 1) & w->mask;
     }
     return at;
 }
 
-uint32_t words_put(struct words *w, struct slice text)
+static uint32_t hash_of(struct slice text)
+{
+    return (uint32_t)hash_slice(0, text);
+}
+
+static uint32_t put_hashed(struct words *w, struct slice text, uint32_t hash)
 {
     if (w->count == w->cap && !words_grow(w))
         return WORD_NONE;
-    uint32_t hash = (uint32_t)hash_slice(0, text);
     uint32_t at = words_slot(w, text, hash);
-    if (w->slots[at] != 0)
-        return w->slots[at] - 1;
+    if (w->slots[at].number != 0)
+        return w->slots[at].number - 1;
     size_t offset = w->text.len;
     buf_slice(&w->text, text);
     if (!buf_ok(&w->text) || w->text.len > UINT32_MAX)
         return WORD_NONE;
     w->items[w->count] = (struct span){.offset = (uint32_t)offset, .len = (uint32_t)text.len};
-    w->hashes[w->count] = hash;
-    w->slots[at] = ++w->count;
+    w->slots[at] = (struct word_slot){.hash = hash, .number = ++w->count};
     return w->count - 1;
+}
+
+int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out)
+{
+    uint32_t hashes[WORDS_AT_ONCE];
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = hash_of(texts[i]);
+        if (w->slots != NULL)
+            __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
+    }
+    for (uint32_t i = 0; i < count && w->slots != NULL; i++) {
+        uint32_t number = w->slots[hashes[i] & w->mask].number;
+        if (number != 0)
+            __builtin_prefetch(&w->items[number - 1]);
+    }
+    for (uint32_t i = 0; i < count && w->slots != NULL; i++) {
+        uint32_t number = w->slots[hashes[i] & w->mask].number;
+        if (number != 0)
+            __builtin_prefetch(w->text.data + w->items[number - 1].offset);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = put_hashed(w, texts[i], hashes[i]);
+        if (out[i] == WORD_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+uint32_t words_append(struct words *w, struct slice text)
+{
+    free(w->slots);
+    w->slots = NULL;
+    if (w->count == w->cap) {
+        uint32_t cap = w->cap == 0 ? WORDS_FIRST : w->cap * 2;
+        struct span *items = reallocarray(w->items, cap, sizeof(*items));
+        if (items == NULL)
+            return WORD_NONE;
+        w->items = items;
+        w->cap = cap;
+    }
+    size_t offset = w->text.len;
+    buf_slice(&w->text, text);
+    if (!buf_ok(&w->text) || w->text.len > UINT32_MAX)
+        return WORD_NONE;
+    w->items[w->count] = (struct span){.offset = (uint32_t)offset, .len = (uint32_t)text.len};
+    return w->count++;
+}
+
+uint32_t words_put(struct words *w, struct slice text)
+{
+    return put_hashed(w, text, hash_of(text));
 }
 
 uint32_t words_find(const struct words *w, struct slice text)
 {
     if (w->count == 0)
         return WORD_NONE;
-    uint32_t at = words_slot(w, text, (uint32_t)hash_slice(0, text));
-    return w->slots[at] - 1; /* a free slot gives WORD_NONE */
+    uint32_t at = words_slot(w, text, hash_of(text));
+    return w->slots[at].number - 1; /* a free slot gives WORD_NONE */
 }

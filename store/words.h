@@ -14,11 +14,21 @@
 
 #define WORD_NONE UINT32_MAX
 
+enum words_sizes {
+    WORD_BYTES = 24, /* of an entry, besides its text */
+    WORDS_AT_ONCE = 32,
+};
+
+/* One load tells whether a text may be this one. */
+struct word_slot {
+    uint32_t hash;
+    uint32_t number; /* + 1; 0 = free */
+};
+
 struct words {
     struct buf text;
-    struct span *items; /* in `text` */
-    uint32_t *hashes;   /* of the items */
-    uint32_t *slots;    /* number + 1; 0 = free */
+    struct span *items;      /* in `text` */
+    struct word_slot *slots; /* at most half of them taken */
     uint32_t count;
     uint32_t cap;
     uint32_t mask;
@@ -28,8 +38,21 @@ void words_release(struct words *w);
 /* Forget the texts, keep the memory. */
 void words_reset(struct words *w);
 
-/* The number of a text, which is added when it is new; WORD_NONE without memory. */
+/*
+ * The number of a text, which is added when it is new; WORD_NONE without memory. 16 bytes are read of
+ * shorter texts, too: those of batches and buffers have them.
+ */
 uint32_t words_put(struct words *w, struct slice text);
+
+/*
+ * Those of up to WORDS_AT_ONCE texts, into out[0, count): what is looked at of all is on its way before
+ * the first is compared. 0 or ERR_NOMEM.
+ */
+int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out);
+
+/* Add a text without looking whether it is there; from then on there is nothing but this. As words_put(). */
+uint32_t words_append(struct words *w, struct slice text);
+
 /* The number of a text that is there, or WORD_NONE. */
 uint32_t words_find(const struct words *w, struct slice text);
 

@@ -9,7 +9,9 @@ static struct batch *history_batch(struct history *h, struct history_topic *t, u
     struct batch *b = batch_new();
     assert_non_null(b);
     b->tenant = t->tenant;
-    b->format = (uint16_t)(1 + format);
+    b->format = h->shape.formats[format];
+    if (b->format == 0)
+        b->format = (uint16_t)(1 + format);
     b->topic = t->name;
     b->source = SLICE("fw1");
     b->zone_minutes = (uint16_t)(32768 + 540);
@@ -142,9 +144,32 @@ static size_t history_pack(struct history *h, size_t first_batch, size_t first_r
     return blob_count;
 }
 
+/* Offsets that have no rows behind those that have: of every kind, and records that are claimed only. */
+static size_t history_others(struct history *h, int64_t *next, struct frame_range *out)
+{
+    static const char *const REASONS[FRAME_RANGE_KIND_COUNT] = {"", "no record", "bad \"CRC\"",
+                                                                "deleted"};
+    size_t count = 0;
+    if (h->shape.hole_share != 0 && lines_below(&h->lines, 1000) < h->shape.hole_share) {
+        out[count++] = (struct frame_range){FRAME_RANGE_DATA, *next, *next + 1, {NULL, 0}};
+        h->kinds[FRAME_RANGE_DATA]++;
+    }
+    while (h->shape.other_share != 0 && count < HISTORY_OTHERS_MAX &&
+           lines_below(&h->lines, 100) < h->shape.other_share) {
+        uint32_t kind = 1 + lines_below(&h->lines, FRAME_RANGE_KIND_COUNT - 1);
+        int64_t start = count == 0 ? *next : out[count - 1].end;
+        int64_t len = 1 + lines_below(&h->lines, kind == FRAME_RANGE_LOST ? 1000 : 3);
+        out[count++] = (struct frame_range){kind, start, start + len, slice_from(REASONS[kind])};
+        h->kinds[kind] += (uint64_t)len;
+    }
+    *next = count == 0 ? *next : out[count - 1].end;
+    return count;
+}
+
 static int history_append(struct history *h)
 {
-    struct frame_range ranges[HISTORY_TENANTS * HISTORY_TOPICS * HISTORY_PARTITIONS];
+    struct frame_range ranges[HISTORY_TENANTS * HISTORY_TOPICS * HISTORY_PARTITIONS]
+                             [1 + HISTORY_OTHERS_MAX];
     struct frame_entry entries[HISTORY_TENANTS * HISTORY_TOPICS * HISTORY_PARTITIONS];
     struct slice batches[HISTORY_OPEN_MAX];
     struct buf blobs[HISTORY_OPEN_MAX] = {0};
@@ -164,11 +189,13 @@ static int history_append(struct history *h)
             history_records(h, t);
         for (int32_t p = 0; p < HISTORY_PARTITIONS; p++) {
             size_t at = parts.entry_count;
-            if (start[p] == t->next[p])
+            size_t count = start[p] != t->next[p];
+            ranges[at][0] = (struct frame_range){FRAME_RANGE_DATA, start[p], t->next[p], {NULL, 0}};
+            count += history_others(h, &t->next[p], &ranges[at][count]);
+            if (count == 0)
                 continue;
-            ranges[at] = (struct frame_range){FRAME_RANGE_DATA, start[p], t->next[p], {NULL, 0}};
             entries[parts.entry_count++] =
-                (struct frame_entry){t->name, p, start[p], t->next[p], &ranges[at], 1};
+                (struct frame_entry){t->name, p, start[p], t->next[p], ranges[at], count};
         }
     }
     size_t count = history_pack(h, first_batch, first_row, blobs);
@@ -220,7 +247,8 @@ void history_begin(struct history *h, uint64_t seed, const struct history_shape 
     h->codec = codec_new(1);
     assert_non_null(h->rows);
     assert_non_null(h->codec);
-    assert_int_equal(log_dir_open_with(&h->store, &h->dir, 1 << 20, 0), 0);
+    uint64_t file_bytes = shape->log_file_bytes == 0 ? 1 << 20 : shape->log_file_bytes;
+    assert_int_equal(log_dir_open_with(&h->store, &h->dir, file_bytes, 0), 0);
 }
 
 void history_open(struct history *h, uint64_t seed, const struct history_shape *shape)

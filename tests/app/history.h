@@ -20,6 +20,7 @@ enum {
     HISTORY_TENANTS = 4,
     HISTORY_TOPICS = 2, /* of a municipality */
     HISTORY_PARTITIONS = 3,
+    HISTORY_OTHERS_MAX = 3, /* runs of offsets without rows, of a partition in a frame */
     HISTORY_FORMATS = 2,
     HISTORY_BATCHES_MAX = 8000,
     HISTORY_ROWS_MAX = 120000,
@@ -55,6 +56,11 @@ struct history_shape {
     int64_t late_hours;   /* up to so many before */
     uint32_t hour_step;   /* hours from one frame to the next, at most */
     size_t tenants;       /* that have rows; 0: all */
+    uint32_t other_share; /* of 100 partitions in a frame so many also have offsets without rows */
+    uint32_t
+        hole_share; /* of 1000 partitions in a frame so many claim a record that is not there */
+    uint16_t formats[HISTORY_FORMATS]; /* 0: 1 and 2 */
+    uint64_t log_file_bytes;           /* 0: 1 MiB */
 };
 
 struct history {
@@ -67,7 +73,8 @@ struct history {
     struct history_row *rows; /* after history_grow(): by topic, partition, offset, sub */
     size_t row_count;
     uint64_t leaf_counts[HISTORY_TENANTS];
-    int64_t hour; /* of the newest frame */
+    uint64_t kinds[FRAME_RANGE_KIND_COUNT]; /* offsets of each; DATA: those that are not there */
+    int64_t hour;                           /* of the newest frame */
     struct codec *codec;
     struct store *store;
 };

@@ -20,6 +20,7 @@ enum {
     STEPS = 2,
     FRAMES = 5, /* of a step */
     DECIMAL = 10,
+    FILE_BYTES = 32 << 10, /* of the log: several files */
 };
 
 static int step(const struct history *h)
@@ -41,6 +42,8 @@ int main(int argc, char **argv)
                                                .late_share = 40,
                                                .late_hours = 3,
                                                .hour_step = 1,
+                                               .other_share = 20,
+                                               .log_file_bytes = FILE_BYTES,
                                                .tenants = HISTORY_TENANTS - 1};
     struct history h = {0};
     int err = 0;

@@ -26,6 +26,7 @@ enum {
 };
 
 #define SAMPLE_TIME_NS INT64_C(1763000000000000000)
+#define SAMPLE_HOUR_NS INT64_C(3600000000000)
 
 struct sample_row {
     struct slice topic;
@@ -65,6 +66,8 @@ struct sample_store {
     struct codec *codec;
     struct store *store;
     int64_t tick_ns;
+    int64_t hours; /* the rows arrive in so many by turns; 0: in one */
+    bool few;      /* rows have verdicts, and some of them zones */
 };
 
 /* Batches that grow for a frame. */
@@ -90,6 +93,20 @@ static inline struct batch *sample_batch(struct sample_store *s, const struct sa
     return b;
 }
 
+/* Few values to a row that was appended last. */
+static inline void sample_few(struct sample_store *s, struct batch *b)
+{
+    static const char *const ZONES[] = {"lgwan", "dmz", "internet", ""};
+    uint32_t row = b->row_count - 1;
+    uint32_t zone = lines_below(&s->lines, 6);
+    b->verdict[row] = (uint8_t)lines_below(&s->lines, 4);
+    if (zone >= sizeof(ZONES) / sizeof(ZONES[0]))
+        return;
+    struct column *c = batch_derived(b, FIELD_ZONE_SOURCE);
+    assert_non_null(c);
+    c->codes[row] = column_intern(b, c, slice_from(ZONES[zone]));
+}
+
 static inline void sample_line(struct sample_store *s, const struct sample_topic *t,
                                struct sample_frame *f, int32_t partition, uint32_t sub)
 {
@@ -102,7 +119,8 @@ static inline void sample_line(struct sample_store *s, const struct sample_topic
         .bytes = slice_of(s->lines.line, s->lines.len),
         .slots = &s->lines.slots,
         .time_ns = SAMPLE_TIME_NS + (int64_t)lines_below(&s->lines, 1000000) * 1000,
-        .arrival_ns = SAMPLE_TIME_NS,
+        .arrival_ns = SAMPLE_TIME_NS +
+                      (s->hours == 0 ? 0 : (int64_t)s->row_count % s->hours) * SAMPLE_HOUR_NS,
         .partition = partition,
         .sub = sub,
         .offset = t->next[partition],
@@ -112,6 +130,8 @@ static inline void sample_line(struct sample_store *s, const struct sample_topic
         assert_int_equal(batch_extra(b, &flags, SLICE("key"), SLICE("\1h\2v")), 0);
     }
     assert_int_equal(batch_append(b, &row), 0);
+    if (s->few)
+        sample_few(s, b);
     assert_true(s->row_count < SAMPLE_ROWS_MAX);
     s->rows[s->row_count++] = (struct sample_row){.topic = t->name,
                                                   .tenant = t->tenant,

@@ -284,6 +284,26 @@ static void test_full_disk(void **state)
     test_close(&t);
 }
 
+/* Told to pause, it writes nothing and loses nothing, and goes on when it may. */
+static void test_pause(void **state)
+{
+    (void)state;
+    struct commit_test t;
+    test_open(&t, 0, false);
+    committer_pause(t.committer, true);
+    assert_int_equal(committer_submit(t.committer, 0, make_parcel(&t, 0, true)), 0);
+    assert_int_equal(committer_submit(t.committer, 1, make_parcel(&t, 1, false)), 0);
+    assert_true(comes_true(t.committer, true));
+    assert_int_equal(committer_stats(t.committer).frames, 0);
+    assert_int_equal(store_last_seq(t.store), 0);
+    assert_int_equal(committer_error(t.committer), 0);
+    committer_pause(t.committer, false);
+    assert_true(comes_true(t.committer, false));
+    assert_int_equal(committer_finish(t.committer, INT64_C(60000000000)), 0);
+    check_log(&t);
+    test_close(&t);
+}
+
 static void test_give_up(void **state)
 {
     (void)state;
@@ -362,9 +382,9 @@ static void test_many_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_give_up),      cmocka_unit_test(test_broken_disk),
-        cmocka_unit_test(test_many_entries),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_pause),       cmocka_unit_test(test_give_up),
+        cmocka_unit_test(test_broken_disk), cmocka_unit_test(test_many_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

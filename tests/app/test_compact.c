@@ -10,7 +10,9 @@
 
 #include "app/compact.h"
 #include "app/condition.h"
+#include "app/keyring_option.h"
 #include "app/scan.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "store/catalog.h"
 #include "tests/app/history.h"
@@ -20,7 +22,9 @@ enum {
     QUERIES = SANITIZED ? 4 : 12,
     SEEDS = SANITIZED ? 1 : 3,
     HOURS = 2000,
-    FILES_MAX = 200, /* open, of a process */
+    WRONG_BYTES = SANITIZED ? 40 : 300,
+    WRONG_CHUNKS = 250, /* of those of a run, which has some more */
+    FILES_MAX = 200,    /* open, of a process */
 };
 
 static struct sieve_query everything(void)
@@ -33,13 +37,17 @@ static struct compact_report compact(const struct history *h, uint64_t through_s
 {
     struct diag diag = {0};
     struct compact_report report = {0};
+    struct keyring *keys = NULL;
+    assert_int_equal(keyring_option(&keys, &diag), 0);
     const struct compact_options options = {.dir = h->dir.path,
+                                            .keys = keys,
                                             .store_id = store_id(h->store),
                                             .through_seq = through_seq,
                                             .memory_bytes = memory_bytes};
     int err = compact_run(&options, &report, &diag);
     if (err != 0)
         fail_msg("%s: %s", err_name(err), diag_text(&diag));
+    keyring_close(keys);
     diag_release(&diag);
     return report;
 }
@@ -391,6 +399,81 @@ static uint64_t check(struct history *h, uint64_t through_seq)
     return check_queries(h);
 }
 
+/* ---- some of the municipalities are encrypted ---- */
+
+enum {
+    SEALED_EVERY = 2, /* the first, the third */
+};
+
+static void rotate(size_t tenant, bool make)
+{
+    struct keyring *keys = NULL;
+    struct diag diag = {0};
+    const struct keyring_key *made = NULL;
+    assert_int_equal(keyring_edit(&keys, keyring_option_path(), make, &diag), 0);
+    assert_int_equal(keyring_rotate(&made, keys, HISTORY_CODES[tenant], &diag), 0);
+    keyring_close(keys);
+    diag_release(&diag);
+}
+
+/* How many segments a municipality has, each of which is sealed or none. */
+static size_t count_sealed(const struct history *h, size_t tenant, const struct keyring *keys)
+{
+    char folder[FILE_PATH_BYTES_MAX];
+    char path[FILE_PATH_BYTES_MAX];
+    struct catalog c = {0};
+    struct diag diag = {0};
+    size_t sealed = 0;
+    assert_int_equal(catalog_folder(folder, sizeof(folder), h->dir.path, HISTORY_CODES[tenant]), 0);
+    assert_int_equal(catalog_read(&c, folder, &diag), 0);
+    for (size_t i = 0; i < c.segment_count; i++) {
+        struct segment *s = NULL;
+        struct buf bytes = {0};
+        assert_int_equal(segment_path(path, sizeof(path), folder, &c.segments[i].name), 0);
+        assert_int_equal(segment_open(&s, path, keys, &diag), 0);
+        assert_int_equal(file_read_all(&bytes, path, 1 << 24), 0);
+        bool named = memmem(bytes.data, bytes.len, "seclog.raw.", 11) != NULL;
+        assert_true(named == !segment_is_sealed(s));
+        sealed += segment_is_sealed(s);
+        buf_release(&bytes);
+        segment_close(s);
+    }
+    assert_true(sealed == 0 || sealed == c.segment_count);
+    catalog_release(&c);
+    diag_release(&diag);
+    return sealed;
+}
+
+/* Without keys the segments are missed one by one, and those of the others are not. */
+static void check_locked(const struct history *h)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct keyring *keys = NULL;
+    struct diag diag = {0};
+    size_t sealed = 0;
+    assert_int_equal(keyring_option(&keys, &diag), 0);
+    (void)snprintf(path, sizeof(path), "%s", keyring_option_path());
+    assert_int_equal(unsetenv(KEYRING_ENVIRONMENT), 0);
+    for (size_t t = 0; t < HISTORY_TENANTS; t++) {
+        struct log_index *index = NULL;
+        const struct log_index_options options = {.dir = h->dir.path,
+                                                  .wish = {.has_tenant = true,
+                                                           .tenant = HISTORY_CODES[t],
+                                                           .since_ns = INT64_MIN,
+                                                           .until_ns = INT64_MAX}};
+        size_t of_it = count_sealed(h, t, keys);
+        assert_int_equal(of_it != 0, t % SEALED_EVERY == 0);
+        assert_int_equal(log_index_open_with(&index, &options, &diag), 0);
+        assert_int_equal(log_index_damage(index), of_it);
+        log_index_close(index);
+        sealed += of_it;
+    }
+    assert_int_equal(diag.count, sealed);
+    keyring_close(keys);
+    assert_int_equal(keyring_option_name(path), 0);
+    diag_release(&diag);
+}
+
 /* ---- cases ---- */
 
 static const struct history_shape USUAL = {
@@ -416,6 +499,8 @@ static void grow_and_compact(uint64_t seed, uint64_t memory_bytes, int runs)
                           : through + lines_below(&h.lines, (uint32_t)(last - through) + 1);
         struct compact_report report = compact(&h, to, memory_bytes);
         assert_int_equal(report.through_seq, to);
+        if (keyring_option_path() != NULL && lines_below(&h.lines, 2) == 0)
+            rotate((size_t)lines_below(&h.lines, 2) * SEALED_EVERY, false);
         through = to;
         rows += report.rows;
         rows_again += report.rows_again;
@@ -427,6 +512,8 @@ static void grow_and_compact(uint64_t seed, uint64_t memory_bytes, int runs)
     assert_int_equal(rows, h.row_count);
     hits += check(&h, store_last_seq(h.store));
     assert_true(rows_again > 100 && spilled_bytes > 1000 && hits > 1000);
+    if (keyring_option_path() != NULL)
+        check_locked(&h);
     history_close(&h);
 }
 
@@ -441,6 +528,22 @@ static void test_small_memory(void **state)
 {
     (void)state;
     grow_and_compact(11, SMALL_MEMORY_BYTES, 6);
+}
+
+/* Two of four are encrypted, and their keys change between the runs. */
+static void test_sealed(void **state)
+{
+    (void)state;
+    char folder[256];
+    char path[512];
+    assert_int_equal(dir_create_temp(folder, sizeof(folder), "/tmp/sekisho-keys-"), 0);
+    (void)snprintf(path, sizeof(path), "%s/keyring", folder);
+    assert_int_equal(keyring_option_name(path), 0);
+    rotate(0, true);
+    rotate(SEALED_EVERY, false);
+    grow_and_compact(41, SMALL_MEMORY_BYTES, 6);
+    assert_int_equal(unsetenv(KEYRING_ENVIRONMENT), 0);
+    assert_int_equal(dir_remove_tree(folder), 0);
 }
 
 /* More hours at once than a process may have open files; most of them get late rows afterwards. */
@@ -495,13 +598,84 @@ static void test_generations(void **state)
     history_close(&h);
 }
 
+/* ---- a wrong byte under a right checksum ---- */
+
+/* Stands before chunk_put(): which of the chunks to come is spoiled, and where; 0: none. */
+static struct {
+    uint64_t spoil;
+    uint64_t at;
+    uint64_t seen;
+    uint64_t spoiled;
+} wrap;
+
+/* The names that --wrap of the linker makes of chunk_put's. */
+int real_chunk_put(struct chunk_press *p, struct slice plain, struct buf *out,
+                   struct chunk *made) __asm__("__real_chunk_put");
+int spoiled_chunk_put(struct chunk_press *p, struct slice plain, struct buf *out,
+                      struct chunk *made) __asm__("__wrap_chunk_put");
+
+int spoiled_chunk_put(struct chunk_press *p, struct slice plain, struct buf *out,
+                      struct chunk *made)
+{
+    if (plain.len == 0 || ++wrap.seen != wrap.spoil)
+        return real_chunk_put(p, plain, out, made);
+    struct buf wrong = {0};
+    buf_slice(&wrong, plain);
+    assert_true(buf_ok(&wrong));
+    char *byte = &wrong.data[wrap.at / 8 % plain.len];
+    *byte = (char)(unsigned char)((unsigned char)*byte ^ 1U << wrap.at % 8);
+    wrap.spoiled++;
+    int err = real_chunk_put(p, buf_content(&wrong), out, made);
+    buf_release(&wrong);
+    return err;
+}
+
+/*
+ * Whatever bit of a segment is another than it should be, checksums made of what is there: either
+ * the run says so and no catalog counts the rows, or no reader sees a difference.
+ */
+static void test_wrong_bytes(void **state)
+{
+    (void)state;
+    static const struct history_shape SHAPE = {.records_max = 150, .tenants = 1};
+    struct history h = {0};
+    uint64_t found = 0;
+    uint64_t through = 0;
+    wrap.spoiled = 0;
+    history_open(&h, 41, &SHAPE);
+    for (int i = 0; i < WRONG_BYTES; i++) {
+        struct diag diag = {0};
+        struct compact_report report = {0};
+        const struct compact_options options = {
+            .dir = h.dir.path, .store_id = store_id(h.store), .through_seq = UINT64_MAX};
+        if (through == store_last_seq(h.store) || i == 0)
+            history_grow(&h, 3);
+        wrap.seen = 0;
+        wrap.spoil = 1 + lines_below(&h.lines, WRONG_CHUNKS);
+        wrap.at = lines_random(&h.lines);
+        int err = compact_run(&options, &report, &diag);
+        wrap.spoil = 0;
+        diag_release(&diag);
+        assert_true(err == 0 || err == ERR_CORRUPT);
+        found += err != 0;
+        through = err == 0 ? store_last_seq(h.store) : through;
+        struct log_index *index = open_index(&h, false);
+        assert_int_equal(log_index_long_term(index)->through_seq, through);
+        check_all(&h, index);
+        log_index_close(index);
+    }
+    print_message("%d runs: %d wrong bytes, %d found\n", WRONG_BYTES, (int)wrap.spoiled,
+                  (int)found);
+    assert_true(wrap.spoiled > WRONG_BYTES / 2 && found > wrap.spoiled / 2);
+    history_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_small_memory),
-        cmocka_unit_test(test_many_hours),
-        cmocka_unit_test(test_generations),
+        cmocka_unit_test(test_model),      cmocka_unit_test(test_small_memory),
+        cmocka_unit_test(test_many_hours), cmocka_unit_test(test_generations),
+        cmocka_unit_test(test_sealed),     cmocka_unit_test(test_wrong_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

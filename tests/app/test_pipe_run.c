@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "app/compact.h"
 #include "app/pipe_run.h"
 #include "event/pred.h"
 #include "tests/app/sample_store.h"
@@ -105,6 +106,43 @@ static void expect_same(const struct asked *a, const char *text, const struct an
     buf_release(&got.text);
 }
 
+/* All rows into segments; those of a municipality have one hour of arrival, so large groups. */
+static void compact(const struct sample_store *s)
+{
+    struct diag diag = {0};
+    struct compact_report report = {0};
+    const struct compact_options options = {
+        .dir = s->dir.path, .store_id = store_id(s->store), .through_seq = UINT64_MAX};
+    if (compact_run(&options, &report, &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    assert_int_equal(report.rows, s->row_count);
+    diag_release(&diag);
+}
+
+/* Each way gives the same; the first one's is to be released. */
+static struct answer three_ways(const struct sample_store *s, const char *condition,
+                                const char *pipe)
+{
+    struct asked a = asked(s);
+    struct buf text = {0};
+    buf_printf(&text, "%s | %s", condition, pipe);
+    struct answer want = ask(&a, buf_string(&text));
+    assert_int_equal(want.err, 0);
+    assert_true(want.text.len > 10);
+    assert_null(want.stopped);
+    a.threads = THREADS;
+    expect_same(&a, buf_string(&text), &want);
+    buf_reset(&text);
+    buf_printf(&text, "%s | head %d | %s", condition, EVERYTHING, pipe);
+    expect_same(&a, buf_string(&text), &want);
+    buf_reset(&text);
+    buf_printf(&text, "%s | sort -user, source.ip | head %d | %s", condition, EVERYTHING, pipe);
+    expect_same(&a, buf_string(&text), &want);
+    buf_release(&text);
+    return want;
+}
+
+/* Of the log, and once more of segments. */
 static void test_three_ways(void **state)
 {
     (void)state;
@@ -115,34 +153,33 @@ static void test_three_ways(void **state)
         "stats sum(source.port) avg(source.port) p50(source.port) p99(source.port) by source.ip",
         "stats min(@timestamp), max(@timestamp), distinct(kafka.offset) by kafka.topic, format",
         "stats distinct(event.original), p0(kafka.offset) by kafka.partition, sekisho.sub",
+        "stats count() by event.action, source.port, tenant, sekisho.verdict",
+        "stats count(), sum(source.port) by event.action, cisco_asa.nothing, source.ip",
         "timechart span=100ms count(), max(source.port) by sekisho.format",
+        "timechart span=1h count() by event.action",
         "top 20 user",
+        "top 20 source.ip",
         "rare 20 event.action, source.port",
+    };
+    enum {
+        PIPES_ASKED = sizeof(PIPES) / sizeof(PIPES[0]),
+        ASKED = 3 * PIPES_ASKED,
     };
     static const char *const CONDITIONS[] = {"", "source.port>=30000", "\"word1\" or user:*"};
     struct sample_store s = {0};
-    struct buf text = {0};
+    struct answer wants[ASKED];
     sample_open(&s, 21, 80, 64 << 10);
-    for (size_t i = 0; i < 3 * sizeof(PIPES) / sizeof(PIPES[0]); i++) {
-        struct asked a = asked(&s);
-        buf_reset(&text);
-        buf_printf(&text, "%s | %s", CONDITIONS[i % 3], PIPES[i / 3]);
-        struct answer want = ask(&a, buf_string(&text));
-        assert_int_equal(want.err, 0);
-        assert_true(want.text.len > 10);
-        assert_null(want.stopped);
-        a.threads = THREADS;
-        expect_same(&a, buf_string(&text), &want);
-        buf_reset(&text);
-        buf_printf(&text, "%s | head %d | %s", CONDITIONS[i % 3], EVERYTHING, PIPES[i / 3]);
-        expect_same(&a, buf_string(&text), &want);
-        buf_reset(&text);
-        buf_printf(&text, "%s | sort -user, source.ip | head %d | %s", CONDITIONS[i % 3],
-                   EVERYTHING, PIPES[i / 3]);
-        expect_same(&a, buf_string(&text), &want);
-        buf_release(&want.text);
+    for (size_t i = 0; i < ASKED; i++)
+        wants[i] = three_ways(&s, CONDITIONS[i % 3], PIPES[i / 3]);
+    compact(&s);
+    for (size_t i = 0; i < ASKED; i++) {
+        struct answer got = three_ways(&s, CONDITIONS[i % 3], PIPES[i / 3]);
+        if (!slice_equal(buf_content(&got.text), buf_content(&wants[i].text)))
+            fail_msg("%s | %s of segments:\n%s\nnot\n%.*s", CONDITIONS[i % 3], PIPES[i / 3],
+                     buf_string(&got.text), (int)wants[i].text.len, wants[i].text.data);
+        buf_release(&got.text);
+        buf_release(&wants[i].text);
     }
-    buf_release(&text);
     sample_close(&s);
 }
 
@@ -172,6 +209,61 @@ static void test_heads(void **state)
     assert_int_equal(got.counters.rows_unpacked, s.row_count);
     buf_release(&got.text);
     buf_release(&want);
+    sample_close(&s);
+}
+
+/*
+ * Counts by fields with few values, of the log and of segments: the same bytes and hits, and of segments no row
+ * is unpacked where their censuses tell what is asked for.
+ */
+static void test_censuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        bool told;
+    } CASES[] = {
+        {"| stats count() by sekisho.verdict", true},
+        {"| stats count() by sekisho.zone.source, verdict, tenant", true},
+        {"verdict:deny | stats count() as n by sekisho.zone.source | sort -n", true},
+        {"not sekisho.zone.source:* and not verdict:(deny or drop) | top 5 verdict", true},
+        {"sekisho.zone.source:*m* or verdict:allow | stats count(), count() as m", true},
+        {"sekisho.zone.source:\"\" format:alpha | rare 5 format, sekisho.parse.error", true},
+        {"sekisho.zone.destination:* | stats count() by sekisho.source", true},
+        {"network.direction:in or sekisho.source:fw1 | stats count() by http.response.status_code",
+         true},
+        {"| top 10 destination.ip", true},
+        {"not destination.ip:* format:beta | stats count() by destination.ip, tenant", true},
+        {"| stats count() by destination.ip, verdict", false}, /* an address alone */
+        {"verdict:deny | stats distinct(sekisho.zone.source)", false},
+        {"verdict:deny user:* | stats count() by sekisho.zone.source", false},
+        {"\"word1\" | stats count() by verdict", false},
+        {"verdict:deny kafka.partition:1 | stats count() by verdict", false},
+    };
+    enum {
+        CENSUS_CASES = sizeof(CASES) / sizeof(CASES[0]),
+    };
+    struct sample_store s = {.few = true};
+    struct answer wants[CENSUS_CASES];
+    sample_open(&s, 26, 260, 0);
+    assert_true(s.row_count > 10000); /* a group of several blocks is among them */
+    struct asked a = asked(&s);
+    for (size_t i = 0; i < CENSUS_CASES; i++)
+        wants[i] = ask(&a, CASES[i].query);
+    compact(&s);
+    for (size_t i = 0; i < CENSUS_CASES; i++) {
+        a.threads = 1 + i % 2;
+        struct answer got = ask(&a, CASES[i].query);
+        assert_int_equal(got.err, 0);
+        if (!slice_equal(buf_content(&got.text), buf_content(&wants[i].text)))
+            fail_msg("%s of segments:\n%s\nnot\n%.*s", CASES[i].query, buf_string(&got.text),
+                     (int)wants[i].text.len, wants[i].text.data);
+        assert_int_equal(got.counters.hits, wants[i].counters.hits);
+        assert_int_equal(got.counters.rows, s.row_count);
+        assert_int_equal(got.counters.rows_unpacked == 0, CASES[i].told);
+        buf_release(&got.text);
+        buf_release(&wants[i].text);
+    }
     sample_close(&s);
 }
 
@@ -257,9 +349,9 @@ static void test_forms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_three_ways),  cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_pruned_sort), cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_three_ways), cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_censuses),   cmocka_unit_test(test_pruned_sort),
+        cmocka_unit_test(test_budget),     cmocka_unit_test(test_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "app/compact.h"
 #include "app/condition.h"
 #include "app/record_print.h"
 #include "app/row_print.h"
@@ -15,6 +16,7 @@
 enum {
     QUERIES = 150,
     LEAVES_MAX = 3,
+    OVERLAP_HOURS = 150,
     SMALL_FILE_BYTES = 4 * LEDGER_FILE_BYTES_MIN,
 };
 
@@ -384,6 +386,40 @@ struct newest {
     size_t count;
 };
 
+/* Segments of many hours that hold each other's offsets: more than may be decoded at once. */
+static void test_overlap(void **state)
+{
+    (void)state;
+    static const size_t OPEN_BYTES[] = {0, 40 << 20, 1};
+    struct sample_store s = {.hours = OVERLAP_HOURS};
+    struct diag diag = {0};
+    struct compact_report report = {0};
+    struct found f;
+    sample_open(&s, 31, SANITIZED ? 12 : 30, 0);
+    const struct compact_options options = {
+        .dir = s.dir.path, .store_id = store_id(s.store), .through_seq = UINT64_MAX};
+    assert_int_equal(compact_run(&options, &report, &diag), 0);
+    assert_true(report.segments > OVERLAP_HOURS);
+    struct log_index *index = open_index(&s, &diag);
+    const struct sieve_query query = everything();
+    for (size_t i = 0; i < sizeof(OPEN_BYTES) / sizeof(OPEN_BYTES[0]); i++) {
+        const struct scan_options all = {
+            .keep = SCAN_ORDER, .threads = 2, .open_bytes_max = OPEN_BYTES[i]};
+        struct scan *scan = NULL;
+        expect(&f, &s, &query, NULL);
+        assert_int_equal(scan_run(&scan, index, &query, &all, &diag), 0);
+        assert_int_equal(scan_walk(scan, expect_row, &f), 0);
+        assert_int_equal(f.at, f.count);
+        assert_int_equal(f.count, s.row_count);
+        assert_int_equal(scan_missing(scan), 0);
+        scan_free(scan);
+        free(f.rows);
+    }
+    log_index_close(index);
+    diag_release(&diag);
+    sample_close(&s);
+}
+
 static int keep_newest(void *self, const struct scan_row *row)
 {
     struct newest *n = self;
@@ -589,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_pruning),       cmocka_unit_test(test_limit),
         cmocka_unit_test(test_newest),        cmocka_unit_test(test_export_raw),
         cmocka_unit_test(test_export_ndjson), cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_overlap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,6 +156,30 @@ static void maps(void **state)
     file_unmap(map);
 }
 
+/* Bytes are there again after any part of the map has left memory. */
+static void forgets(void **state)
+{
+    (void)state;
+    enum {
+        BYTES = 3 * 4096 + 17
+    };
+    static const size_t CUTS[][2] = {{0, BYTES}, {0, 0}, {1, 5000}, {4095, 2}, {BYTES - 1, 1}};
+    struct file *f = NULL;
+    struct slice map;
+    char bytes[BYTES];
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i * 7 + i / 256);
+    assert_int_equal(file_open(&f, in_folder("forget"), FILE_CREATE), 0);
+    assert_int_equal(file_append(f, bytes, BYTES), 0);
+    assert_int_equal(file_map(&map, f), 0);
+    file_close(f);
+    for (size_t i = 0; i < sizeof(CUTS) / sizeof(CUTS[0]); i++) {
+        file_map_forget(slice_of(map.data + CUTS[i][0], CUTS[i][1]));
+        assert_true(slice_equal(map, slice_of(bytes, BYTES)));
+    }
+    file_unmap(map);
+}
+
 static void reads_whole_files_up_to_a_limit(void **state)
 {
     (void)state;
@@ -292,6 +316,7 @@ int main(void)
         cmocka_unit_test(keeps_its_end_on_a_full_disk),
         cmocka_unit_test(locks_once),
         cmocka_unit_test(maps),
+        cmocka_unit_test(forgets),
         cmocka_unit_test(reads_whole_files_up_to_a_limit),
         cmocka_unit_test(replaces_all_or_nothing),
         cmocka_unit_test(makes_and_lists_folders),

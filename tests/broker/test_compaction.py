@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """A collector that compacts while it collects: every line is there once, in the log or in segments, whatever dies; the log
-loses its oldest files, and alerts still show the lines that they name."""
+loses its oldest files, and alerts still show the lines that they name; checkpoints that it signs vouch for all of it. Half of
+the municipalities are encrypted, and get new keys meanwhile."""
 import json
+import os
 import pathlib
+import re
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -15,6 +19,7 @@ EVENTS = 400_000 if LONG else 40_000
 TENANTS = 6
 KEYS = """limits: {log_file_bytes: 256KiB, batch_age: 200ms}
 long_term: {every: 2s, delay: 0s}
+checkpoint: {every: 1s}
 """
 
 
@@ -25,7 +30,15 @@ class Bench:
             "--out", folder / "gen", timeout=600)
         text = (folder / "gen" / "config.yaml").read_text()
         tenants = text[text.index("tenants:"):]
-        self.collector = Collector(folder / "collector", kafka, KEYS + tenants)
+        codes = re.findall(r'^  "?(\d{6})"?:', tenants, re.MULTILINE)
+        assert len(codes) == TENANTS, codes
+        self.sealed = sorted(r.sample(codes, TENANTS // 2))
+        os.environ["SEKISHO_KEYRING"] = str(folder / "keyring")
+        run("keyring", "init")
+        for code in self.sealed:
+            run("keyring", "add", "--tenant", code)
+            tenants = re.sub(rf'^(  "?{code}"?:.*\n)', r"\1    encrypt: true\n", tenants, flags=re.MULTILINE)
+        self.collector = Collector(folder / "collector", kafka, KEYS + f"encryption: {{keyring: {folder / 'keyring'}}}\n" + tenants)
         self.data = self.collector.data
         self.files = []
         for entry in (folder / "gen" / "manifest.yaml").read_text().splitlines():
@@ -56,9 +69,15 @@ class Bench:
 
 
 def collects_and_compacts(bench, step):
+    kept = b""
     for part in range(4):
         bench.send(part, 4)
         wait_until(lambda: bench.stored() == bench.sent, 60, f"{bench.sent} lines stored")
+        if part == 0:
+            newest = lambda: run("checkpoint", "--data", bench.data, check=None).stdout
+            wait_until(lambda: newest().startswith(b"sekisho checkpoint"), 30, "a checkpoint")
+            kept = newest()
+        run("keyring", "rotate", "--tenant", bench.sealed[part % len(bench.sealed)])
         if part in (1, 2):  # each start keeps a state: two of them stand between a file and its retirement
             bench.collector.kill()
             bench.collector.start()
@@ -67,6 +86,7 @@ def collects_and_compacts(bench, step):
     wait_until(lambda: len(bench.log_files("rem")) != 0, 60, "a file of the log to be retired")
     assert bench.stored() == bench.sent
     step(f"the log lost files: {len(bench.log_files('rem'))} retired, {len(bench.log_files('log'))} left")
+    return kept
 
 
 def every_line_is_there(bench, step):
@@ -79,7 +99,48 @@ def every_line_is_there(bench, step):
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["ok"], done.stderr
     assert report["segment_rows"] > 0 and report["remains"] > 0, report
-    step(f"verify agrees: {report['segment_rows']} rows in {report['segments']} segments")
+    assert report["checkpoints"] > 2, report
+    step(f"verify agrees: {report['segment_rows']} rows in {report['segments']} segments, {report['checkpoints']} checkpoints")
+    checker = subprocess.run([sys.executable, str(ROOT / "tests" / "checker" / "sekisho_check.py"), str(bench.data)],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=300)
+    assert checker.returncode == 0, checker.stdout.decode() + checker.stderr.decode()
+    step("so does the second program")
+
+
+def half_is_encrypted(bench, step):
+    """No name of a topic or line of theirs is on disk; without keys they are missing and said to be, and the others are not."""
+    lines = {code: [line for topic, path in bench.files if f".{code}." in topic for line in path.read_bytes().splitlines()[:200]]
+             for code in bench.sealed}
+    written = 0
+    for folder in sorted((bench.data / "seg").iterdir()):
+        for path in folder.glob("*.seg") if folder.is_dir() else ():
+            data, sealed = path.read_bytes(), folder.name in bench.sealed
+            assert (b"seclog.raw." in data) != sealed, path
+            if sealed:
+                assert not any(line in data for line in lines[folder.name]), path
+                written += 1
+    assert written > 0
+    keys = len(run("keyring", "list").stdout.splitlines())
+    assert keys > len(bench.sealed), keys
+    no_keys = {"SEKISHO_KEYRING": ""}
+    for code in sorted(p.name for p in (bench.data / "seg").iterdir() if p.is_dir()):
+        done = run("search", "", "--data", bench.data, "--tenant", code, "--count", check=None, env=no_keys)
+        assert done.returncode == (5 if code in bench.sealed else 0), (code, done.stderr)
+        assert (b"keyring" in done.stderr) == (code in bench.sealed), done.stderr
+    assert b"INCOMPLETE" in run("verify", "--data", bench.data, check=5, env=no_keys, timeout=300).stdout
+    step(f"{written} segments of {len(bench.sealed)} municipalities are encrypted; without keys they are missing, and named")
+
+
+def a_kept_checkpoint_holds(bench, kept, step):
+    """The one that was kept before the kills, compactions and retirements."""
+    path = bench.folder / "kept"
+    path.write_bytes(kept)
+    run("verify", "--data", bench.data, "--checkpoint", path, timeout=300)
+    (bench.folder / "growth").write_bytes(run("proof", "--data", bench.data, "--since", path).stdout)
+    said = run("verify", "--proof", bench.folder / "growth", "--data", bench.data).stdout.decode()
+    assert "unchanged" in said, said
+    assert b"collector" in run("checkpoint", "--data", bench.data, "--sign", check=6).stderr
+    step(said.strip())
 
 
 def alerts_show_their_lines(bench, step):
@@ -99,11 +160,15 @@ def a_restart_goes_on(bench, step):
     bench.collector.stop()
     bench.collector.start()
     assert bench.stored() == before
-    topic, path = bench.files[0]
+    owner = bench.sealed[0]
+    topic, path = next(pair for pair in bench.files if f".{owner}." in pair[0])
     run("send", "--brokers", bench.kafka.bootstrap, "--topic", topic, path, timeout=120)
     bench.sent += len(path.read_bytes().splitlines())
     wait_until(lambda: bench.stored() == bench.sent, 60, "lines after the restart")
     bench.collector.stop()
+    done = run("compact", "--data", bench.data, check=5, env={"SEKISHO_KEYRING": ""}, timeout=120)
+    assert owner.encode() in done.stderr, done.stderr      # its rows would go on in clear
+    assert bench.stored() == bench.sent
     done = run("compact", "--data", bench.data, "--json", check=None, timeout=120)
     assert done.returncode == 0, done.stderr
     assert bench.stored() == bench.sent
@@ -120,8 +185,10 @@ def main():
         bench = Bench(folder, kafka, r)
         kafka.create_topics({topic: 2 for topic, _ in bench.files})
         with bench.collector:
-            collects_and_compacts(bench, step)
+            kept = collects_and_compacts(bench, step)
             every_line_is_there(bench, step)
+            half_is_encrypted(bench, step)
+            a_kept_checkpoint_holds(bench, kept, step)
             alerts_show_their_lines(bench, step)
             a_restart_goes_on(bench, step)
 

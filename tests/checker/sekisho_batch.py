@@ -290,6 +290,11 @@ def tenant_rows(blob):
 
 
 def batch_rows(head):
+    return (row for row, _ in timed_rows(head))
+
+
+def timed_rows(head):
+    """(row, arrival) of each."""
     texts = Texts(head.texts, head.row_count)
     source, count = Reader(head.rows), head.row_count
     shape_of = source.codes(count, len(texts.shapes))
@@ -301,7 +306,7 @@ def batch_rows(head):
         source.numbers(count)
     else:
         source.varint(COLUMNS_MAX - 1)
-    source.numbers(count)                                    # arrival
+    arrivals = source.numbers(count)
     subs = source.numbers(count) if source.number("B") else [0] * count
     binds = [set() if shape is None else {at for _, at in shape[0]} for shape in texts.shapes]
     for at, column in enumerate(texts.columns):
@@ -317,7 +322,7 @@ def batch_rows(head):
             shape = texts.shapes[shape_of[first]]
             data = next(verbatim) if shape is None else render(texts, shape, first)
             total += len(data)
-            yield head.topic, partition, offset, subs[first], data
+            yield (head.topic, partition, offset, subs[first], data), arrivals[first]
         row += run_rows
     need(total == head.raw_bytes, f"{total} bytes of lines, the head says {head.raw_bytes}")
 

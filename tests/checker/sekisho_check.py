@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check a store against docs/format.md, sharing no code with the program that wrote it.
 
-    sekisho_check.py DIR [--journal FILE ...] [--expect-end TOPIC/PARTITION=OFFSET ...]
+    sekisho_check.py DIR [--journal FILE ...] [--expect-end TOPIC/PARTITION=OFFSET ...] [--keyring FILE]
 
 What is checked:
   chain  file headers, checksums, the chain of hashes, numbers, ticks, checkpoints, blobs; the remains of
@@ -11,6 +11,7 @@ What is checked:
   I3     every record's bytes have the length and SHA-256 that its sender wrote in the journal
   segments  catalogs and their chain, every checksum and hash; segments and log together hold each row once,
          with the same bytes where both have it; rows are numbered 0, 1, 2, ... in the order of the history
+  totals the completeness ledger of each municipality is what its segments and the frames hold
 
 A journal has one JSON object a line: {"topic","partition","offset","bytes","sha256"}.
 Exit code 0: nothing found; 1: the first 20 findings are on standard output; 2: usage.
@@ -18,6 +19,7 @@ Exit code 0: nothing found; 1: the first 20 findings are on standard output; 2: 
 import argparse
 import hashlib
 import json
+import os
 import pathlib
 import re
 import struct
@@ -25,6 +27,8 @@ import sys
 
 import sekisho_batch
 import sekisho_long_term
+import sekisho_seal
+import sekisho_signed
 
 FINDINGS_SHOWN = 20
 FILE_FIXED = struct.Struct("<8sII16sQQq32s")
@@ -234,6 +238,7 @@ class Remains:
     def check_hashes(self, data):
         count = self.last_seq - self.first_seq + 1
         need(len(data) == 32 * count, "the remains have not the hash of every frame")
+        self.hashes = bytes(data)
         need(bytes(data[-32:]) == self.last_hash, "the last hash is not that of the last frame")
 
     @staticmethod
@@ -326,9 +331,9 @@ class FileHeader:
 class Log:
     """Walks DIR/log in order and keeps what the frames add up to."""
 
-    def __init__(self, folder, findings, on_frame, on_retired=None):
+    def __init__(self, folder, findings, on_frame, on_retired=None, signed=None):
         self.folder, self.findings, self.on_frame = folder, findings, on_frame
-        self.on_retired = on_retired
+        self.on_retired, self.signed = on_retired, signed
         self.seq, self.epoch, self.tick, self.hash = 0, 1, -2**63, None
         self.store_id = None
         self.ends, self.environment = {}, {}      # (topic, partition) -> (start, end)
@@ -391,6 +396,8 @@ class Log:
                 self.blob(frame.seq, env, digest, size)
         self.seq, self.epoch, self.tick = remains.last_seq, remains.epoch, remains.tick
         self.hash = remains.last_hash
+        for at in range(remains.last_seq - remains.first_seq + 1 if self.signed else 0):
+            self.signed.frame(remains.first_seq + at, remains.hashes[32 * at:32 * at + 32])
         self.retired += 1
 
     def header(self, name, data):
@@ -420,6 +427,8 @@ class Log:
             self.blob(frame.seq, name, digest, size)
         if self.on_frame:
             self.on_frame(frame)
+        if self.signed:
+            self.signed.frame(frame.seq, frame.hash)
         self.seq, self.epoch, self.tick, self.hash = frame.seq, frame.epoch, frame.tick, frame.hash
         self.frames += 1
         self.batches += len(frame.batches)
@@ -473,6 +482,8 @@ class Records:
     def frame(self, frame):
         """Every DATA offset of the frame has its rows in it, and no other offset has."""
         rows = {}                                 # (topic, partition) -> {offset: [(sub, bytes)]}
+        if self.long_term:
+            self.long_term.counts.frame(frame.seq, frame.tick, frame.partitions)
         for index, blob in enumerate(frame.batches):
             try:
                 for tenant, row in self.codec.tenant_rows(blob):
@@ -508,6 +519,8 @@ class Records:
 
     def retired(self, topic, partition, _, __, ranges):
         """What remains say was consumed: of its rows there are only those in segments."""
+        if self.long_term:
+            self.long_term.counts.retired((topic, partition), ranges)
         for kind, start, end, _ in ranges:
             if kind == 0 and self.long_term:
                 self.long_term.retired_range((topic, partition), start, end)
@@ -561,21 +574,26 @@ def main():
                         metavar="TOPIC/PARTITION=OFFSET")
     parser.add_argument("--opaque-batches", action="store_true",
                         help="do not look into batches and segments: no I3, and I1 and I2 by ranges only")
+    parser.add_argument("--keyring", type=pathlib.Path, metavar="FILE", default=os.environ.get("SEKISHO_KEYRING"),
+                        help="opens sealed segments; else SEKISHO_KEYRING names it")
     options = parser.parse_args()
+    keys = sekisho_seal.Keyring(pathlib.Path(options.keyring).read_text()) if options.keyring else None
     if not (options.dir / "log").is_dir():
         parser.error(f"{options.dir} is no store: it has no log/")
     if options.journal and options.opaque_batches:
         parser.error("--journal needs the batches")
     findings = Findings()
-    long_term = sekisho_long_term.LongTerm(options.dir, findings, keep=bool(options.journal))
+    signed = None if options.opaque_batches else sekisho_signed.Signed(options.dir, findings)
+    long_term = sekisho_long_term.LongTerm(options.dir, findings, keep=bool(options.journal), signed=signed, keys=keys)
     records = None
     if not options.opaque_batches:
         long_term.read()
         records = Records(findings, bool(options.journal), long_term)
-    log = Log(options.dir, findings, records and records.frame, records and records.retired)
+    log = Log(options.dir, findings, records and records.frame, records and records.retired, signed)
     log.walk()
     if records:
         long_term.finish(log.store_id, whole_log=log.retired == 0)
+        signed.finish()
     lines = sum(records.compare_journal(path) for path in options.journal)
     check_ends(log, options.expect_end, findings)
     for text in findings.texts:
@@ -585,7 +603,7 @@ def main():
     print(f"{log.retired} retired files, {log.files} files, {log.frames} frames, {log.batches} batches, "
           f"{records.count if records else 'unread'} records, "
           f"{long_term.rows} rows in {long_term.segments} segments, {long_term.replaced} written again, "
-          f"{lines} journal lines: {findings.count} findings", file=sys.stderr)
+          f"{signed.count if signed else 'unread'} checkpoints, {lines} journal lines: {findings.count} findings", file=sys.stderr)
     return 1 if findings.count else 0
 
 

@@ -8,7 +8,10 @@ import hashlib
 import re
 
 import sekisho_batch
+import sekisho_deletion
+import sekisho_proof
 import sekisho_segment
+import sekisho_totals
 
 
 class Held:
@@ -32,9 +35,13 @@ class Tenant:
 
 
 class LongTerm:
-    def __init__(self, folder, findings, keep=False):
+    def __init__(self, folder, findings, keep=False, signed=None, keys=None):
         self.folder, self.findings, self.keep = folder / "seg", findings, keep
+        self.signed, self.keys = signed, keys
+        self.store = folder
+        self.deleted = {}                         # code -> what was deleted of it
         self.tenants, self.records = {}, {}       # code -> Tenant; (topic, partition) -> {offset: Held}
+        self.counts = sekisho_totals.Counts(findings)
         self.store_ids = set()
         self.segments = self.rows = self.replaced = 0
         self.through_seq = 0
@@ -76,6 +83,7 @@ class LongTerm:
         self.store_ids.add(catalog.store_id)
         self.tenants[int(name)] = Tenant(catalog)
         self.replaced += catalog.replaced
+        self.counts.read(self.folder, int(name), catalog.through_seq)
         leaves, self.hashes = bytearray(catalog.leaf_count), [b""] * catalog.leaf_count
         for info in catalog.segments.values():
             path = self.folder / name / info.name()
@@ -85,26 +93,46 @@ class LongTerm:
                 self.findings.add(f"seg/{name}/{info.name()} is missing")
             except sekisho_batch.BadBatch as bad:
                 self.findings.add(f"seg/{name}/{info.name()}: {bad}")
-        if leaves.count(1) != catalog.leaf_count:
-            missing = [i for i, n in enumerate(leaves) if n != 1]
-            self.findings.add(f"{place}: {len(missing)} of the history's rows are missing or twice, "
-                              f"the first is number {missing[0]}")
-        elif sekisho_segment.tree(self.hashes) != catalog.tree:
-            self.findings.add(f"{place}: the rows make another tree")
+        try:
+            deleted = self.deleted[int(name)] = sekisho_deletion.Deleted(self.store, int(name), catalog.removed)
+            self.counts.deleted[int(name)] = {hour for gone in catalog.removed.values() for hour, _ in gone}
+            missing = [i for i, n in enumerate(leaves) if n != (0 if i in deleted.numbers else 1)]
+            if missing or len(deleted.numbers) != catalog.deleted_rows:
+                self.findings.add(f"{place}: {len(missing)} of the history's rows are missing or twice, or were deleted "
+                                  f"and are there; the first is number {missing[0] if missing else None}")
+            elif deleted.tree(self.hashes, self.stored_nodes(name, catalog)) != catalog.tree:
+                self.findings.add(f"{place}: the rows make another tree")
+            elif self.signed:
+                self.signed.tree(int(name), self.hashes, deleted.numbers)
+        except (sekisho_proof.Refused, OSError) as bad:
+            self.findings.add(f"{place}: {bad}")
+
+    def stored_nodes(self, name, catalog):
+        """The nodes of level 8 that the tree's file has."""
+        count = catalog.leaf_count // 256
+        if not count:
+            return []
+        data = (self.folder / name / "tree").read_bytes()[80:]
+        sekisho_proof.need(len(data) >= 32 * count, f"seg/{name}/tree is too short")
+        return [data[32 * i:32 * i + 32] for i in range(count)]
+
+    def is_deleted(self, key, offset):
+        return any(deleted.covers(*key, offset) for deleted in self.deleted.values())
 
     def read_segment(self, path, tenant, info, leaves):
         file = memoryview(path.read_bytes())
         sekisho_batch.need(len(file) == info.bytes, "another length than the catalog says")
-        segment = sekisho_segment.Segment(file)
+        segment = sekisho_segment.Segment(file, self.keys)
         sekisho_batch.need(segment.tenant == tenant, "the segment of another municipality")
         segment.check(info)
         self.store_ids.add(segment.store_id)
         self.segments += 1
-        for topic, partition, offset, sub, line, leaf, _, _ in segment.rows():
+        for topic, partition, offset, sub, line, leaf, _, arrival in segment.rows():
             sekisho_batch.need(0 <= leaf < len(leaves), f"a row has the number {leaf}")
             leaves[leaf] = min(2, leaves[leaf] + 1)
             self.hashes[leaf] = sekisho_segment.leaf(topic, partition, offset, sub, line)
             self.rows += 1
+            self.counts.row(tenant, (topic, partition), sub, len(line), arrival)
             records = self.records.setdefault((topic, partition), {})
             held = records.setdefault(offset, Held(tenant))
             if sub in held.rows or held.tenant != tenant:
@@ -138,6 +166,8 @@ class LongTerm:
         records = self.records.get(key, {})
         for offset in range(start, end):
             held = records.get(offset)
+            if held is None and self.is_deleted(key, offset):
+                continue
             if held is None:
                 self.findings.add(f"I1 {where(key)}: offset {offset} is in no segment, and its log file is retired")
             else:
@@ -145,13 +175,14 @@ class LongTerm:
 
     def finish(self, store_id, whole_log):
         """After the log was walked."""
+        self.counts.finish(whole_log)
         if self.store_ids - {store_id}:
             self.findings.add("seg/: something of another store")
         for key, records in self.records.items():
             for offset, held in records.items():
                 if not held.matched:
                     self.findings.add(f"I2 {where(key)}: offset {offset} is in a segment and nowhere in the log")
-                if sorted(held.rows) != list(range(len(held.rows))):
+                if sorted(held.rows) != list(range(len(held.rows))) and not self.is_deleted(key, offset):
                     self.findings.add(f"I2 {where(key)}: offset {offset} has the lines {sorted(held.rows)}")
         for code, tenant in self.tenants.items():
             first = tenant.leaf_count - len(tenant.from_log)

@@ -373,7 +373,7 @@ def check_checkpoint(text, key):
     return f"checkpoint {checkpoint.number}, {len(checkpoint.heads)} tenants: it holds"
 
 
-def check_all(text, key, held):
+def check_all(text, key, held, visit=lambda checkpoint: None):
     at, last, seen = 0, None, held is None
     expected = Checkpoint(held, key).number if held is not None else 0
     while at < len(text):
@@ -393,6 +393,7 @@ def check_all(text, key, held):
                 seen = True
         except Refused as why:
             raise Refused(f"byte {at}: {why}") from None
+        visit(now)
         at, last = at + end, now
     need(seen, f"number {expected} is held and missing: the end was cut off")
     return f"{last.number if last else 0} checkpoints, {len(text) - at} torn bytes: they hold"

@@ -1,9 +1,11 @@
 """Segments and catalogs, read by docs/format.md, chapters "Segments" and "Catalogs"; for sekisho_check.py."""
 import datetime
 import hashlib
+import re
 import struct
 
 import sekisho_batch
+import sekisho_seal
 from sekisho_batch import BadBatch, Reader, need, print_address, signed, zigzag
 
 xxhash = sekisho_batch.xxhash
@@ -20,6 +22,19 @@ INTERNAL = 9
 CODES, NUMBERS, TEXTS, MAPPED, BESIDE, EPOCH, TIME_TEXT = range(7)
 TYPE_TEXT, TYPE_INT, TYPE_IP, TYPE_EPOCH = range(4)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+URL_FIELDS = (128, 129, 131, 132, 133, 135, 136)
+IN_URL_PART, IN_URL, IN_LINE, DOTTED = 1, 2, 4, 8
+WORD = re.compile(rb"[0-9a-z]{4,}")
+NUMBERS = re.compile(rb"(?<=\.)(?=([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{0,3}))")
+BEFORE = re.compile(rb"[0-9]{0,3}\Z")
+
+# Places of a census: the field, or for those of the row the id of the column; docs/format.md, "Census".
+PLACES = (VERDICT, 64, 49, 48, 144, 145, 73, 53, 70, 66, 67, REASON, TIME_SOURCE, 165, 83, 50, 200, 201, 100, 101,
+          98, 99, 81, 80, 40, 24, 65, 96)
+INTEGER_FIELDS = (145,)
+TALLY, TALLY_FIELD = 28, 32
+VALUES_MAX, COMBINATIONS_MAX = 64, 1024
 
 SEGMENT_HEADER = struct.Struct("<8sII16sIIqQQ")
 CATALOG_HEADER = struct.Struct("<8sII16sII24s")
@@ -52,6 +67,8 @@ class Catalog:
         need(self.tenant == tenant and zero == 0, "the catalog of another municipality")
         self.records, self.through_seq, self.leaf_count, self.segments = 0, 0, 0, {}
         self.replaced = 0
+        self.removed, self.generations = {}, {}     # certificate -> [(hour, generation)]; hour -> its last one
+        self.deleted_rows = 0
         at = 64
         while at < len(data):
             need(len(data) - at >= 8, "the catalog's last record ends early")
@@ -74,18 +91,37 @@ class Catalog:
         place = f"record {number}"
         need(number == self.records + 1, f"{place} stands where {self.records + 1} should")
         need(through_seq >= self.through_seq and leaf_count >= self.leaf_count, f"{place} goes back")
-        for _ in range(source.number("I")):
-            info = Info(source.bytes(SEGMENT_INFO.size))
+        added = [Info(source.bytes(SEGMENT_INFO.size)) for _ in range(source.number("I"))]
+        rest = {info.hour: info.rows for info in added}
+        for hour, certificate in self.removals(source, place):
+            gone = self.segments.pop(hour)
+            need(rest.get(hour, 0) < gone.rows, f"{place}: nothing of {gone.name()} was deleted")
+            self.deleted_rows += gone.rows - rest.get(hour, 0)
+            self.removed.setdefault(certificate, []).append((hour, gone.generation))
+        source.done()
+        for info in added:
             before = self.segments.get(info.hour)
-            need(info.generation == (before.generation + 1 if before else 1),
+            need(info.generation == self.generations.get(info.hour, 0) + 1,
                  f"{place}: {info.name()} is not the next generation")
             need(before is None or info.rows > before.rows, f"{place}: {info.name()} lost rows")
             self.replaced += before is not None
             self.segments[info.hour] = info
-        source.done()
+            self.generations[info.hour] = info.generation
         self.records, self.through_seq, self.leaf_count = number, through_seq, leaf_count
-        need(sum(i.rows for i in self.segments.values()) == leaf_count,
+        need(sum(i.rows for i in self.segments.values()) + self.deleted_rows == leaf_count,
              f"{place}: the segments have other rows than the history")
+
+    def removals(self, source, place):
+        """[(hour, certificate)] of segments that were deleted; nothing stands there where none was."""
+        result = []
+        for _ in range(source.number("I") if source.at < len(source.data) else 0):
+            hour, generation, certificate = source.number("q"), source.number("I"), source.number("Q")
+            live = self.segments.get(hour)
+            need(live is not None and live.generation == generation, f"{place}: deletes what is not there")
+            need(certificate > max(self.removed, default=0) and (not result or result[0][1] == certificate),
+                 f"{place}: certificate {certificate} does not follow")
+            result.append((hour, certificate))
+        return result
 
 
 def leaf(topic, partition, offset, sub, line):
@@ -122,21 +158,27 @@ def read_compacted(data):
 class Chunk:
     """A line of a directory: where the bytes stand is the caller's to know."""
 
-    def __init__(self, source):
-        self.len = source.varint(CHUNK_MAX)
+    def __init__(self, source, seal):
+        self.seal = seal
+        self.len = source.varint(CHUNK_MAX + seal.tag)
         self.plain_len = self.checksum = 0
         if self.len:
-            self.plain_len = self.len + source.varint(CHUNK_MAX - self.len)
+            need(self.len > seal.tag, "a chunk is shorter than its tag")
+            packed = self.len - seal.tag
+            self.plain_len = packed + source.varint(CHUNK_MAX - packed)
             self.checksum = source.number("I")
 
-    def plain(self, data):
+    def plain(self, group, at):
+        """Of the group's bytes, where it begins there."""
         if self.len == 0:
             return b""
+        data = group.body[at:at + self.len]
         need(len(data) == self.len, "a chunk stands outside of its group")
         if xxhash is not None:
             need(xxhash.xxh3_64_intdigest(data, self.plain_len) & 0xffffffff == self.checksum,
                  "the checksum of a chunk differs")
-        return data if self.plain_len == self.len else sekisho_batch.unpack_zstd(data, self.plain_len)
+        data = self.seal.open(group.at + at, data)
+        return data if self.plain_len == len(data) else sekisho_batch.unpack_zstd(data, self.plain_len)
 
 
 class Block:
@@ -151,10 +193,145 @@ def min_max(source):
     return least, signed(least + source.varint())
 
 
+class Runs:
+    """A group's filter of runs: whatever its rows hold must be in it."""
+
+    def __init__(self, data):
+        need(len(data) >= 2, "a filter of runs is cut")
+        self.places, log, self.bits = data[0], data[1], data[2:]
+        need(self.places < 16 and 9 <= log <= 20 and len(self.bits) == 1 << log >> 3,
+             "a filter of runs of no known form")
+        self.mask, self.words, self.known = (1 << log) - 1, set(), set()
+
+    def has(self, run):
+        return self.has_bit(int.from_bytes(run, "big"), 32)
+
+    def has_bit(self, key, shift):
+        bit = (key * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> shift & self.mask
+        return self.bits[bit >> 3] >> (bit & 7) & 1
+
+    def dotted(self, line):
+        """The numbers of a line that have dots on both sides, with the digits before and behind them."""
+        for match in NUMBERS.finditer(line):
+            second, third, last = match.groups()
+            first = BEFORE.search(line[max(match.start() - 4, 0):match.start() - 1]).group()
+            keys = [(0, first, second, third)] if len(first) == 3 else []
+            keys += [(1, second, third, last[:i]) for i in range(1, len(last) + 1)]
+            for key in keys:
+                if key in self.known:
+                    continue
+                self.known.add(key)
+                number = key[0]
+                for part in key[1:]:
+                    number = number << 11 | (0, 10, 110)[len(part) - 1] + int(part)
+                need(self.has_bit(number, 32) and (key[0] == 0 or len(key[3]) < 3 or self.has_bit(number, 44)),
+                     f"the filter of runs says no to {b'.'.join(key[1:]).decode()}, which is there")
+
+    def check(self, text, place):
+        """Every run of the text; of a line those with a letter."""
+        if place == IN_LINE and self.places & DOTTED:
+            self.dotted(bytes(text))
+        if not self.places & place:
+            return
+        for word in WORD.findall(bytes(text).lower()):
+            if (word, place) in self.words:
+                continue
+            self.words.add((word, place))
+            for run in (word[i:i + 4] for i in range(len(word) - 3)):
+                if run not in self.known and (place != IN_LINE or not run.isdigit()):
+                    need(self.has(run), f"the filter of runs says no to {run.decode()}, which is there")
+                    self.known.add(run)
+
+
+class Census:
+    """How many rows have which values of some fields."""
+
+    def __init__(self, data, rows):
+        source = Reader(data)
+        self.told = source.varint((1 << TALLY + 1) - 1)
+        parts = source.varint(len(PLACES))
+        self.places, values = [], []
+        for _ in range(parts):
+            place, kind, flags = source.bytes(3)
+            need(place < len(PLACES) and self.told >> place & 1 and (not self.places or place > self.places[-1][0]),
+                 "a census of a place that it does not tell")
+            whole = PLACES[place] >= SHAPE or PLACES[place] in INTEGER_FIELDS
+            need(flags & 1 == whole and flags <= 3, "a census of values of another type")
+            self.places.append((place, kind, flags >> 1))
+            values.append([None] + [zigzag(source.varint()) if whole else source.bytes(source.varint(255))
+                                    for _ in range(source.varint(VALUES_MAX))])
+            need(values[-1][1:] == sorted(set(values[-1][1:])), "the values of a census are not in order")
+        count = source.varint(COMBINATIONS_MAX)
+        numbers = [source.bytes(count) for _ in range(parts)]
+        need(all(max(n, default=0) < len(v) for n, v in zip(numbers, values)), "a census of no such value")
+        keys = list(zip(*numbers))
+        need(count > 0 and keys == sorted(set(keys)), "the combinations of a census are not in order")
+        self.rows = {tuple(v[n] for v, n in zip(values, key)): source.varint(GROUP_ROWS_MAX) for key in keys}
+        need(0 not in self.rows.values() and sum(self.rows.values()) == rows, "a census of other rows")
+        self.found, self.addresses, self.tallied = {}, None, {}
+        if self.told >> TALLY & 1:
+            self.read_addresses(source, rows)
+        source.done()
+
+    def read_addresses(self, source, rows):
+        """How many rows have which address: of IPv4 ascending, then the others ascending."""
+        self.kind, none, at = source.number("B"), source.varint(rows), 0
+        self.addresses = {None: none} if none else {}
+        for i in range(source.varint(COMBINATIONS_MAX)):
+            step = source.varint((1 << 32) - 1)
+            need(i == 0 or step > 0, "the addresses of a census are not in order")
+            at += step
+            self.addresses[struct.pack("<I", at)] = source.varint(rows)
+        last = b""
+        for _ in range(source.varint(COMBINATIONS_MAX)):
+            address = bytes(source.bytes(16))
+            need(address > last and address[:12] != bytes(10) + b"\xff\xff", "the addresses of a census are not in order")
+            self.addresses[address], last = source.varint(rows), address
+        need(0 not in self.addresses.values() and sum(self.addresses.values()) == rows, "a tally of other rows")
+
+    def tally(self, view):
+        """The addresses of a block."""
+        at = [i for i, c in enumerate(view.group.columns) if c.field == TALLY_FIELD]
+        need(len(at) <= 1, "a tally of a field with several columns")
+        values, exceptions, _ = view.values(at[0]) if at else ({}, {}, {})
+        need(not exceptions and (not at or view.group.columns[at[0]].kind == self.kind), "a tally of another column")
+        for row in range(view.rows):
+            address = values.get(row)
+            if address is not None and len(address) == 16 and address[:12] == bytes(10) + b"\xff\xff":
+                address = address[:11:-1]
+            self.tallied[address] = self.tallied.get(address, 0) + 1
+
+    def add(self, view):
+        """The rows of a block."""
+        columns = []
+        for place, field in enumerate(PLACES):
+            if not self.told >> place & 1:
+                continue
+            at = [i for i, c in enumerate(view.group.columns) if (c.id or c.field) == field]
+            told = [(kind, derived) for p, kind, derived in self.places if p == place]
+            need(len(at) == len(told) <= 1, "a census of a field with other columns than it has")
+            for i in at:
+                values, exceptions, _ = view.values(i)
+                need(not exceptions and (field >= SHAPE or told[0] == (view.group.columns[i].kind,
+                                                                       view.group.columns[i].derived)),
+                     "a census of a column of another kind")
+                columns.append(values)
+        for row in range(view.rows):
+            key = tuple(values.get(row) for values in columns)
+            self.found[key] = self.found.get(key, 0) + 1
+        if self.addresses is not None:
+            self.tally(view)
+
+    def check(self):
+        need(self.found == self.rows, "a census is not that of its rows")
+        need(self.addresses is None or self.tallied == self.addresses, "a tally is not that of its rows")
+
+
 class Group:
     """A head of the footer, and with it the group's columns."""
 
-    def __init__(self, source, file, end):
+    def __init__(self, source, file, end, seal):
+        self.seal = seal
         self.at, self.len = source.number("Q"), source.number("Q")
         need(self.at + self.len <= end, "a group reaches into the footer")
         self.body = bytes(file[self.at:self.at + self.len])
@@ -164,7 +341,7 @@ class Group:
         need(self.partitions and self.partitions == sorted(set(self.partitions)),
              "the partitions of a group are not in order")
         columns_len = source.varint()
-        desc, table = Chunk(source), Chunk(source)
+        desc, table = Chunk(source, seal), Chunk(source, seal)
         self.rows = source.varint(GROUP_ROWS_MAX)
         need(self.rows > 0, "a group has no rows")
         self.blocks = [Block(min(BLOCK_ROWS, self.rows - first), source)
@@ -179,11 +356,29 @@ class Group:
                 checksum = source.number("I")
                 need(xxhash is None or xxhash.xxh3_64_intdigest(data, 0) & 0xffffffff == checksum,
                      "the checksum of a filter differs")
+                seal.open(self.at + at, data)
             at += size
-        need(at == self.len, "a group has another length than its parts")
-        self.open(desc.plain(self.body[columns_len:columns_len + desc.len]),
-                  table.plain(self.body[columns_len + desc.len:columns_len + desc.len + table.len]),
-                  columns_len)
+        self.parts_len, self.runs_filter, self.census = at, None, None
+        self.open(desc.plain(self, columns_len), table.plain(self, columns_len + desc.len), columns_len)
+
+    def read_runs(self, source):
+        """The filter of runs, of which section 2 tells."""
+        size = source.varint()
+        if size == 0:
+            return
+        checksum, data = source.number("I"), self.body[self.parts_len:self.parts_len + size]
+        need(len(data) == size, "a filter of runs stands outside of its group")
+        need(xxhash is None or xxhash.xxh3_64_intdigest(data, 0) & 0xffffffff == checksum,
+             "the checksum of a filter of runs differs")
+        data = self.seal.open(self.at + self.parts_len, data)
+        self.parts_len += size
+        self.runs_filter = Runs(data)
+
+    def read_census(self, source):
+        """The census, which section 4 holds."""
+        data = source.bytes(source.varint())
+        if data:
+            self.census = Census(bytes(data), self.rows)
 
     def open(self, desc, table, columns_len):
         source = Reader(desc)
@@ -197,8 +392,8 @@ class Group:
         for count in [1, 1, len(self.blocks)] + [c.chunks + len(self.blocks) for c in self.columns]:
             pieces = []
             for _ in range(count):
-                chunk = Chunk(source)
-                pieces.append(chunk.plain(self.body[at:at + chunk.len]))
+                chunk = Chunk(source, self.seal)
+                pieces.append(chunk.plain(self, at))
                 at += chunk.len
             chunks.append(pieces)
         source.done()
@@ -213,7 +408,7 @@ class Group:
         source, shapes = Reader(data), [None]
         for number in range(1, self.shape_count + 1):
             slots, bound = [], set()
-            for _ in range(source.varint(512)):
+            for _ in range(source.varint(2048)):
                 piece = source.bytes(source.varint())
                 source.number("H")
                 kind, at = source.number("B"), source.varint(COLUMNS_MAX - 1)
@@ -271,10 +466,19 @@ class Group:
                 place = (*places[row], subs[row])
                 need(last is None or last < place, "the rows of a group are not in order")
                 last, total = place, total + len(line)
+                if self.runs_filter:
+                    self.runs_filter.check(line, IN_LINE)
                 yield self.topic, *place, line, leaf[row], times[row], arrivals[row]
+            if self.runs_filter:
+                for text in view.url_parts():
+                    self.runs_filter.check(text, IN_URL_PART)
+            if self.census:
+                self.census.add(view)
             need(total == block.raw_bytes, f"{total} bytes of lines, the head says {block.raw_bytes}")
             leaves += leaf
         need((min(leaves), max(leaves)) == (self.leaf_min, self.leaf_max), "leaves that are not the head's")
+        if self.census:
+            self.census.check()
 
 
 class Column:
@@ -283,13 +487,14 @@ class Column:
     def __init__(self, group, source, index):
         self.group, self.index = group, index
         self.kind, self.type, self.derived, self.epoch_form, self.bits = 0, TYPE_INT, False, 0, 0
-        self.id = 0
+        self.id, self.field = 0, None
         if index < INTERNAL:
             self.id = source.number("H")
             need(self.id == SHAPE + index, "a column of every group is not where it should be")
             self.type = TYPE_TEXT if self.id == LINE else TYPE_INT
         else:
-            source.bytes(3)                                  # field, ordinal
+            self.field = source.number("H")
+            source.bytes(1)                                  # ordinal
             self.kind, self.type, derived, self.epoch_form = source.bytes(4)
             self.derived = bool(derived)
             need(self.type <= TYPE_EPOCH and derived <= 1 and self.epoch_form <= 1, "a column of no known kind")
@@ -449,6 +654,14 @@ class BlockView:
             found = [struct.pack("<I", v) for v in found]
         return {row: v for row, v in zip(rows, found) if not (column.derived and v == 0)}
 
+    def url_parts(self):
+        """Values of URLs that are compared as they are written."""
+        for index, column in enumerate(self.group.columns):
+            if column.field in URL_FIELDS and column.kind == 0:
+                values, exceptions, _ = self.values(index)
+                yield from exceptions.values()
+                yield from (column.print(v) for v in values.values())
+
     def lines(self):
         columns = self.group.columns
         verbatim = self.values(LINE - SHAPE)[0]
@@ -509,10 +722,17 @@ def print_time(layout, time_ns, distance):
     return "".join(out).encode("latin-1")
 
 
+def sections(footer):
+    source = Reader(footer)
+    while source.at < len(footer):
+        kind = source.number("I")
+        yield kind, Reader(source.bytes(source.number("Q")))
+
+
 class Segment:
     """Header, footer and groups of a file."""
 
-    def __init__(self, file):
+    def __init__(self, file, keys=None):
         need(len(file) >= 112, "the file is cut")
         (magic, version, header_len, self.store_id, self.tenant, self.generation, self.hour, zero,
          checksum) = SEGMENT_HEADER.unpack(file[:64])
@@ -525,23 +745,64 @@ class Segment:
         end = len(file) - 48 - size
         footer = bytes(file[end:-48])
         need(hashlib.sha256(bytes(file[:64]) + footer).digest() == self.hash, "the footer's hash differs")
-        self.groups = None
-        source = Reader(footer)
-        while source.at < len(footer):
-            kind = source.number("I")
-            content = Reader(source.bytes(source.number("Q")))
+        self.file, self.end, self.seal, outside = file, end, sekisho_seal.Clear(), None
+        if footer[:4] == struct.pack("<I", REQUIRED | 3):
+            footer, outside = self.open(footer, keys)
+        self.groups, runs, censuses, all_known = None, None, None, True
+        for kind, content in sections(footer):
             if kind == REQUIRED | 1:
                 need(self.groups is None, "the groups stand twice")
-                self.groups = [Group(content, file, end) for _ in range(content.varint(GROUPS_MAX))]
+                self.groups = [Group(content, file, end, self.seal) for _ in range(content.varint(GROUPS_MAX))]
                 content.done()
+            elif kind == 2:
+                need(runs is None, "the filters of runs stand twice")
+                runs = content
+            elif kind == 4:
+                need(censuses is None, "the censuses stand twice")
+                censuses = content
             else:
                 need(not kind & REQUIRED, f"required section {kind & ~REQUIRED} is not in the format")
+                all_known = False
         need(self.groups is not None, "the footer has no groups")
+        need(outside is None or outside == [(g.at, g.len, g.rows) for g in self.groups],
+             "the sealed groups are not those that the segment tells of")
+        if runs is not None:
+            for group in self.groups:
+                group.read_runs(runs)
+            runs.done()
+        if censuses is not None:
+            for group in self.groups:
+                group.read_census(censuses)
+            censuses.done()
+        need(all(g.parts_len <= g.len if not all_known else g.parts_len == g.len for g in self.groups),
+             "a group has another length than its parts")
         at = 64
         for group in self.groups:
             need(group.at == at, "the groups do not join")
             at += group.len
         need(at == end, "bytes between the groups and the footer")
+
+    def open(self, footer, keys):
+        """The sections that are sealed, and (at, length, rows) of each group as told outside."""
+        content = None
+        for kind, section in sections(footer):
+            if kind == REQUIRED | 3:
+                need(content is None, "the groups stand twice")
+                content = section
+            else:
+                need(not kind & REQUIRED, f"required section {kind & ~REQUIRED} is not in the format")
+        number, salt, prefix = content.bytes(8), content.bytes(16), content.bytes(16)
+        outside = []
+        for _ in range(content.number("I")):
+            at, size, rows, digest = (*(content.number("Q") for _ in range(2)), content.number("I"), content.bytes(32))
+            need(hashlib.sha256(bytes(self.file[at:at + size])).digest() == digest, "the hash of a group differs")
+            outside.append((at, size, rows))
+        inside = content.bytes(len(content.data) - content.at)
+        secret = None if keys is None else keys.get(self.tenant, number)
+        need(secret is not None, f"sealed with key {number.hex()}, which is not there")
+        self.seal = sekisho_seal.Seal(secret, salt, prefix, bytes(self.file[:64]))
+        place = self.end + 12 + content.at - len(inside)  # the section is the footer's first one
+        return self.seal.open(place, inside), outside
 
     def check(self, info):
         """Against what the catalog says; then the rows."""

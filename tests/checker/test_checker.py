@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 import sekisho_check
+import sekisho_seal
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDENS = pathlib.Path(os.environ.get("SEKISHO_GOLDEN", HERE.parent / "golden"))
@@ -223,6 +224,90 @@ class Retired(unittest.TestCase):
         self.finds("the checkpoint's ends differ")
 
 
+class Sealed(unittest.TestCase):
+    """The store of the next class with one municipality sealed, under two keys one after the other."""
+
+    def setUp(self):
+        self.folder = GOLDENS / "segments-v1-sealed"
+        self.keys = sekisho_seal.Keyring((self.folder / "keyring").read_text())
+
+    def level(self, keys):
+        findings = sekisho_check.Findings()
+        level = sekisho_check.sekisho_long_term.LongTerm(self.folder, findings, keys=keys)
+        level.read()
+        return level, findings.texts
+
+    def test_primitive(self):
+        """The example of draft-irtf-cfrg-xchacha, A.3.1."""
+        key, nonce = bytes(range(0x80, 0xa0)), bytes(range(0x40, 0x58))
+        more = bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+        text = (b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+                b"sunscreen would be it.")
+        piece = bytes.fromhex(
+            "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39"
+            "ae64c6708c54c216cb96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9"
+            "21f9664c97637da9768812f615c68b13b52e" "c0875924c1c7987947deafd8780acf49")
+        self.assertEqual(sekisho_seal.open_xchacha20(key, nonce, piece, more), text)
+        self.assertIsNone(sekisho_seal.open_xchacha20(key, nonce, piece, more + b"x"))
+        self.assertIsNone(sekisho_seal.open_xchacha20(key, nonce, bytes([piece[0] ^ 1]) + piece[1:], more))
+
+    def test_golden(self):
+        level, said = self.level(self.keys)
+        self.assertEqual((said, level.rows, level.segments, level.replaced), ([], 4644, 3, 1))
+        self.assertEqual(len({number for tenant, number in self.keys.secrets}), 2)
+
+    def test_without_keys(self):
+        said = self.level(None)[1]
+        self.assertEqual(sum("which is not there" in text for text in said), 2, said)
+
+    def test_other_place(self):
+        """Nothing of a sealed file opens under another name of its own."""
+        path = next((self.folder / "seg" / "990001").glob("*.2.seg"))
+        data = bytearray(path.read_bytes())
+        data[36] ^= 1  # the generation, with all hashes made again
+        data[56:64] = struct.pack("<Q", sekisho_check.sekisho_batch.xxhash.xxh3_64_intdigest(bytes(data[:56]), 0)
+                                  if sekisho_check.sekisho_batch.xxhash else 0)
+        size = struct.unpack_from("<Q", data, len(data) - 48)[0]
+        data[-40:-8] = hashlib.sha256(data[:64] + data[-48 - size:-48]).digest()
+        with self.assertRaisesRegex(sekisho_check.sekisho_batch.BadBatch, "does not open"):
+            sekisho_check.sekisho_long_term.sekisho_segment.Segment(memoryview(data), self.keys)
+
+
+class Census(unittest.TestCase):
+    """The censuses in the footers."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name) / "store"
+        shutil.copytree(GOLDENS / "segments-v1", self.folder)
+        self.path = self.folder / "seg" / "990001" / "00079c0a.1.seg"
+        self.path.chmod(0o644)
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def segment(self, data):
+        return sekisho_check.sekisho_long_term.sekisho_segment.Segment(memoryview(data))
+
+    def test_golden(self):
+        findings = sekisho_check.Findings()
+        level = sekisho_check.sekisho_long_term.LongTerm(self.folder, findings)
+        level.read()
+        self.assertEqual((findings.texts, level.rows, level.segments), ([], 4644, 3))
+        groups = self.segment(self.path.read_bytes()).groups
+        self.assertTrue(groups and all(g.census and g.census.told & 1 for g in groups))
+
+    def test_changed(self):
+        """Rows that are counted elsewhere, with all hashes made again: seen by who reads the rows."""
+        segment = self.segment(self.path.read_bytes())
+        census = segment.groups[0].census
+        (first, rows), (second, more) = list(census.rows.items())[:2]
+        census.rows[first], census.rows[second] = more, rows
+        self.assertNotEqual(rows, more)
+        with self.assertRaisesRegex(sekisho_check.sekisho_batch.BadBatch, "census is not that of its rows"):
+            list(segment.rows())
+
+
 class Segments(unittest.TestCase):
     """Both levels: a log, and segments of two municipalities, one of them written again with late rows."""
 
@@ -264,7 +349,7 @@ class Segments(unittest.TestCase):
         """What is damaged is named; the segment that was replaced means nothing."""
         shutil.rmtree(self.many)
         (self.folder / "seg" / "compacted").unlink()
-        for path, step in ((self.next_hour, 91), (self.town / "catalog", 13)):
+        for path, step in ((self.next_hour, 91), (self.town / "catalog", 13), (self.town / "totals", 7)):
             data = bytearray(path.read_bytes())
             for at in list(range(0, len(data), step)) + list(range(len(data) - 48, len(data), 7)):
                 data[at] ^= 1 << at % 8
@@ -276,6 +361,30 @@ class Segments(unittest.TestCase):
             path.write_bytes(data)
         self.first.write_bytes(b"")
         self.assertEqual(self.level()[1], [])
+
+    def test_totals(self):
+        """Control totals that are not the rows', with hashes that are right for them."""
+        path = self.town / "totals"
+        original = path.read_bytes()
+        size = struct.unpack_from("<Q", original, 80)[0]
+        changed = 0
+        for at in range(88 + 24, 88 + size, 5):
+            data = bytearray(original)
+            data[at] ^= 1
+            before = bytes(data[48:80])
+            at = 80
+            while at < len(data):
+                end = at + 48 + struct.unpack_from("<Q", data, at)[0]
+                before = hashlib.sha256(before + data[at:end - 40]).digest()
+                data[end - 40:end - 8] = before
+                at = end
+            path.write_bytes(data)
+            code, said = check(self.folder)
+            self.assertEqual((code, "seg/990001/totals" in said), (1, True), said)
+            changed += 1
+        self.assertGreater(changed, 15)
+        path.unlink()
+        self.finds("seg/990001/totals is missing")
 
     def test_compacted(self):
         path = self.folder / "seg" / "compacted"

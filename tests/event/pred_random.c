@@ -73,16 +73,19 @@ static const char *const INTS[] = {
 static const char *const EPOCHS[] = {
     "1700000000", "1700000000123", "1700000000.123", "0000000001.123", "1700000000123456789", "17",
 };
-static const char *const HOSTS[] = {"www.example.jp", "Example.JP", "cdn.example.com", "192.0.2.5",
-                                    "%77ww.example.jp"};
-static const char *const PATHS[] = {"/",        "/a/b", "/admin/Login.php", "/x%2Fy",
-                                    "/%61dmin", "/a+b", "\\/json\\/path",   "/upload"};
+static const char *const HOSTS[] = {"www.example.jp", "Example.JP",       "cdn.example.com",
+                                    "192.0.2.5",      "%77ww.example.jp", "host%",
+                                    "host%4"};
+static const char *const PATHS[] = {
+    "/",       "/a/b",  "/admin/Login.php", "/x%2Fy", "/%61dmin", "/a+b", "\\/json\\/path",
+    "/upload", "Login", "%61bcd",           "1",      ""};
 static const char *const QUERIES[] = {"a=1", "q=%E5%B1%B1", "cmd=id+x", "x=1&y=2", ""};
 static const char *const KEYS[] = {"k1", "vwlid", "odd key"};
 static const uint16_t TEXT_FIELDS[] = {FIELD_USER_NAME, FIELD_EVENT_ACTION, FIELD_MESSAGE,
                                        FIELD_USER_AGENT, FIELD_DESTINATION_DOMAIN};
-static const uint8_t KINDS[] = {SLOT_PLAIN,       SLOT_PLAIN,       SLOT_PLAIN,   SLOT_C_ESCAPED,
-                                SLOT_CSV_DOUBLED, SLOT_JSON_STRING, SLOT_PERCENT, SLOT_FORM};
+static const uint8_t KINDS[] = {SLOT_PLAIN,     SLOT_PLAIN,       SLOT_PLAIN,
+                                SLOT_C_ESCAPED, SLOT_CSV_DOUBLED, SLOT_JSON_STRING,
+                                SLOT_PERCENT,   SLOT_FORM,        SLOT_CEF};
 
 struct line {
     struct buf text;

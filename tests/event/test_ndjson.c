@@ -230,6 +230,7 @@ static void test_decoded(void **state)
         {"\\ud83d\\u0041", SLOT_JSON_STRING, "\\\\ud83dA"},
         {"\\u00zz\\", SLOT_JSON_STRING, "\\\\u00zz\\\\"},
         {"a%20b+c%zz%4", SLOT_PERCENT, "a b+c%zz%4"},
+        {"a\\=b\\|c\\n\\t\\\\", SLOT_CEF, "a=b|c\\n\\\\t\\\\"},
         {"a%2Bb+c%00", SLOT_FORM, "a+b c\\u0000"},
         {"%93%fa", SLOT_PERCENT, "\xef\xbf\xbd\xef\xbf\xbd"},
     };

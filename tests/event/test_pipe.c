@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "event/pipe.h"
 #include "event/pipe_cells.h"
+#include "event/pipe_combine.h"
 #include "event/pipe_groups.h"
 #include "event/pipe_number.h"
 #include "event/query.h"
@@ -440,6 +441,38 @@ static void test_merge(void **state)
     bench_close(&a);
 }
 
+/* Rows are of one combination exactly when their keys are equal, null among them. */
+static void test_combine(void **state)
+{
+    (void)state;
+    static const uint16_t FIRST[] = {0, 1, 2, 9, 1, 0, 2, 0xffff, 1};
+    static const uint16_t SECOND[] = {2, 0, 1, 0, 3, 2, 0xffff, 0, 0};
+    static const uint16_t ROWS[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    enum {
+        ROW_COUNT = sizeof(ROWS) / sizeof(ROWS[0]),
+        END = 3
+    };
+    const struct pipe_numbers keys[] = {{FIRST, END}, {NULL, 0}, {SECOND, END}};
+    struct pipe_combine c = {0};
+    assert_int_equal(pipe_combine_init(&c), 0);
+    assert_true(pipe_combine_rows(&c, keys, 3, ROWS, ROW_COUNT));
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        uint32_t equal = 0;
+        for (size_t k = 0; k < ROW_COUNT; k++) {
+            bool same = (FIRST[i] < END ? FIRST[i] : END) == (FIRST[k] < END ? FIRST[k] : END) &&
+                        (SECOND[i] < END ? SECOND[i] : END) == (SECOND[k] < END ? SECOND[k] : END);
+            assert_int_equal(same, c.of_row[i] == c.of_row[k]);
+            equal += same;
+        }
+        assert_true(c.of_row[i] < c.slot_count);
+        assert_int_equal(c.slots[c.of_row[i]].count, equal);
+        assert_int_equal(c.of_row[c.slots[c.of_row[i]].row], c.of_row[i]);
+    }
+    const struct pipe_numbers many = {FIRST, PIPE_COMBINATIONS_MAX};
+    assert_false(pipe_combine_rows(&c, &many, 1, ROWS, ROW_COUNT));
+    pipe_combine_release(&c);
+}
+
 /* A full budget is an answer, and everything is still there to be given back. */
 static void test_budget(void **state)
 {
@@ -472,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_condition_alone), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_steps),           cmocka_unit_test(test_sets),
         cmocka_unit_test(test_merge),           cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_combine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,14 +10,16 @@
 #include "base/err.h"
 #include "event/pred.h"
 #include "event/query.h"
+#include "tests/event/gram_check.h"
 #include "tests/event/pred_random.h"
 
 enum {
     PAIRS_MIN = 20000,
     EXPRESSIONS_MAX = 120,
+    GRAMS_RULED_OUT_MIN = 5, /* most expressions ask for what is there */
 };
 
-/* The rows that `query` finds in the batch, as a text "0 3 4". */
+/* The rows that `query` finds in the batch, as a text "0 3 4"; what filter of runs there is lets it pass. */
 static const char *found(struct batch *b, const char *query, struct buf *out)
 {
     struct arena arena = {0};
@@ -35,6 +37,10 @@ static const char *found(struct batch *b, const char *query, struct buf *out)
     assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
     set.rows_known = false;
     assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+    struct buf grams = {0};
+    make_grams(b, &grams);
+    (void)check_grams(pred, &grams, &hits);
+    buf_release(&grams);
     buf_reset(out);
     for (size_t i = 0; i < hits.count; i++)
         buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
@@ -262,8 +268,8 @@ static void check_hits(const struct sample *s, const struct ast *const *asts, si
     assert_int_equal(at, hits->count);
 }
 
-static void compare(const struct sample *s, const struct ast *const *asts, size_t count,
-                    struct random *r)
+static void compare(const struct sample *s, struct gram_filter *grams,
+                    const struct ast *const *asts, size_t count, struct random *r)
 {
     struct pred *pred = NULL;
     struct pred_scratch *scratch = NULL;
@@ -277,6 +283,7 @@ static void compare(const struct sample *s, const struct ast *const *asts, size_
         assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
         check_hits(s, asts, count, &set, &hits);
         (void)check_filter(s, pred, &hits);
+        grams->ruled_out += check_grams(pred, &grams->bytes, &hits);
         set.rows_known = false;
         assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
         set.rows_known = true;
@@ -301,11 +308,14 @@ static void test_random(void **state)
     assert_non_null(s);
     s->batch = batch_new();
     size_t pairs = 0;
+    struct gram_filter grams = {0};
     for (uint32_t sample = 0; pairs < PAIRS_MIN; sample++) {
         uint32_t rows = 1 + random_below(&r, sample % 8 == 0 ? 700 : 40);
         sample_make(s, &r, rows);
         if (sample % 2 == 1)
             sample_read_back(s, &r);
+        buf_reset(&grams.bytes);
+        make_grams(s->batch, &grams.bytes);
         for (size_t i = 0; i < 12; i++) {
             struct arena arena = {0};
             const struct ast *asts[EXPRESSIONS_MAX];
@@ -313,12 +323,14 @@ static void test_random(void **state)
             count = sample % 8 == 0 && count > 20 ? 20 : count;
             for (uint32_t k = 0; k < count; k++)
                 asts[k] = random_ast(&r, &arena, s->batch, 1 + random_below(&r, 4));
-            compare(s, asts, count, &r);
+            compare(s, &grams, asts, count, &r);
             pairs += count;
             arena_release(&arena);
         }
         sample_reset(s);
     }
+    assert_true(grams.ruled_out >= GRAMS_RULED_OUT_MIN);
+    buf_release(&grams.bytes);
     batch_free(s->batch);
     arena_release(&s->arena);
     free(s);
@@ -528,6 +540,10 @@ static const char *leaf_found(struct batch *b, const struct ast *leaf, struct bu
     assert_int_equal(pred_scratch_new(&scratch, pred), 0);
     assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
     assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+    struct buf grams = {0};
+    make_grams(b, &grams);
+    (void)check_grams(pred, &grams, &hits);
+    buf_release(&grams);
     buf_reset(out);
     for (size_t i = 0; i < hits.count; i++)
         buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);

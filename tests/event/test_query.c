@@ -178,6 +178,8 @@ static void test_refusals(void **state)
     refuse("source.ip:abc", "is an address");
     refuse("source.ip>=10.0.0.1", "network/bits");
     refuse("source.port:https", "is a number");
+    refuse("x source.port=443",
+           "query:1:3: source.port is a field: write source.port:443, or quote");
     refuse("source.port>=x", "is no number");
     refuse("source.port:[1 10]", "[a to b]");
     refuse("source.port:[1 to 10", "[a to b]");

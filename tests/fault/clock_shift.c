@@ -1,7 +1,8 @@
 /*
  * clock_shift.c - an LD_PRELOAD library under which the wall clock is CLOCK_SHIFT seconds ahead, or stays within the second
  * that the file CLOCK_SECOND holds (8 bytes, seconds since 1970) and runs through nine tenths of it again and again:
- * whoever writes the file says when a second ends.
+ * whoever writes the file says when a second ends. The clock since the boot stands at the second that the file CLOCK_BOOT
+ * holds, or is untouched: so a test makes time pass, or the wall clock jump.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,18 +21,25 @@ static time_t shift(void)
 }
 
 static const volatile int64_t *told;
+static const volatile int64_t *told_boot;
 
-static __attribute__((constructor)) void open_second(void)
+static const volatile int64_t *open_file(const char *name)
 {
-    const char *path = getenv("CLOCK_SECOND");
+    const char *path = getenv(name);
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
+        return NULL;
     void *page = mmap(NULL, sizeof(*told), PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (page == MAP_FAILED)
         abort();
-    told = page;
+    return page;
+}
+
+static __attribute__((constructor)) void open_second(void)
+{
+    told = open_file("CLOCK_SECOND");
+    told_boot = open_file("CLOCK_BOOT");
 }
 
 static void say_second(struct timespec *out)
@@ -50,6 +58,8 @@ int clock_gettime(clockid_t clock, struct timespec *out)
         say_second(out);
     else if (status == 0 && clock == CLOCK_REALTIME)
         out->tv_sec += shift();
+    if (status == 0 && clock == CLOCK_BOOTTIME && told_boot != NULL)
+        *out = (struct timespec){.tv_sec = (time_t)*told_boot};
     return status;
 }
 

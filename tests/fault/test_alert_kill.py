@@ -22,7 +22,8 @@ from pipeline import Collector, Flow, Journal, check_hint, check_store, verify  
 from power import PowerCut  # noqa: E402
 from receivers import Redis  # noqa: E402
 from sekisho import LONG, Steps, ndjson, run, seeded_random, temp_dir, wait_until  # noqa: E402
-from test_rules_same import CORRELATIONS, PREFECTURE_CODE, correlation, write_rules  # noqa: E402
+from test_rules_same import (CORRELATIONS, PREFECTURE, PREFECTURE_CODE, correlation, over_municipalities,
+                             write_rules)  # noqa: E402
 
 KILLS = 200 if LONG else 40
 FAILPOINTS = ("commit.collected", "commit.durable", "commit.released", "ledger.before_write", "ledger.after_write",
@@ -170,11 +171,14 @@ def main():
 
 
 def write_correlations(folder):
-    """Rules and correlations, few enough to stay below CAP."""
+    """Rules and correlations, few enough to stay below CAP: by ports, scans that fall into the same minutes would pass it."""
     write_rules(folder)
     for name, (_, body) in CORRELATIONS.items():
         body = body.replace("[source.ip]", "[sekisho.source]").replace("timespan: 5s", "timespan: 20m")
         (folder / f"{name}.yml").write_text(correlation(name, body))
+    for name, body in PREFECTURE.items():
+        body = body.replace("[destination.port]", "[network.transport]")
+        (folder / f"{name}.yml").write_text(over_municipalities(name, body))
 
 
 def without(config):

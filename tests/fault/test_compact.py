@@ -28,8 +28,8 @@ CALLS = ("open", "read", "write", "sync", "truncate", "rename", "unlink", "mkdir
 ERRORS = ("EIO", "ENOSPC", "EMFILE")
 FAULTS = 2000 if LONG else 40
 KILLS = 1000 if LONG else 25
-CUTS = 5000 if LONG else 30
-FLIPS = 300 if LONG else 25
+CUTS = 37_500 if LONG else 60    # and a third of that from another store
+FLIPS = 300 if LONG else 60
 QUERY = "source.ip:198.51.100.0/26 or \"word7\""
 TENANTS = ("052027", "131016", "272272", "990001")
 
@@ -43,17 +43,18 @@ def failpoints():
     """Those of a compaction, as the source has them."""
     names = set()
     for path in [*(ROOT / "app").glob("compact*.c"), *(ROOT / "store").glob("*.c")]:
-        names.update(re.findall(r'failpoint\("((?:compact|segment|catalog)\.[a-z_]+)"\)', path.read_text()))
+        names.update(re.findall(r'failpoint\("((?:compact|segment|catalog|totals)\.[a-z_]+)"\)', path.read_text()))
     need(len(names) >= 8, names)
     return sorted(names)
 
 
 def answers(store, *more):
-    """(hash of everything, hash of the raw bytes, hits of a query) and that all of it is complete."""
+    """(hash of everything, hash of the raw bytes, hits of a query, the ledger) and that all of it is complete."""
     whole = run("export", "--data", store, *more).stdout
     raw = run("export", "--data", store, "--raw", *more).stdout
     hits = run("search", QUERY, "--data", store, "--json", *more).stdout
-    return tuple(hashlib.sha256(part).hexdigest() for part in (whole, raw, hits))
+    sums = run("ledger", "--data", store, "--csv", *more).stdout
+    return tuple(hashlib.sha256(part).hexdigest() for part in (whole, raw, hits, sums))
 
 
 class Case:
@@ -170,28 +171,38 @@ def check_faults(steps, case, r, counts):
     steps(f"{len(chosen)} of {len(spots)} failing calls, {refused} of which end it with 6; {len(full)} full disks")
 
 
+def state_of(folder):
+    """A hash of all names and contents."""
+    state = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        state.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + content)
+    return state.digest()
+
+
 def check_cuts(steps, case, r, cuts):
-    recorder = Recorder(case.folder)
-    run("compact", "--data", case.fresh(), env=recorder.env)
+    recorder, store = Recorder(case.folder), case.fresh()
+    disk, moment, tried, left = Disk(store), 0, set(), case.folder / "cut"
+    run("compact", "--data", store, env=recorder.env)
     ops = recorder.take()
     verbs = collections.Counter(op[0] for op in ops)
     need(verbs["write"] > 20 and verbs["rename"] > 5 and verbs["sync"] > 5, verbs)
     moments = sorted(r.randint(0, len(ops)) for _ in range(cuts)) + [len(ops)]
-    for number, moment in enumerate(moments):
-        store = case.fresh()
-        disk = Disk(store)      # of each run its own: the calls speak of its inodes
-        run("compact", "--data", store, env=recorder.env)
-        for op in recorder.take()[:moment]:
+    for number, next_moment in enumerate(moments):
+        for op in ops[moment:next_moment]:
             disk.do(op)
-        left = case.folder / "cut"
+        moment = next_moment
         shutil.rmtree(left, ignore_errors=True)
         disk.leave(left, None if number % 4 == 0 or moment == len(ops) else r)
+        if (state := state_of(left)) in tried and moment != len(ops):
+            continue
+        tried.add(state)
         if moment == len(ops):
-            need((left / "seg" / "compacted").exists() and
-                 sorted(p.name for p in (left / "seg").rglob("*.seg")) ==
-                 sorted(p.name for p in (store / "seg").rglob("*.seg")), "what was done is not durable at the end")
+            # Files that no catalog names may come back: removing them is not synced where nothing was added.
+            names = [{p.relative_to(d) for p in (d / "seg").rglob("*") if p.suffix in (".seg", "")} for d in (store, left)]
+            need(names[0] <= names[1], "what was done is not durable at the end")
         case.check(f"power cut after call {moment} of {len(ops)}", left)
-    steps(f"{len(moments)} power cuts within {len(ops)} calls, from {case.base.name}")
+    steps(f"{len(moments)} power cuts within {len(ops)} calls, from {case.base.name}: {len(tried)} different states")
 
 
 def incomplete(store, name, *query):
@@ -275,7 +286,9 @@ def check_lost_catalogs(case, r):
         others_whole(case, store, "052027")
         done = compact(store)
         need(done.returncode == 5 and "052027" in done.stderr.decode(), f"{done.returncode}: {done.stderr.decode()}")
-        need(files(store) == before, "a compaction removes segments that a lost catalog named")
+        # Others' may lose what their own catalogs have replaced.
+        lost = {path for path in before.items() if path[0].parts[1] == "052027"} - set(files(store).items())
+        need(not lost, f"a compaction removes segments that a lost catalog named: {[path for path, _ in lost]}")
 
 
 def check_company(steps, case):
@@ -302,7 +315,7 @@ def check_separation(steps, case):
     for tenant in TENANTS:
         store = case.fresh(case.done)
         wanted = answers(store, "--tenant", tenant)
-        for query in (("search", QUERY), ("export",), ("search", "event.action:* | stats count() by event.action")):
+        for query in (("search", QUERY), ("export",), ("ledger",), ("search", "event.action:* | stats count() by event.action")):
             run(*query, "--data", store, "--tenant", tenant, env=recorder.env)
             opened = {op[3] for op in recorder.take() if op[0] == "open" and "/seg/" in op[3]}
             need(any(f"/seg/{tenant}/" in path for path in opened), f"{query}: {opened}")

@@ -24,8 +24,8 @@ RANDOM_KILLS = 200 if LONG else 20
 ROUNDS = 5 if LONG else 1                     # of every failpoint
 TORN = 30 if LONG else 4
 FAILPOINT_SECONDS = 20
-# Killed at by other tests: test_alert_kill.py, tests/store/test_retire.c, test_compact.py.
-ELSEWHERE = ("output.", "retire.", "compact.", "segment.", "catalog.")
+# Killed at by other tests: test_alert_kill.py, tests/store/test_retire.c, test_compact.py, test_retention.py.
+ELSEWHERE = ("output.", "retire.", "compact.", "segment.", "catalog.", "totals.", "deletion.", "hold.", "retain.")
 LIMITS = "limits: {batch_age: 100ms, frame_age: 10ms, log_file_bytes: 64KiB, workers: 2}"
 AT_START = ("store.", "recover.", "env.")     # passed once, while the collector starts
 

@@ -1,12 +1,14 @@
 /*
  * Write a golden store with segments of this version: make_golden_segments DIR ROWS. ROWS is what its rows are, made
  * from the batches before they are stored: all of the first municipality, of the second the hash.
- * What it writes depends on nothing else, but for what zstd makes of it.
+ * What it writes depends on nothing else, but for what zstd makes of it. Where SEKISHO_KEYRING names a keyring, the first
+ * municipality is sealed, with a new key for each compaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "app/compact.h"
+#include "app/keyring_option.h"
 #include "base/clock.h"
 #include "event/builder.h"
 #include "store/store.h"
@@ -246,11 +248,21 @@ static int add_rows(struct maker *m, uint32_t tenant, uint32_t first, uint32_t e
 static int compact(struct maker *m, const char *dir, struct diag *diag)
 {
     struct compact_report report;
-    const struct compact_options options = {
-        .dir = dir, .store_id = GOLDEN_ID, .through_seq = UINT64_MAX};
+    struct keyring *keys = NULL;
+    const struct keyring_key *made = NULL;
+    int err = 0;
     store_close(m->store);
     m->store = NULL;
-    return compact_run(&options, &report, diag);
+    if (keyring_option_path() != NULL)
+        err = keyring_edit(&keys, keyring_option_path(), false, diag);
+    if (err == 0 && keys != NULL)
+        err = keyring_rotate(&made, keys, TENANT, diag);
+    const struct compact_options options = {
+        .dir = dir, .store_id = GOLDEN_ID, .through_seq = UINT64_MAX, .keys = keys};
+    if (err == 0)
+        err = compact_run(&options, &report, diag);
+    keyring_close(keys);
+    return err;
 }
 
 static int write_rows(struct maker *m, const char *path)

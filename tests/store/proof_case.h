@@ -66,8 +66,9 @@ static inline void case_row_make(struct case_row *r, uint32_t tenant, uint64_t s
                                .raw = slice_of(r->raw, len)};
 }
 
-static inline int case_leaf(void *self, uint64_t index, struct sha256 *out)
+static inline int case_leaf(void *self, uint64_t index, unsigned *level, struct sha256 *out)
 {
+    *level = 0;
     struct case_tree *t = self;
     struct case_row row;
     case_row_make(&row, t->tenant, t->salt, index);
@@ -86,7 +87,8 @@ static inline void case_grow(struct case_tree *t, uint64_t salt)
     t->salt = salt;
     for (uint64_t i = 0; i < CASE_ROWS_MAX; i++) {
         struct sha256 leaf;
-        assert_int_equal(case_leaf(t, i, &leaf), 0);
+        unsigned level = 0;
+        assert_int_equal(case_leaf(t, i, &level, &leaf), 0);
         assert_int_equal(tree_append(t->hasher, &tree, &leaf, &t->nodes), 0);
         t->trees[i + 1] = tree;
     }

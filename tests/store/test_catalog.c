@@ -216,6 +216,94 @@ static void test_flips(void **state)
     folder_close(&f);
 }
 
+static int delete_two(struct catalog *c, const struct folder *f)
+{
+    /* Of hour 10 something stays. */
+    const struct segment_info rest = {
+        .name = {.tenant = TENANT, .hour = 10, .generation = RECORDS + 1}, .row_count = 5};
+    const struct catalog_removal removed[] = {{2, 1, 6}, {10, RECORDS, 6}};
+    const struct tree tree = c->tree;
+    const struct catalog_change change = {.through_seq = c->through_seq,
+                                          .tree = &tree,
+                                          .added = &rest,
+                                          .added_count = 1,
+                                          .removed = removed,
+                                          .removed_count = 2};
+    return catalog_append(c, f->path, &change);
+}
+
+static void lacks_two(const struct folder *f)
+{
+    struct catalog c = {0};
+    assert_int_equal(read_it(&c, f), 0);
+    assert_int_equal(c.segment_count, RECORDS);
+    assert_null(catalog_find(&c, 2));
+    assert_int_equal(catalog_find(&c, 10)->row_count, 5);
+    assert_int_equal(catalog_generation(&c, 2), 1);
+    assert_int_equal(catalog_generation(&c, 10), RECORDS + 1);
+    assert_int_equal(catalog_generation(&c, 9), 0);
+    assert_int_equal(catalog_certificate(&c), 6);
+    assert_int_equal(c.removal_count, 2);
+    assert_int_equal(catalog_rows_before(&c, 100), 0);
+    assert_int_equal(catalog_rows_before(&c, 101), 7);
+    assert_int_equal(catalog_rows_before(&c, UINT64_MAX), 7 * RECORDS);
+    catalog_release(&c);
+}
+
+/* Segments that were deleted; a record that does it and is torn or damaged has not done it. */
+static void test_removals(void **state)
+{
+    (void)state;
+    struct folder f;
+    struct catalog c = {0};
+    struct buf bytes = {0};
+    folder_open(&f);
+    make(&f, RECORDS);
+    assert_int_equal(file_read_all(&bytes, f.catalog, 1 << 20), 0);
+    size_t before = bytes.len;
+    assert_int_equal(read_it(&c, &f), 0);
+    static const struct catalog_removal WRONG[] = {{2, 2, 6}, {9, 1, 6}, {2, 1, 0}};
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        const struct catalog_change change = {.through_seq = c.through_seq,
+                                              .tree = &c.tree,
+                                              .removed = &WRONG[i],
+                                              .removed_count = 1};
+        assert_int_equal(catalog_append(&c, f.path, &change), ERR_RANGE);
+    }
+    assert_int_equal(delete_two(&c, &f), 0);
+    lacks_two(&f);
+    assert_int_equal(delete_two(&c, &f), ERR_RANGE); /* they are gone */
+    catalog_release(&c);
+    buf_reset(&bytes);
+    assert_int_equal(file_read_all(&bytes, f.catalog, 1 << 20), 0);
+    for (size_t len = before; len < bytes.len; len++) {
+        write_file(f.catalog, bytes.data, len);
+        holds(&f, RECORDS);
+        assert_int_equal(read_it(&c, &f), 0);
+        assert_int_equal(delete_two(&c, &f), 0);
+        catalog_release(&c);
+        lacks_two(&f);
+    }
+    for (size_t bit = before * 8; bit < bytes.len * 8; bit++) {
+        bytes.data[bit / 8] = (char)(bytes.data[bit / 8] ^ (1 << (bit % 8)));
+        write_file(f.catalog, bytes.data, bytes.len);
+        holds(&f, RECORDS);
+        bytes.data[bit / 8] = (char)(bytes.data[bit / 8] ^ (1 << (bit % 8)));
+    }
+    /* With a record behind it the same is damage. */
+    write_file(f.catalog, bytes.data, bytes.len);
+    assert_int_equal(read_it(&c, &f), 0);
+    assert_int_equal(append(&c, &f, RECORDS + 2), 0);
+    catalog_release(&c);
+    buf_reset(&bytes);
+    assert_int_equal(file_read_all(&bytes, f.catalog, 1 << 20), 0);
+    bytes.data[before + 30] ^= 1;
+    write_file(f.catalog, bytes.data, bytes.len);
+    assert_int_equal(read_it(&c, &f), ERR_CORRUPT);
+    buf_release(&bytes);
+    folder_close(&f);
+}
+
 /* A call of the operating system that fails: the catalog is as it was, and the append can be made again. */
 static void test_faults(void **state)
 {
@@ -315,9 +403,9 @@ static void test_compacted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_append),    cmocka_unit_test(test_torn),
-        cmocka_unit_test(test_flips),     cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_compacted),
+        cmocka_unit_test(test_append), cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_flips),  cmocka_unit_test(test_removals),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_compacted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,15 +44,15 @@ static void comes_back(struct chunk_press *p, struct slice plain, bool packed)
     assert_int_equal(made.plain_len, plain.len);
     assert_int_equal(chunk_cost(p, plain, &scratch), made.len);
     assert_true(packed == (made.len < plain.len));
-    chunk_describe(&directory, &made);
+    chunk_describe(&directory, &made, NULL);
     struct reader in = reader_of(buf_content(&directory));
-    struct chunk read = chunk_described(&in);
+    struct chunk read = chunk_described(&in, NULL);
     assert_false(in.failed);
     assert_int_equal(reader_left(&in), 0);
     assert_int_equal(read.len, made.len);
     assert_int_equal(read.plain_len, made.plain_len);
     assert_int_equal(read.checksum, made.checksum);
-    assert_int_equal(chunk_get(p, &read, slice_from_offset(buf_content(&out), 6), &back), 0);
+    assert_int_equal(chunk_get(p, &read, buf_content(&out), 6, &back), 0);
     assert_true(slice_equal(slice_of(back.data, 4), SLICE("kept")));
     assert_true(slice_equal(slice_from_offset(buf_content(&back), 4), plain));
     buf_release(&out);
@@ -91,7 +91,7 @@ static void test_damaged_chunk(void **state)
     assert_true(made.len < made.plain_len);
     for (size_t bit = 0; bit < out.len * 8; bit++) {
         out.data[bit / 8] = (char)(out.data[bit / 8] ^ (1 << (bit % 8)));
-        assert_int_equal(chunk_get(p, &made, buf_content(&out), &back), ERR_CORRUPT);
+        assert_int_equal(chunk_get(p, &made, buf_content(&out), 0, &back), ERR_CORRUPT);
         out.data[bit / 8] = (char)(out.data[bit / 8] ^ (1 << (bit % 8)));
     }
     for (unsigned bit = 0; bit < 32; bit++) {
@@ -101,15 +101,15 @@ static void test_damaged_chunk(void **state)
         len.len ^= UINT32_C(1) << bit;
         plain.plain_len ^= UINT32_C(1) << bit;
         sum.checksum ^= UINT32_C(1) << bit;
-        assert_int_equal(chunk_get(p, &len, buf_content(&out), &back), ERR_CORRUPT);
-        assert_int_equal(chunk_get(p, &plain, buf_content(&out), &back), ERR_CORRUPT);
-        assert_int_equal(chunk_get(p, &sum, buf_content(&out), &back), ERR_CORRUPT);
+        assert_int_equal(chunk_get(p, &len, buf_content(&out), 0, &back), ERR_CORRUPT);
+        assert_int_equal(chunk_get(p, &plain, buf_content(&out), 0, &back), ERR_CORRUPT);
+        assert_int_equal(chunk_get(p, &sum, buf_content(&out), 0, &back), ERR_CORRUPT);
     }
     const struct chunk nothing = {.plain_len = 3};
-    assert_int_equal(chunk_get(p, &nothing, SLICE(""), &back), ERR_CORRUPT);
+    assert_int_equal(chunk_get(p, &nothing, SLICE(""), 0, &back), ERR_CORRUPT);
     assert_int_equal(back.len, 0);
     struct reader in = reader_of(SLICE("\xff\xff\xff\xff\x0f"));
-    (void)chunk_described(&in);
+    (void)chunk_described(&in, NULL);
     assert_true(in.failed);
     buf_release(&out);
     buf_release(&back);

@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "event/builder.h"
-#include "store/rowgroup_state.h"
+#include "event/row_hash.h"
+#include "store/rowgroup_reader.h"
 #include "store/segment.h"
 
 enum {
@@ -28,6 +29,11 @@ struct desk {
     uint32_t taken; /* in groups */
     int64_t time_ns;
     uint32_t back; /* that came back */
+    uint64_t hashes[LINES_MAX];
+    uint64_t now[BATCH_ROWS_MAX];
+    struct row_hasher hasher;
+    struct ties ties;
+    uint32_t tied; /* columns of batches that were */
 };
 
 static struct desk *desk_new(void)
@@ -43,6 +49,8 @@ static void desk_free(struct desk *d)
 {
     for (uint32_t i = 0; i < d->count; i++)
         free(d->lines[i]);
+    row_hasher_release(&d->hasher);
+    ties_release(&d->ties);
     free(d);
 }
 
@@ -111,6 +119,13 @@ static void append(struct desk *d, struct batch *b, struct writing *w)
     *w = (struct writing){0};
 }
 
+/* The numbers of all that the rows hold, which must come back. */
+static void hash_rows(struct desk *d, const struct batch *b, uint64_t *out)
+{
+    assert_int_equal(ties_find(&d->ties, b), 0);
+    assert_int_equal(row_hashes(&d->hasher, b, &d->ties, out), 0);
+}
+
 /* The batch's rows into the group. */
 static int give(struct desk *d, struct rowgroup *g, const struct batch *b)
 {
@@ -122,6 +137,7 @@ static int give(struct desk *d, struct rowgroup *g, const struct batch *b)
     const struct rowgroup_rows from = {.batch = b,
                                        .rows = rows,
                                        .count = b->row_count,
+                                       .ties = &d->ties,
                                        .offsets = offsets,
                                        .partitions = partitions,
                                        .leaves = leaves,
@@ -132,6 +148,9 @@ static int give(struct desk *d, struct rowgroup *g, const struct batch *b)
         leaves[row] = d->taken + row;
         raw[row] = b->line[row].len;
     }
+    hash_rows(d, b, d->hashes + d->taken);
+    for (uint32_t i = 0; i < b->column_count; i++)
+        d->tied += ties_of(&d->ties, i) != NULL;
     int err = rowgroup_add(g, &from);
     if (err == 0)
         d->taken += b->row_count;
@@ -142,11 +161,13 @@ static int compare(void *self, const struct batch *b, const int64_t *leaves)
 {
     struct desk *d = self;
     struct buf line = {0};
+    hash_rows(d, b, d->now);
     for (uint32_t row = 0; row < b->row_count; row++) {
         buf_reset(&line);
         assert_int_equal(batch_render(b, row, &line), 0);
         assert_true(leaves[row] >= 0 && leaves[row] < (int64_t)d->taken);
         assert_true(slice_equal(buf_content(&line), slice_from(d->lines[leaves[row]])));
+        assert_int_equal(d->now[row], d->hashes[leaves[row]]);
         d->back++;
     }
     buf_release(&line);
@@ -167,12 +188,12 @@ static void seal(struct desk *d, struct rowgroup *g)
     uint32_t rows = rowgroup_row_count(g);
     assert_int_equal(dir_create_temp(folder, sizeof(folder), "/tmp/sekisho-rowgroup-"), 0);
     assert_int_equal(segment_path(path, sizeof(path), folder, &NAME), 0);
-    assert_int_equal(segment_create(&w, path, &NAME, STORE_ID), 0);
+    assert_int_equal(segment_create(&w, path, &NAME, STORE_ID, NULL), 0);
     d->back = 0;
     assert_int_equal(segment_add(w, g, compare, d), 0);
     assert_int_equal(d->back, rows);
     assert_int_equal(segment_finish(w, &info), 0);
-    assert_int_equal(segment_open(&s, path, &diag), 0);
+    assert_int_equal(segment_open(&s, path, NULL, &diag), 0);
     struct rowgroup_reader *r = rowgroup_reader_new();
     struct batch *b = batch_new();
     const struct rowgroup_head *h = segment_rowgroup(s, 0);
@@ -347,6 +368,117 @@ static void test_many_derived(void **state)
     desk_free(d);
 }
 
+/* Fields whose values follow from the line's skeleton until some batch, from no batch on, or in some. */
+static void put_tied(struct writing *w, uint32_t batch, uint32_t row, uint32_t seed)
+{
+    static const char *const KINDS[] = {"traffic", "utm", "event", "anomaly", "vpn"};
+    uint32_t kind = row % (batch % 5 + 1);
+    char text[32];
+    put(w, KINDS[kind]);
+    put_field(w, FIELD_EVENT_OUTCOME, KINDS[kind]);
+    put_field(w, FIELD_OBSERVER_NAME, "fw1");
+    (void)snprintf(text, sizeof(text), "%u", 80 + kind);
+    put_field(w, FIELD_DESTINATION_PORT, text);
+    bool breaks = seed % 3 != 0 && batch == 2 + seed % 4 && row % 97 == 96;
+    put_field(w, FIELD_EVENT_ACTION, breaks ? "other" : KINDS[4 - kind]);
+    (void)snprintf(text, sizeof(text), batch == seed % 6 ? "%u" : "0%u", kind);
+    put_field(w, FIELD_SOURCE_PORT, text); /* an exception in most batches */
+    if (batch > 1)
+        put_unnamed(w, "late", batch > 3 + seed % 2 ? "new" : "old");
+    if (kind != 2 && batch != 4)
+        put_unnamed(w, "some", KINDS[kind]);
+}
+
+/* A country by the skeleton, by the row, or in no row. */
+static void put_country(struct batch *b, uint32_t batch, uint32_t seed)
+{
+    if ((batch + seed) % 4 == 3)
+        return;
+    struct column *c = batch_derived(b, FIELD_SOURCE_COUNTRY);
+    assert_non_null(c);
+    for (uint32_t row = 0; c != NULL && row < b->row_count; row++) {
+        uint32_t by = seed % 2 == 0 ? b->shape[row] : row;
+        if (by % 3 != 0)
+            c->codes[row] = column_intern(b, c, by % 3 == 1 ? SLICE("JP") : SLICE("US"));
+    }
+}
+
+static void test_ties(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 24; seed++) {
+        struct desk *d = desk_new();
+        struct rowgroup *g = NULL;
+        for (uint32_t i = 0; i < 7; i++) {
+            struct batch *b = batch_like_ours();
+            for (uint32_t row = 0; row < 700 + seed; row++) {
+                struct writing w = {0};
+                put_tied(&w, i, row, seed);
+                append(d, b, &w);
+            }
+            put_country(b, i, seed);
+            b->live = false;
+            if (g == NULL)
+                assert_int_equal(rowgroup_new(&g, b), 0);
+            assert_int_equal(give(d, g, b), 0);
+            batch_free(b);
+        }
+        assert_true(d->tied > 7 * 3);
+        seal(d, g);
+        rowgroup_free(g);
+        desk_free(d);
+    }
+}
+
+/* As many columns in sets of shapes of their own as a reader keeps, then one in the first of these sets... */
+static void put_sets(struct writing *w, uint32_t row)
+{
+    enum {
+        SETS = READER_LISTS,
+        PERIOD = 23,
+    };
+    char name[16];
+    char value[16];
+    for (uint32_t f = 0; f < SETS; f++) {
+        if (row % PERIOD == f + 1)
+            continue;
+        (void)snprintf(name, sizeof(name), "f%u", f);
+        (void)snprintf(value, sizeof(value), "v%u", ((row + 1) * (f * 2 + 7919) >> (f % 5)) % 53);
+        put_unnamed(w, name, value);
+    }
+    uint32_t pick = row * 7919 % 1009 % 100;
+    (void)snprintf(value, sizeof(value), "v%u", pick / 4);
+    if (row % PERIOD != 1)
+        put_unnamed(w, "told", value);
+    /* ... that is read through one in yet another. */
+    (void)snprintf(value, sizeof(value), "v%u", pick);
+    if (row % (2 * PERIOD) != 1)
+        put_unnamed(w, "tells", value);
+}
+
+static void test_many_sets(void **state)
+{
+    (void)state;
+    struct desk *d = desk_new();
+    struct rowgroup *g = NULL;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct batch *b = batch_like_ours();
+        for (uint32_t row = 0; row < 1500; row++) {
+            struct writing w = {0};
+            put_sets(&w, row);
+            append(d, b, &w);
+        }
+        b->live = false;
+        if (g == NULL)
+            assert_int_equal(rowgroup_new(&g, b), 0);
+        assert_int_equal(give(d, g, b), 0);
+        batch_free(b);
+    }
+    seal(d, g);
+    rowgroup_free(g);
+    desk_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +486,8 @@ int main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_epoch_of_no_row),
         cmocka_unit_test(test_many_derived),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_many_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

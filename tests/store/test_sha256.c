@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "store/sha256.h"
+#include "store/sha256_lanes.h"
 
 static const struct {
     const char *text;
@@ -66,10 +66,48 @@ static void test_wrong_text(void **state)
     }
 }
 
+/* Texts of all lengths, many at a time: those that this processor's instructions and libcrypto hash are equal. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum {
+        LENGTHS = 300,
+        LONG = 5000,
+        COUNT = LENGTHS + 3,
+    };
+    static char bytes[LONG + 1];
+    static struct slice texts[COUNT];
+    static struct sha256 lanes[COUNT];
+    static struct sha256 each[COUNT];
+    struct hasher *h = NULL;
+    assert_int_equal(hasher_new(&h), 0);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * i >> 3 ^ i * 7);
+    for (size_t i = 0; i < COUNT; i++)
+        texts[i] = slice_of(bytes + i % 5, i < LENGTHS ? (i * 113) % LENGTHS : LONG - i);
+    for (size_t count = 0; count <= COUNT; count += count < 5 ? 1 : COUNT - count < 7 ? 1 : 7) {
+        memset(lanes, 0, sizeof(lanes));
+        memset(each, 0, sizeof(each));
+        if (sha256_lanes_there())
+            sha256_lanes_hash(lanes, texts, count);
+        assert_int_equal(hasher_sha256_each(h, each, texts, count), 0);
+        for (size_t i = 0; i < COUNT; i++) {
+            struct sha256 want = {0};
+            if (i < count)
+                assert_int_equal(hasher_sha256(h, &want, &texts[i], 1), 0);
+            assert_memory_equal(&each[i], &want, sizeof(want));
+            if (sha256_lanes_there())
+                assert_memory_equal(&lanes[i], &want, sizeof(want));
+        }
+    }
+    hasher_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_wrong_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,12 +194,65 @@ static void test_round_trip(void **state)
     assert_true(told > 50000);
 }
 
+/* One text by a pen that wrote others before; whether its distance was found. */
+static bool check_pen(struct time_pen *pen, int64_t time_ns, int64_t distance, int64_t guess)
+{
+    const struct time_text *t = pen->layout;
+    struct buf text = {0};
+    int64_t found = 0;
+    bool any = time_text_print(t, time_ns, distance, &text);
+    bool tells_it = false;
+    assert_int_equal(time_pen_write(pen, time_ns, distance), any);
+    if (any) {
+        struct slice whole = buf_content(&text);
+        assert_true(slice_equal(whole, slice_of(pen->text, pen->len)));
+        tells_it = time_pen_distance(pen, whole, time_ns, guess, &found);
+        if (tells_it) {
+            assert_true(time_pen_write(pen, time_ns, found));
+            assert_true(slice_equal(whole, slice_of(pen->text, pen->len)));
+        } else {
+            assert_false(time_text_distance(t, whole, time_ns, &found));
+        }
+    }
+    buf_release(&text);
+    return tells_it;
+}
+
+/* A pen writes what time_text_print() does, and finds what time_text_distance() does. */
+static void test_pen(void **state)
+{
+    (void)state;
+    static const char *const LAYOUTS[] = {"%Y-%m-%dT%H:%M:%S", "%Y/%m/%d %H:%M:%S.%9N",
+                                          "%b %e %H:%M:%S",    "%H:%M:%S.%3N",
+                                          "%S%S %M %H %d",     "%d/%b %Y",
+                                          "%9N%1N %e%e%Y%b"};
+    uint64_t random = 99;
+    uint32_t told = 0;
+    for (size_t l = 0; l < sizeof(LAYOUTS) / sizeof(LAYOUTS[0]); l++) {
+        struct time_text t;
+        assert_true(time_text_layout(&t, slice_from(LAYOUTS[l])));
+        struct time_pen pen = time_pen_of(&t);
+        int64_t time_ns = at("2026-02-27T22:00:00Z");
+        int64_t distance = 0;
+        for (uint32_t i = 0; i < 20000; i++) {
+            time_ns = next_random(&random) % 500 == 0
+                          ? (int64_t)next_random(&random) >> (random % 4)
+                          : time_ns + ((int64_t)next_random(&random) >> (16 + random % 30));
+            if (next_random(&random) % 20 == 0)
+                distance = (int64_t)next_random(&random) >> (30 + random % 34);
+            told += check_pen(&pen, time_ns, distance, i % 2 == 0 ? distance : 3600);
+        }
+    }
+    assert_true(told > 60000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),       cmocka_unit_test(test_borders),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_layout),
-        cmocka_unit_test(test_print_refused), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_pen),        cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_borders),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_layout),  cmocka_unit_test(test_print_refused),
+        cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ struct forest {
     uint64_t count;
     struct buf nodes;
     uint8_t *asked;  /* how often each leaf was asked for */
+    bool *gone;      /* rows of which only nodes are known */
     uint64_t hidden; /* the leaf that must not be asked for */
     uint64_t random;
 };
@@ -74,13 +75,29 @@ static struct sha256 model_root(const struct sha256 *leaves, uint64_t size)
     return out;
 }
 
-static int forest_leaf(void *self, uint64_t index, struct sha256 *out)
+/* The level of the greatest node that begins at the row and has none but rows that are gone. */
+static unsigned gone_level(const struct forest *f, uint64_t index)
+{
+    unsigned level = 0;
+    for (; level < TREE_STORED_LEVEL && index % (UINT64_C(2) << level) == 0; level++) {
+        uint64_t end = index + (UINT64_C(2) << level);
+        for (uint64_t i = index; i < end; i++) {
+            if (i >= f->count || !f->gone[i])
+                return level;
+        }
+    }
+    return level;
+}
+
+static int forest_leaf(void *self, uint64_t index, unsigned *level, struct sha256 *out)
 {
     struct forest *f = self;
+    assert_int_equal(*level, 0);
     assert_true(index < f->count);
     assert_true(index != f->hidden);
     assert_int_equal(f->asked[index]++, 0);
-    *out = f->leaves[index];
+    *level = f->gone[index] ? gone_level(f, index) : 0;
+    *out = model_node(f->leaves + index, UINT64_C(1) << *level);
     return 0;
 }
 
@@ -98,8 +115,10 @@ static void forest_init(struct forest *f, uint64_t count)
     assert_int_equal(hasher_new(&f->hasher), 0);
     f->leaves = calloc(count, sizeof(f->leaves[0]));
     f->asked = calloc(count, 1);
+    f->gone = calloc(count, sizeof(f->gone[0]));
     assert_non_null(f->leaves);
     assert_non_null(f->asked);
+    assert_non_null(f->gone);
     for (uint64_t i = 0; i < count; i++) {
         char raw[32];
         int len = snprintf(raw, sizeof(raw), "line %llu", (unsigned long long)i);
@@ -119,6 +138,7 @@ static void forest_release(struct forest *f)
     hasher_free(f->hasher);
     free(f->leaves);
     free(f->asked);
+    free(f->gone);
     buf_release(&f->nodes);
 }
 
@@ -194,6 +214,31 @@ static void test_roots(void **state)
             check_size(&f, &t, i + 1);
     }
     assert_true(slice_equal(buf_content(&nodes), buf_content(&f.nodes)));
+    buf_release(&nodes);
+    forest_release(&f);
+}
+
+/* Leaves that come many at a time make the tree of leaves that come one by one. */
+static void test_many(void **state)
+{
+    (void)state;
+    struct forest f;
+    struct tree t = {0};
+    struct buf nodes = {0};
+    forest_init(&f, 20000);
+    struct sha256 *used = calloc(f.count, sizeof(*used));
+    assert_non_null(used);
+    memcpy(used, f.leaves, f.count * sizeof(*used));
+    for (uint64_t at = 0; at < f.count;) {
+        uint64_t n = at < 600 ? draw(&f, 4) : draw(&f, 1200);
+        n = n < f.count - at ? n : f.count - at;
+        assert_int_equal(tree_append_leaves(f.hasher, &t, used + at, n, &nodes), 0);
+        at += n;
+        check_size(&f, &t, at);
+        assert_int_equal(nodes.len, at / TREE_GROUP_ROWS * SHA256_BYTES);
+    }
+    assert_true(slice_equal(buf_content(&nodes), buf_content(&f.nodes)));
+    free(used);
     buf_release(&nodes);
     forest_release(&f);
 }
@@ -293,6 +338,35 @@ static void test_leaf_proofs(void **state)
     forest_release(&f);
 }
 
+/* Rows that stay are proved when most others are gone, and only nodes over these are known. */
+static void test_gone_rows(void **state)
+{
+    (void)state;
+    struct forest f;
+    forest_init(&f, LARGE_MAX);
+    for (unsigned i = 0; i < LARGE_DRAWS; i++) {
+        uint64_t size = 1 + draw(&f, LARGE_MAX);
+        struct tree_head head = {.size = size, .root = model_root(f.leaves, size)};
+        uint64_t step = 1 + draw(&f, 600);
+        for (uint64_t k = 0; k < f.count; k++)
+            f.gone[k] = k < size && (draw(&f, step) != 0 || k % step < step / 2);
+        for (unsigned k = 0; k < 20; k++) {
+            uint64_t index = draw(&f, size);
+            if (!f.gone[index])
+                check_leaf(&f, index, &head);
+        }
+    }
+    /* A node over the row to prove is of no use. */
+    struct tree_proof proof = {.count = 77};
+    memset(f.gone, 1, f.count * sizeof(*f.gone));
+    f.gone[0] = false;
+    struct tree_source source = source_of(&f);
+    f.gone[3] = f.gone[2] = true;
+    assert_int_equal(tree_prove_leaf(f.hasher, &proof, &source, 0, 3), ERR_NOTFOUND);
+    assert_int_equal(proof.count, 77);
+    forest_release(&f);
+}
+
 static void refuse_growth(struct forest *f, const struct tree_proof *proof,
                           const struct tree_head *older, const struct tree_head *newer)
 {
@@ -381,10 +455,11 @@ static void test_rewritten(void **state)
     forest_release(&f);
 }
 
-static int no_leaf(void *self, uint64_t index, struct sha256 *out)
+static int no_leaf(void *self, uint64_t index, unsigned *level, struct sha256 *out)
 {
     (void)self;
     (void)index;
+    *level = 0;
     (void)out;
     return ERR_IO;
 }
@@ -413,8 +488,12 @@ static void test_failures(void **state)
     assert_int_equal(tree_load(f.hasher, &t, &source, 255), 0);
     assert_int_equal(tree_append(f.hasher, &t, &f.leaves[255], &full), ERR_NOMEM);
     assert_int_equal(t.size, 255);
+    struct sha256 one = f.leaves[255];
+    assert_int_equal(tree_append_leaves(f.hasher, &t, &one, 1, &full), ERR_NOMEM);
+    assert_int_equal(t.size, 255);
     struct tree last = {.size = TREE_ROWS_MAX};
     assert_int_equal(tree_append(f.hasher, &last, &f.leaves[0], &f.nodes), ERR_RANGE);
+    assert_int_equal(tree_append_leaves(f.hasher, &last, &one, 1, &f.nodes), ERR_RANGE);
     buf_release(&full);
     forest_release(&f);
 }
@@ -423,7 +502,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leaf),          cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_resume),        cmocka_unit_test(test_leaf_proofs),
+        cmocka_unit_test(test_many),          cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_leaf_proofs),   cmocka_unit_test(test_gone_rows),
         cmocka_unit_test(test_growth_proofs), cmocka_unit_test(test_rewritten),
         cmocka_unit_test(test_failures),
     };
