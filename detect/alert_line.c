@@ -15,6 +15,12 @@ enum {
     REAL_PLAIN_LEAST = 1000, /* from here on three digits would be printed with an exponent */
 };
 
+/* Behind a message whose host was found by other rows. */
+#define JOINED_JA \
+    "この端末は、{via} を経由した通信を他のログと突き合わせて特定しました（方法 {joined_by}、確度 {joined_confidence}）。"
+#define JOINED_EN \
+    " The host behind {via} was found by other lines (by {joined_by}, confidence {joined_confidence})."
+
 static void put_key(struct buf *out, const char *name)
 {
     buf_text(out, ",\"");
@@ -136,10 +142,11 @@ static void expand(struct buf *out, const struct detect_run *run, const struct e
 }
 
 static void put_expanded(struct buf *out, const struct detect_run *run, const struct episode *e,
-                         const char *name, const char *text)
+                         const char *name, const char *text, const char *more)
 {
     struct buf plain = {0};
     expand(&plain, run, e, text);
+    expand(&plain, run, e, more);
     put_text(out, name, buf_content(&plain));
     if (!buf_ok(&plain))
         out->failed = true;
@@ -232,6 +239,8 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
         e->rule == 0 ? NULL : rule_set_find(run->tenant->o.shared->rules, e->rule);
     const struct detector_text *text = rule == NULL ? &d->texts[e->text] : &rule->text;
     const struct detect_profile *p = run->tenant->o.profile;
+    struct episode_item via;
+    bool joined = find_item(e, SLICE("via"), &via); /* detect/held.h */
     buf_text(out, "{\"alert.id\":");
     put_hex(out, &e->id);
     put_number(out, "alert.revision", e->revision);
@@ -247,10 +256,10 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
     put_text(out, "sekisho.tenant.name",
              e->tenant != 0 ? p->name_of(p->names, e->tenant) : p->name);
     put_rule(out, d, rule, text);
-    put_expanded(out, run, e, "message.ja", text->message_ja);
-    put_expanded(out, run, e, "message.en", text->message_en);
-    put_expanded(out, run, e, "action.ja", text->action_ja);
-    put_expanded(out, run, e, "action.en", text->action_en);
+    put_expanded(out, run, e, "message.ja", text->message_ja, joined ? JOINED_JA : "");
+    put_expanded(out, run, e, "message.en", text->message_en, joined ? JOINED_EN : "");
+    put_expanded(out, run, e, "action.ja", text->action_ja, "");
+    put_expanded(out, run, e, "action.en", text->action_en, "");
     put_items(out, e, true);
     put_items(out, e, false);
     if (e->cut != 0)

@@ -29,6 +29,7 @@ static void desk_free(struct desk *desk)
     flow_reader_release(&desk->reader);
     rule_hits_release(&desk->hits);
     free(desk->flows);
+    free(desk->traces);
     free(desk);
 }
 
@@ -83,9 +84,13 @@ int desk_room(struct desk *desk, size_t flows)
     while (cap < flows)
         cap *= 2;
     struct flow *more = realloc(desk->flows, cap * sizeof(*more));
-    if (more == NULL)
+    if (more != NULL)
+        desk->flows = more;
+    struct origin_trace *traces = realloc(desk->traces, cap * sizeof(*traces));
+    if (traces != NULL)
+        desk->traces = traces;
+    if (more == NULL || traces == NULL)
         return ERR_NOMEM;
-    desk->flows = more;
     desk->flow_cap = cap;
     return 0;
 }

@@ -12,12 +12,14 @@
 #pragma once
 
 #include "detect/flow_read.h"
+#include "detect/origin.h"
 #include "detect/rule_hits.h"
 
 struct desk {
     struct desk *next;
     struct flow_reader reader;
     struct flow *flows;
+    struct origin_trace *traces; /* of the flows; filled where shared addresses are known */
     size_t flow_cap;
     struct rule_hits hits;
 };

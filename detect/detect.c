@@ -12,6 +12,7 @@
 #include "detect/correlation_fire.h"
 #include "detect/coverage.h"
 #include "detect/digest.h"
+#include "detect/origin_read.h"
 #include "detect/prefecture.h"
 #include "detect/tenant_state.h"
 
@@ -20,7 +21,7 @@ enum {
     AHEAD_NEAR = 4,
     GAP_BYTES_MIN = 4096, /* a page: shorter gaps are copied */
     SPAN_BYTES = 16,
-    IMAGE_VERSION = 5,
+    IMAGE_VERSION = 6,
     LAYOUT_SEED = 1, /* of a hash that nobody attacks */
 };
 
@@ -49,6 +50,9 @@ static size_t lay_out(struct tenant_state *s, enum detect_class class)
     if (s != NULL)
         table_init(&s->contributed, base + at, size->destinations, sizeof(uint64_t));
     at += (table_bytes(size->destinations, sizeof(uint64_t)) + 15) / 16 * 16;
+    if (s != NULL)
+        origin_init(&s->origins, base + at, class);
+    at += (origin_bytes(class) + 15) / 16 * 16;
     for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
         const struct detector *d = DETECTORS[i];
         if (s != NULL) {
@@ -68,6 +72,7 @@ static uint64_t layout_of(enum detect_class class)
     buf_byte(&text, IMAGE_VERSION);
     buf_put64(&text, sizeof(struct tenant_state));
     buf_put64(&text, sizeof(struct episode));
+    buf_put64(&text, origin_bytes(class));
     for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
         const struct detector *d = DETECTORS[i];
         buf_text(&text, d->id);
@@ -291,6 +296,8 @@ int detect_add(struct detect_tenant *t, const struct batch *b, const uint32_t *o
         return status;
     t->flow_count = rows;
     status = flow_read(&t->desk->reader, b, order, source_of(t->state, b), t->desk->flows);
+    if (status == 0 && t->shared_networks != NULL)
+        origin_read(&t->desk->reader, b, order, t->desk->flows, t->desk->traces);
     if (status == 0)
         status = rule_hits_read(&t->desk->hits, t->o.shared->rules, b, order);
     if (status == 0 && t->desk->hits.hidden_count != 0) {
@@ -409,6 +416,32 @@ static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
     return at + 1;
 }
 
+/*
+ * A row of a shared address: whose is it? A row of a host itself: who has waited for it? Where hosts'
+ * own rows come here, a request that a proxy forwards was seen there before, and counts once.
+ */
+static void meet_origin(struct detect_tenant *t, struct flow *f, const struct origin_trace *trace)
+{
+    struct detect_run *run = &t->run;
+    struct tenant_state *s = t->state;
+    run->trace = trace;
+    run->via = f->source;
+    run->origin.way = ORIGIN_UNKNOWN;
+    if ((f->flags & FLOW_SHARED_SOURCE) == 0) {
+        if (trace->translation == 0 && trace->site == 0)
+            return;
+        origin_note(&s->origins, trace, f, s->tick_ns);
+        held_meet(run, trace);
+    } else if (trace->has_forwarded) {
+        run->origin = (struct origin){.host = trace->forwarded, .way = ORIGIN_FORWARDED};
+        flow_comes_from(&t->desk->reader, f, &trace->forwarded);
+        if (!origin_is_fed(&s->origins, s->tick_ns))
+            f->flags &= (uint16_t)~FLOW_SHARED_SOURCE;
+    } else {
+        (void)origin_of_translation(&run->origin, &s->origins, trace, f->time_ns);
+    }
+}
+
 int detect_run_rows(struct detect_tenant *t)
 {
     struct detect_run *run = &t->run;
@@ -425,12 +458,16 @@ int detect_run_rows(struct detect_tenant *t)
         if (t->o.rows_tick)
             tick_to(t, f->time_ns);
         note_time(t->state, f);
+        if (t->shared_networks != NULL)
+            meet_origin(t, f, &t->desk->traces[i]);
         row = correlate_row(t, i, row);
         show(run, f);
     }
     t->flow_count = 0;
     run->hits = NULL;
     run->hit_count = 0;
+    run->trace = NULL;
+    run->origin.way = ORIGIN_UNKNOWN;
     desk_give(t->o.desks, t->desk);
     t->desk = NULL;
     return run->status;
@@ -522,6 +559,7 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
         d->tick(run, detector_state(s, i), tick_ns);
     }
     bool end = (flags & DETECT_TICK_END) != 0;
+    held_tick(run, tick_ns, end);
     if (end)
         digest_release(run);
     episode_tick(run, tick_ns, s->watermark_ns, end);
@@ -592,8 +630,10 @@ static void find_gaps(const struct detect_tenant *t, struct gaps *out)
 {
     struct tenant_state *s = t->state;
     out->count = 0;
+    held_gaps(&s->held, out);
     table_gap(&s->episodes.table, out);
     table_gap(&s->contributed, out);
+    table_gap(&s->origins.ties, out);
     for (unsigned i = 0; DETECTORS[i] != NULL; i++) {
         if (DETECTORS[i]->gaps != NULL)
             DETECTORS[i]->gaps(detector_state(s, i), out);

@@ -35,7 +35,7 @@ static size_t whole_characters(struct slice text, size_t room)
     return len;
 }
 
-static void add(struct finding *f, const char *name, struct slice text, bool key, uint8_t kind)
+void finding_add(struct finding *f, const char *name, struct slice text, bool key, uint8_t kind)
 {
     size_t room = sizeof(f->values) - f->text_len;
     bool whole = kind != FINDING_TEXT;
@@ -64,7 +64,7 @@ static void add_ip(struct finding *f, const char *name, const struct ip *ip, boo
     char text[VALUE_IP_TEXT_MAX + 1 + SLICE_PADDING_BYTES];
     struct buf out = {.data = text, .cap = VALUE_IP_TEXT_MAX, .limit = VALUE_IP_TEXT_MAX};
     ip_print(&out, ip);
-    add(f, name, buf_content(&out), key, FINDING_TEXT);
+    finding_add(f, name, buf_content(&out), key, FINDING_TEXT);
 }
 
 static void add_int(struct finding *f, const char *name, int64_t value, bool key)
@@ -72,7 +72,7 @@ static void add_int(struct finding *f, const char *name, int64_t value, bool key
     char text[NUMBER_BYTES_MAX + SLICE_PADDING_BYTES];
     struct buf out = {.data = text, .cap = NUMBER_BYTES_MAX, .limit = NUMBER_BYTES_MAX};
     buf_decimal(&out, value);
-    add(f, name, buf_content(&out), key, FINDING_NUMBER);
+    finding_add(f, name, buf_content(&out), key, FINDING_NUMBER);
 }
 
 void finding_key_ip(struct finding *f, const char *name, const struct ip *ip)
@@ -82,7 +82,7 @@ void finding_key_ip(struct finding *f, const char *name, const struct ip *ip)
 
 void finding_key_text(struct finding *f, const char *name, struct slice text)
 {
-    add(f, name, text, true, FINDING_TEXT);
+    finding_add(f, name, text, true, FINDING_TEXT);
 }
 
 void finding_key_int(struct finding *f, const char *name, int64_t value)
@@ -92,7 +92,7 @@ void finding_key_int(struct finding *f, const char *name, int64_t value)
 
 void finding_text(struct finding *f, const char *name, struct slice text)
 {
-    add(f, name, text, false, FINDING_TEXT);
+    finding_add(f, name, text, false, FINDING_TEXT);
 }
 
 void finding_ip(struct finding *f, const char *name, const struct ip *ip)
@@ -110,7 +110,7 @@ void finding_real(struct finding *f, const char *name, double value)
     char text[NUMBER_BYTES_MAX];
     assert(isfinite(value));
     int len = snprintf(text, sizeof(text), "%.6g", value);
-    add(f, name, slice_of(text, (size_t)len), false, FINDING_REAL);
+    finding_add(f, name, slice_of(text, (size_t)len), false, FINDING_REAL);
 }
 
 void finding_time(struct finding *f, const char *name, int64_t time_ns)
@@ -118,5 +118,5 @@ void finding_time(struct finding *f, const char *name, int64_t time_ns)
     char text[NUMBER_BYTES_MAX + SLICE_PADDING_BYTES];
     struct buf out = {.data = text, .cap = NUMBER_BYTES_MAX, .limit = NUMBER_BYTES_MAX};
     clock_print(&out, time_ns);
-    add(f, name, buf_content(&out), false, FINDING_TIME);
+    finding_add(f, name, buf_content(&out), false, FINDING_TIME);
 }

@@ -69,6 +69,9 @@ struct finding {
 void finding_begin(struct finding *f, uint8_t text, const struct flow *flow, int64_t window_ns);
 void finding_score(struct finding *f, double tail);
 
+/* A value as it is printed. */
+void finding_add(struct finding *f, const char *name, struct slice text, bool key, uint8_t kind);
+
 void finding_key_ip(struct finding *f, const char *name, const struct ip *ip);
 void finding_key_text(struct finding *f, const char *name, struct slice text);
 void finding_key_int(struct finding *f, const char *name, int64_t value);

@@ -506,6 +506,17 @@ static void finish(const struct flow_reader *r, struct flow *f)
         f->flags |= FLOW_FAILED;
 }
 
+void flow_comes_from(const struct flow_reader *r, struct flow *f, const struct ip *host)
+{
+    f->source = *host;
+    f->source_key = address_key(r, host);
+    bool inside = look_up(r, host, f, &f->source_zone);
+    if (!inside && f->direction == FLOW_OUT)
+        f->direction = FLOW_PASSING;
+    else if (!inside && f->direction == FLOW_INSIDE)
+        f->direction = FLOW_IN;
+}
+
 int flow_read(struct flow_reader *r, const struct batch *b, const uint32_t *order,
               uint8_t log_source, struct flow *flows)
 {

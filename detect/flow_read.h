@@ -40,3 +40,6 @@ void flow_reader_release(struct flow_reader *r);
  */
 int flow_read(struct flow_reader *r, const struct batch *b, const uint32_t *order,
               uint8_t log_source, struct flow *flows);
+
+/* The source of a flow of these rows is this host. */
+void flow_comes_from(const struct flow_reader *r, struct flow *f, const struct ip *host);

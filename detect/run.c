@@ -193,10 +193,8 @@ static bool budget_left(const struct detect_run *run)
            run->state->spent[run->index] < (budget + BUDGET_SHARES - 1) / BUDGET_SHARES;
 }
 
-void detect_fire(struct detect_run *run, struct finding *f)
+void detect_deliver(struct detect_run *run, struct finding *f)
 {
-    if (f->flow == NULL && f->time_ns == CLOCK_NONE)
-        f->time_ns = run->state->tick_ns;
     if (f->scored && !f->ended && episode_is_new(run, f) && suppression_of(run, f) == NULL) {
         if (!budget_left(run)) {
             digest_add(run, f);
@@ -205,4 +203,12 @@ void detect_fire(struct detect_run *run, struct finding *f)
         run->state->spent[run->index]++;
     }
     episode_take(run, f);
+}
+
+void detect_fire(struct detect_run *run, struct finding *f)
+{
+    if (f->flow == NULL && f->time_ns == CLOCK_NONE)
+        f->time_ns = run->state->tick_ns;
+    if (!held_take(run, f))
+        detect_deliver(run, f);
 }

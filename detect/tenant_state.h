@@ -1,7 +1,7 @@
 /*
  * detect/tenant_state.h - private to detect/: everything that is remembered of a municipality.
  *
- *   [struct tenant_state][episodes][contributed][detector 0][detector 1] ...
+ *   [struct tenant_state][episodes][contributed][origins][detector 0][detector 1] ...
  *
  * One block of a size fixed by the class, without pointers: a snapshot is its bytes.
  *
@@ -16,6 +16,7 @@
 #include "detect/detect.h"
 #include "detect/episode.h"
 #include "detect/flow_read.h"
+#include "detect/held.h"
 
 enum tenant_limits {
     TENANT_DETECTORS_MAX = 32,
@@ -80,9 +81,11 @@ struct tenant_state {
     uint64_t detector_at[TENANT_DETECTORS_MAX];
     struct episode_set episodes;
     struct table contributed;
+    struct origin_set origins;
     struct source_state sources[DETECT_SOURCES_MAX];
     struct suppression suppressions[TENANT_SUPPRESSIONS_MAX];
     struct digest_entry digest[TENANT_DIGEST_MAX];
+    struct held_set held; /* last: what is unused of it is a gap */
 };
 
 struct detect_run {
@@ -91,7 +94,10 @@ struct detect_run {
     const struct detector *detector; /* whose call it is */
     unsigned index;                  /* of it */
     unsigned tick_flags;
-    const struct rule_hit *hits; /* of the row at hand */
+    const struct origin_trace *trace; /* of the row at hand; NULL: nobody is looked for */
+    struct origin origin;             /* of the row at hand, if it is known */
+    struct ip via;                    /* the shared address in whose place it is */
+    const struct rule_hit *hits;      /* of the row at hand */
     size_t hit_count;
     int status; /* the first error of a sink */
 };

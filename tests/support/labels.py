@@ -16,6 +16,18 @@ def matches(label, alert):
     return bool(shared) and all(str(alert[key]) == label["keys"][key] for key in shared)
 
 
+def shared_addresses(config):
+    """What `shared:` of a generated configuration lists, of all municipalities."""
+    found, inside = set(), False
+    for line in config.splitlines():
+        item = line.strip()
+        if inside and item.startswith("- "):
+            found.add(item[2:])
+        else:
+            inside = item == "shared:"
+    return found
+
+
 class Judgement:
     """found and missed: labels that expect an alert; mistaken: look-alikes with one of their own;
     rest: alerts (first revisions) that no planted case explains."""

@@ -1,0 +1,132 @@
+#include "detect/origin.h"
+
+#include "base/clock.h"
+#include "event/value.h"
+
+enum {
+    TIE_HOSTS = 2, /* the last two of a key: more than one near a time is nobody */
+};
+
+#define FED_NS (60 * CLOCK_NS_PER_MINUTE)
+
+static const uint32_t TIES[DETECT_CLASSES] = {4096, 16384, 65536, 64};
+
+struct tie {
+    uint64_t key;
+    int64_t gone_ns;                /* of a host that found no place any more; 0 = none */
+    struct origin hosts[TIE_HOSTS]; /* way ORIGIN_UNKNOWN: none; the newest first */
+};
+
+size_t origin_bytes(enum detect_class size)
+{
+    return table_bytes(TIES[size], sizeof(struct tie));
+}
+
+void origin_init(struct origin_set *set, void *memory, enum detect_class size)
+{
+    table_init(&set->ties, memory, TIES[size], sizeof(struct tie));
+}
+
+static int64_t window_of(uint32_t way)
+{
+    if (way == ORIGIN_DESTINATION)
+        return ORIGIN_DESTINATION_NS;
+    return way == ORIGIN_TRANSLATION ? ORIGIN_TRANSLATION_NS : ORIGIN_REQUEST_NS;
+}
+
+/* The row goes on with what `o` holds: of the same host, and no time is far from both ends. */
+static bool goes_on(const struct origin *o, const struct flow *flow)
+{
+    return o->way != ORIGIN_UNKNOWN && memcmp(&o->host, &flow->source, sizeof(o->host)) == 0 &&
+           flow->time_ns - o->time_ns <= 2 * window_of(o->way) &&
+           o->since_ns - flow->time_ns <= 2 * window_of(o->way);
+}
+
+static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const struct flow *flow)
+{
+    bool fresh = false;
+    struct tie *tie = table_take(&set->ties, key, &fresh, NULL);
+    struct origin *first = &tie->hosts[0];
+    struct origin *last = &tie->hosts[TIE_HOSTS - 1];
+    int64_t since_ns = flow->time_ns;
+    if (goes_on(first, flow)) {
+        if (first->since_ns < since_ns)
+            since_ns = first->since_ns;
+        if (flow->time_ns < first->time_ns) {
+            first->since_ns = since_ns;
+            return;
+        }
+    } else {
+        if (last->way != ORIGIN_UNKNOWN && last->time_ns > tie->gone_ns)
+            tie->gone_ns = last->time_ns;
+        *last = *first;
+    }
+    *first = (struct origin){.host = flow->source,
+                             .since_ns = since_ns,
+                             .time_ns = flow->time_ns,
+                             .offset = flow->offset,
+                             .partition = flow->partition,
+                             .sub = flow->sub,
+                             .log_source = flow->log_source,
+                             .way = way};
+}
+
+void origin_note(struct origin_set *set, const struct origin_trace *trace, const struct flow *flow,
+                 int64_t tick_ns)
+{
+    if (trace->translation != 0)
+        tie_to(set, trace->translation, ORIGIN_TRANSLATION, flow);
+    if (trace->transfer != 0)
+        tie_to(set, trace->transfer, ORIGIN_REQUEST, flow);
+    if (trace->request != 0)
+        tie_to(set, trace->request, ORIGIN_REQUEST, flow);
+    if (trace->site != 0 && trace->site != trace->request)
+        tie_to(set, trace->site, ORIGIN_REQUEST, flow);
+    if (trace->destination != 0)
+        tie_to(set, trace->destination, ORIGIN_DESTINATION, flow);
+    set->noted_tick_ns = tick_ns;
+}
+
+/* The one host of a key near a time; false: there is none, or more. */
+static bool alone(struct origin *out, struct origin_set *set, uint64_t key, int64_t time_ns,
+                  int64_t window_ns)
+{
+    const struct tie *tie = key == 0 ? NULL : table_find(&set->ties, key);
+    const struct origin *found = NULL;
+    if (tie == NULL || (tie->gone_ns != 0 && time_ns <= tie->gone_ns + window_ns))
+        return false;
+    for (size_t i = 0; i < TIE_HOSTS; i++) {
+        const struct origin *o = &tie->hosts[i];
+        if (o->way == ORIGIN_UNKNOWN || time_ns < o->since_ns - window_ns ||
+            time_ns > o->time_ns + window_ns)
+            continue;
+        if (found != NULL && memcmp(&found->host, &o->host, sizeof(o->host)) != 0)
+            return false;
+        found = found == NULL ? o : found;
+    }
+    if (found != NULL)
+        *out = *found;
+    return found != NULL;
+}
+
+bool origin_of_translation(struct origin *out, struct origin_set *set,
+                           const struct origin_trace *trace, int64_t time_ns)
+{
+    return alone(out, set, trace->translation, time_ns, ORIGIN_TRANSLATION_NS);
+}
+
+bool origin_find(struct origin *out, struct origin_set *set, const struct origin_trace *trace,
+                 int64_t time_ns)
+{
+    return origin_of_translation(out, set, trace, time_ns) ||
+           alone(out, set, trace->transfer, time_ns, ORIGIN_REQUEST_NS) ||
+           alone(out, set, trace->request, time_ns, ORIGIN_REQUEST_NS) ||
+           alone(out, set, trace->site, time_ns, ORIGIN_REQUEST_NS) ||
+           alone(out, set, trace->destination, time_ns, ORIGIN_DESTINATION_NS);
+}
+
+bool origin_is_fed(const struct origin_set *set, int64_t tick_ns)
+{
+    return set->noted_tick_ns != 0 && set->noted_tick_ns != CLOCK_NONE &&
+           tick_ns - set->noted_tick_ns <= FED_NS;
+}
