@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/file.h"
 
 /* Sigma rules and the lists beside them; errors of all files at once. */
 static int load_rules(struct environment *e, const struct rule_options *what, struct diag *diag)
@@ -28,10 +27,14 @@ static int load_rules(struct environment *e, const struct rule_options *what, st
 
 static int open_suffixes(struct environment *e, const char *path, struct diag *diag)
 {
-    if (domain_open(&e->domains, path) == 0)
-        return 0;
+    int status = domain_open(&e->domains, path);
+    if (status == 0 || status == ERR_NOMEM)
+        return status;
     diag_add(diag, path != NULL ? path : "public_suffix_list", 0, 0,
-             "no readable public suffix list; install the package publicsuffix or give a path");
+             "no readable public suffix list%s; install the package publicsuffix or give a path",
+             status == ERR_FORMAT  ? ": it names neither com nor jp, or is cut off"
+             : status == ERR_RANGE ? ": too large"
+                                   : "");
     return ERR_CONF;
 }
 
@@ -39,11 +42,10 @@ static int open_databases(struct environment *e, const struct config *config, st
 {
     const char *country = config_path(config, "mmdb.country");
     const char *asn = config_path(config, "mmdb.asn");
-    if ((country == NULL && asn == NULL) || geo_open(&e->geo, country, asn) == 0)
+    if (country == NULL && asn == NULL)
         return 0;
-    diag_add(diag, country != NULL ? country : asn, 0, 0,
-             "no readable MaxMind database; give the path of an .mmdb file or leave the key out");
-    return ERR_CONF;
+    int status = geo_open(&e->geo, country, asn, diag);
+    return status == 0 || status == ERR_NOMEM || status == ERR_AGAIN ? status : ERR_CONF;
 }
 
 static int open_lists(struct environment *e, const struct lists_origin *origin, struct diag *diag)
@@ -80,18 +82,9 @@ static int name_judged(struct environment *e, const char *prefix, struct slice n
     return status;
 }
 
-/* Of the file as it is now, which was read a moment ago. */
 static int name_suffixes(struct environment *e)
 {
-    const char *path = config_path(e->config, "public_suffix_list");
-    struct buf content = {0};
-    if (path == NULL)
-        return 0;
-    int status = file_read_all(&content, path, ENVIRONMENT_BLOB_BYTES_MAX);
-    if (status == 0)
-        status = name_judged(e, "", SLICE("public_suffix_list"), buf_content(&content), NULL);
-    buf_release(&content);
-    return status;
+    return name_judged(e, "", SLICE("public_suffix_list"), domain_content(e->domains), NULL);
 }
 
 static int name_parts(struct environment *e, struct slice rules)
@@ -199,9 +192,8 @@ int environment_open_past(struct environment *out, const struct config *config,
     struct environment e = {.config = config};
     struct environment_origin from = *origin;
     const struct lists_origin lists = {.read = read_list, .self = &from};
-    bool named = conf_text(config_root(config), "public_suffix_list") != NULL;
+    bool named = origin->suffixes != NULL;
     struct buf rules = {0};
-    named = named && origin->suffixes != NULL;
     int status = open_suffixes(&e, named ? origin->suffixes_path : NULL, diag);
     if (status == 0)
         status = open_lists(&e, &lists, diag);
@@ -308,41 +300,36 @@ static int record_all_again(const struct environment *e, struct store *store,
     return status;
 }
 
+/* What is looked up nowhere any more becomes empty, where the log names it. */
 static int record_database(struct environment *e, struct store *store, struct slice name,
-                           struct slice content)
+                           struct slice content, struct frame_env *envs, size_t *count)
 {
     struct frame_env *env = &e->databases[e->database_count];
+    if (content.len == 0 && store_env_find(store, name) == NULL)
+        return 0;
     int status = store_env_put(store, env, name, content);
     e->database_count += status == 0;
-    return status;
+    return status == 0 ? record_again(store, env, envs, count) : status;
 }
 
-/* The first two are the databases. */
-static int record_files(struct environment *e, struct store *store, struct frame_env *envs,
-                        size_t *count)
+/* What is in force, whatever the files have become. */
+static int record_databases(struct environment *e, struct store *store, struct frame_env *envs,
+                            size_t *count)
 {
-    static const struct {
-        struct slice name;
-        const char *key;
-    } FILES[] = {
-        {{.data = "mmdb.country", .len = 12}, "mmdb.country"},
-        {{.data = "mmdb.asn", .len = 8}, "mmdb.asn"},
-        {{.data = "public_suffix_list", .len = 18}, "public_suffix_list"},
-    };
-    int status = 0;
-    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]) && status == 0; i++) {
-        const char *path = config_path(e->config, FILES[i].key);
-        struct buf content = {0};
-        if (path == NULL)
-            continue;
-        status = file_read_all(&content, path, ENVIRONMENT_BLOB_BYTES_MAX);
-        if (status == 0 && i < sizeof(e->databases) / sizeof(e->databases[0]))
-            status = record_database(e, store, FILES[i].name, buf_content(&content));
-        if (status == 0)
-            status = record_blob(store, FILES[i].name, buf_content(&content), envs, count);
-        buf_release(&content);
-    }
-    return status;
+    struct slice country = e->geo == NULL ? SLICE("") : geo_content(e->geo, GEO_COUNTRY);
+    struct slice asn = e->geo == NULL ? SLICE("") : geo_content(e->geo, GEO_ASN);
+    int status = record_database(e, store, SLICE("mmdb.country"), country, envs, count);
+    return status == 0 ? record_database(e, store, SLICE("mmdb.asn"), asn, envs, count) : status;
+}
+
+static int record_suffixes(struct environment *e, struct store *store, struct frame_env *envs,
+                           size_t *count)
+{
+    const struct slice name = SLICE("public_suffix_list");
+    struct slice content = domain_content(e->domains);
+    if (content.len == 0 && store_env_find(store, name) == NULL)
+        return 0;
+    return record_blob(store, name, content, envs, count);
 }
 
 int environment_record(struct environment *e, struct store *store, const struct config *config,
@@ -354,7 +341,9 @@ int environment_record(struct environment *e, struct store *store, const struct 
     e->database_count = 0;
     int status = record_blob(store, SLICE("config"), config_bytes(config), envs, count);
     if (status == 0)
-        status = record_files(e, store, envs, count);
+        status = record_databases(e, store, envs, count);
+    if (status == 0)
+        status = record_suffixes(e, store, envs, count);
     if (status == 0 && (e->rule_bytes.len != 0 || store_env_find(store, SLICE("rules")) != NULL))
         status = record_blob(store, SLICE("rules"), buf_content(&e->rule_bytes), envs, count);
     if (status == 0)

@@ -2,7 +2,8 @@
  * app/environment.h - the databases that rows are enriched with, and their place in the log.
  *
  * What decides how a line is read is recorded: the configuration file and each database by its
- * content's hash, the bytes in DIR/env/, named by the first frame of a run.
+ * content's hash, the bytes in DIR/env/, named by the first frame of a run. The bytes are those that
+ * are in force, in memory, not what the files have become meanwhile.
  *
  * Ownership: the environment owns its databases.
  * Threads:   immutable after environment_open().

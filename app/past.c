@@ -160,7 +160,8 @@ static int read_sets(struct past *p, struct read_sets *s, struct diag *diag)
     const struct frame_env *env = log_state_env(&p->names, SLICE("public_suffix_list"));
     struct environment_origin from = {.read = read_named, .self = &origin};
     struct buf bytes = {0};
-    if (env != NULL && store_env_path(suffixes, sizeof(suffixes), p->o.dir, &env->sha256) == 0) {
+    if (env != NULL && env->bytes != 0 &&
+        store_env_path(suffixes, sizeof(suffixes), p->o.dir, &env->sha256) == 0) {
         from.suffixes = env;
         from.suffixes_path = suffixes;
     }

@@ -2,27 +2,62 @@
 
 #include <libpsl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hostname.h"
 
 struct domain_list {
-    psl_ctx_t *psl;
+    struct buf content; /* empty: the one inside libpsl */
+    const psl_ctx_t *psl;
+    psl_ctx_t *own; /* the same, where it is to be freed */
 };
+
+static int parse(struct domain_list *list)
+{
+    FILE *stream = fmemopen(list->content.data, list->content.len, "r");
+    if (stream == NULL)
+        return ERR_NOMEM;
+    list->own = psl_load_fp(stream);
+    list->psl = list->own;
+    (void)fclose(stream);
+    return list->own == NULL ? ERR_FORMAT : 0;
+}
+
+/* A page that says "not found" is a list of suffixes, too, by its form. */
+static bool is_plausible(const struct domain_list *list)
+{
+    const int listed = PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE;
+    return psl_is_public_suffix2(list->psl, "com", listed) == 1 ||
+           psl_is_public_suffix2(list->psl, "jp", listed) == 1;
+}
+
+static int load(struct domain_list *list, const char *path)
+{
+    int status = file_read_all(&list->content, path, DOMAIN_LIST_BYTES_MAX);
+    if (status == 0)
+        status = list->content.len == 0 ? ERR_FORMAT : parse(list);
+    if (status == 0 && !is_plausible(list))
+        status = ERR_FORMAT;
+    return status;
+}
 
 int domain_open(struct domain_list **out, const char *path)
 {
-    if (path != NULL && access(path, R_OK) != 0)
-        return ERR_NOTFOUND;
     struct domain_list *list = calloc(1, sizeof(*list));
     if (list == NULL)
         return ERR_NOMEM;
-    list->psl = path != NULL ? psl_load_file(path) : psl_latest(NULL);
-    if (list->psl == NULL) {
-        free(list);
-        return ERR_FORMAT;
+    int status = load(list, path != NULL ? path : psl_dist_filename());
+    if (path == NULL && status == ERR_NOTFOUND) {
+        list->psl = psl_builtin();
+        status = list->psl == NULL ? ERR_NOTFOUND : 0;
+    }
+    if (status != 0) {
+        domain_close(list);
+        return status;
     }
     *out = list;
     return 0;
@@ -32,8 +67,14 @@ void domain_close(struct domain_list *list)
 {
     if (list == NULL)
         return;
-    psl_free(list->psl);
+    psl_free(list->own);
+    buf_release(&list->content);
     free(list);
+}
+
+struct slice domain_content(const struct domain_list *list)
+{
+    return buf_content(&list->content);
 }
 
 struct slice domain_registered(const struct domain_list *list, struct slice name,

@@ -8,14 +8,18 @@
  *
  * Ownership: the answer lies in the caller's scratch until its next use.
  * Threads:   a list is immutable, any number of readers; a scratch has one owner.
- * Failures:  domain_open() returns ERR_NOTFOUND or ERR_FORMAT; a name without a registrable domain
- *            gives the empty slice.
+ * Failures:  domain_open() returns those of file_read_all() and ERR_FORMAT; a name without a
+ *            registrable domain gives the empty slice.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/hostname.h"
+
+enum domain_limits {
+    DOMAIN_LIST_BYTES_MAX = 16 << 20, /* the real one has 0.3 MB */
+};
 
 struct domain_list;
 
@@ -24,10 +28,12 @@ struct domain_scratch {
 };
 
 /*
- * Load a list (text or DAFSA); `path` NULL takes the newer of the system's list and the one inside
- * libpsl.
+ * Load a list (text or DAFSA); `path` NULL takes the system's or, where there is none, the one inside
+ * libpsl. ERR_FORMAT also for a list that knows neither com nor jp: it is another file.
  */
 int domain_open(struct domain_list **out, const char *path);
+/* The bytes it was made of; empty for the one inside libpsl. As long as the list. */
+struct slice domain_content(const struct domain_list *list);
 /* NULL is allowed. */
 void domain_close(struct domain_list *list);
 

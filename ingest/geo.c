@@ -1,21 +1,25 @@
 #include "ingest/geo.h"
 
-#include <errno.h>
 #include <maxminddb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "ingest/geo_check.h"
+
+struct geo_file {
+    struct file_copy *copy; /* NULL: this part is unknown */
+    bool is_open;
+    MMDB_s db;
+};
 
 struct geo {
-    MMDB_s country;
-    MMDB_s asn;
-    bool has_country;
-    bool has_asn;
+    struct geo_file parts[GEO_PARTS];
 };
 
 struct geo_entry {
@@ -30,40 +34,66 @@ struct geo_cache {
     struct geo_entry entries[GEO_CACHE_ENTRIES];
 };
 
-static int open_file(MMDB_s *db, const char *path)
+/* --- open --- */
+
+static void say(struct diag *diag, const char *path, const char *key, int status, const char *why)
 {
-    errno = 0;
-    switch (MMDB_open(path, MMDB_MODE_MMAP, db)) {
-    case MMDB_SUCCESS:
-        return 0;
-    case MMDB_FILE_OPEN_ERROR:
-        return errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : ERR_IO;
-    case MMDB_IO_ERROR:
-        return ERR_IO;
-    case MMDB_OUT_OF_MEMORY_ERROR:
-        return ERR_NOMEM;
+    switch (status) {
+    case ERR_FORMAT:
+        diag_add(diag, path, 0, 0,
+                 "no MaxMind database that can be used: %s; fetch it again, or leave %s out", why,
+                 key);
+        break;
+    case ERR_RANGE:
+        diag_add(diag, path, 0, 0, "has more than %d MiB; give a smaller database to %s",
+                 GEO_FILE_BYTES_MAX >> 20, key);
+        break;
+    case ERR_AGAIN:
+        diag_add(diag, path, 0, 0, "was not looked at to its end: the program is to end");
+        break;
     default:
-        return ERR_FORMAT;
+        diag_add(diag, path, 0, 0,
+                 "cannot be read: %s; give %s the path of a readable .mmdb file, or leave it out",
+                 err_name(status), key);
     }
 }
 
-int geo_open(struct geo **out, const char *country_path, const char *asn_path)
+static int open_map(MMDB_s *db, const struct file_copy *copy, char *why)
+{
+    int err = MMDB_open(file_copy_path(copy), MMDB_MODE_MMAP, db);
+    if (err == MMDB_SUCCESS)
+        return 0;
+    (void)snprintf(why, CHILD_TEXT_BYTES_MAX, "%s", MMDB_strerror(err));
+    return err == MMDB_OUT_OF_MEMORY_ERROR ? ERR_NOMEM : ERR_FORMAT;
+}
+
+static int open_file(struct geo_file *f, const char *path, const char *key, struct diag *diag)
+{
+    char why[CHILD_TEXT_BYTES_MAX] = "";
+    if (path == NULL)
+        return 0;
+    int status = file_copy_new(&f->copy, path, GEO_FILE_BYTES_MAX);
+    if (status == 0)
+        status = geo_check(why, f->copy);
+    if (status == 0)
+        status = open_map(&f->db, f->copy, why);
+    f->is_open = status == 0;
+    if (status != 0)
+        say(diag, path, key, status, why);
+    return status;
+}
+
+int geo_open(struct geo **out, const char *country_path, const char *asn_path, struct diag *diag)
 {
     struct geo *geo = calloc(1, sizeof(*geo));
     if (geo == NULL)
         return ERR_NOMEM;
-    int err = 0;
-    if (country_path != NULL) {
-        err = open_file(&geo->country, country_path);
-        geo->has_country = err == 0;
-    }
-    if (err == 0 && asn_path != NULL) {
-        err = open_file(&geo->asn, asn_path);
-        geo->has_asn = err == 0;
-    }
-    if (err != 0) {
+    int country = open_file(&geo->parts[GEO_COUNTRY], country_path, "mmdb.country", diag);
+    /* All that is wrong is said at once. */
+    int asn = open_file(&geo->parts[GEO_ASN], asn_path, "mmdb.asn", diag);
+    if (country != 0 || asn != 0) {
         geo_close(geo);
-        return err;
+        return country != 0 ? country : asn;
     }
     *out = geo;
     return 0;
@@ -73,12 +103,21 @@ void geo_close(struct geo *geo)
 {
     if (geo == NULL)
         return;
-    if (geo->has_country)
-        MMDB_close(&geo->country);
-    if (geo->has_asn)
-        MMDB_close(&geo->asn);
+    for (size_t i = 0; i < GEO_PARTS; i++) {
+        if (geo->parts[i].is_open)
+            MMDB_close(&geo->parts[i].db);
+        file_copy_free(geo->parts[i].copy);
+    }
     free(geo);
 }
+
+struct slice geo_content(const struct geo *geo, enum geo_part part)
+{
+    const struct file_copy *copy = geo->parts[part].copy;
+    return copy == NULL ? SLICE("") : file_copy_bytes(copy);
+}
+
+/* --- look up --- */
 
 int geo_cache_new(struct geo_cache **out, const struct geo *geo)
 {
@@ -174,10 +213,10 @@ struct geo_place geo_lookup(struct geo_cache *cache, const struct ip *ip)
     if (entry->used != 0 && memcmp(&entry->ip, ip, sizeof(*ip)) == 0)
         return entry->place;
     struct geo_place place = {0};
-    if (cache->geo != NULL && cache->geo->has_country)
-        read_country(&cache->geo->country, ip, &place);
-    if (cache->geo != NULL && cache->geo->has_asn)
-        read_asn(&cache->geo->asn, ip, &place);
+    if (cache->geo != NULL && cache->geo->parts[GEO_COUNTRY].is_open)
+        read_country(&cache->geo->parts[GEO_COUNTRY].db, ip, &place);
+    if (cache->geo != NULL && cache->geo->parts[GEO_ASN].is_open)
+        read_asn(&cache->geo->parts[GEO_ASN].db, ip, &place);
     *entry = (struct geo_entry){.ip = *ip, .place = place, .used = 1};
     return place;
 }

@@ -9,6 +9,7 @@
 /* clang-format on */
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/punycode.h"
 #include "ingest/domain.h"
 #include "tests/ingest/corpus.h"
@@ -112,8 +113,72 @@ static void test_lists_that_are_refused(void **state)
     (void)state;
     struct domain_list *list = NULL;
     assert_int_equal(domain_open(&list, "/nonexistent/list"), ERR_NOTFOUND);
+    /* By its form each of these is a list of suffixes. */
+    static const char *const OTHERS[] = {"",
+                                         "\n",
+                                         "<html>\nnot found\n</html>\n",
+                                         "// ===BEGIN PRIVATE DOMAINS===\ncom\n",
+                                         ".DAFSA@PSL_0   \n",
+                                         ".DAFSA@PSL_0   \n\x81\x82\x83"};
+    char dir[CORPUS_PATH_BYTES_MAX];
+    char path[CORPUS_PATH_BYTES_MAX + 16];
+    assert_int_equal(dir_create_temp(dir, sizeof(dir), "/tmp/domain"), 0);
+    (void)snprintf(path, sizeof(path), "%s/list", dir);
+    for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++) {
+        assert_int_equal(file_write_atomic(path, slice_from(OTHERS[i])), 0);
+        assert_int_equal(domain_open(&list, path), ERR_FORMAT);
+    }
+    assert_int_equal(dir_remove_tree(dir), 0);
     assert_null(list);
     domain_close(NULL);
+}
+
+/* What a list was made of is what is in force, whatever becomes of the file. */
+static void test_content(void **state)
+{
+    (void)state;
+    const struct slice text = SLICE("// ===BEGIN ICANN DOMAINS===\ncom\nmade.com\n");
+    struct domain_list *list = NULL;
+    char dir[CORPUS_PATH_BYTES_MAX];
+    char path[CORPUS_PATH_BYTES_MAX + 16];
+    assert_int_equal(dir_create_temp(dir, sizeof(dir), "/tmp/domain"), 0);
+    (void)snprintf(path, sizeof(path), "%s/list", dir);
+    assert_int_equal(file_write_atomic(path, text), 0);
+    assert_int_equal(domain_open(&list, path), 0);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_true(slice_equal(domain_content(list), text));
+    check(list, SLICE("www.up.made.com"), "up.made.com");
+    domain_close(list);
+    assert_int_equal(dir_remove_tree(dir), 0);
+}
+
+/* A compiled list that is cut off anywhere is refused or read, and no read leaves its bytes. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    enum {
+        CUTS = 250
+    };
+    struct domain_list *whole = NULL;
+    char dir[CORPUS_PATH_BYTES_MAX];
+    char path[CORPUS_PATH_BYTES_MAX + 16];
+    assert_int_equal(domain_open(&whole, NULL), 0);
+    struct slice content = domain_content(whole);
+    assert_int_equal(dir_create_temp(dir, sizeof(dir), "/tmp/domain"), 0);
+    (void)snprintf(path, sizeof(path), "%s/list", dir);
+    for (size_t i = 0; i < CUTS && content.len != 0; i++) {
+        struct domain_list *list = NULL;
+        struct domain_scratch scratch;
+        assert_int_equal(file_write_atomic(path, slice_of(content.data, content.len * i / CUTS)),
+                         0);
+        if (domain_open(&list, path) != 0)
+            continue;
+        (void)domain_registered(list, SLICE("www.city.example.lg.jp"), &scratch);
+        (void)domain_registered(list, SLICE("www.example.zw"), &scratch);
+        domain_close(list);
+    }
+    assert_int_equal(dir_remove_tree(dir), 0);
+    domain_close(whole);
 }
 
 static void test_punycode(void **state)
@@ -197,7 +262,8 @@ static void test_vectors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_limits_of_names),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_content),
+        cmocka_unit_test(test_cut_off),  cmocka_unit_test(test_limits_of_names),
         cmocka_unit_test(test_punycode), cmocka_unit_test(test_lists_that_are_refused),
         cmocka_unit_test(test_vectors),
     };

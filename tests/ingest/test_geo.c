@@ -10,6 +10,7 @@
 #include <glob.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "ingest/geo.h"
 #include "tests/ingest/corpus.h"
 #include "tests/ingest/padded.h"
@@ -18,6 +19,20 @@ enum {
     LINE_BYTES_MAX = 4096,
     NETWORKS_MIN = 100, /* fewer would mean that this test no longer reads the source */
 };
+
+/* What is refused is said with the file and a remedy, what is taken says nothing. */
+static int open_geo(struct geo **out, const char *country, const char *asn)
+{
+    struct diag diag = {0};
+    int status = geo_open(out, country, asn, &diag);
+    assert_int_equal(status == 0, diag.count == 0);
+    if (status != 0) {
+        assert_non_null(strstr(diag_text(&diag), country != NULL ? country : asn));
+        assert_non_null(strstr(diag_text(&diag), "out"));
+    }
+    diag_release(&diag);
+    return status;
+}
 
 static bool ip_from_text(const char *text, size_t len, struct ip *ip)
 {
@@ -53,7 +68,7 @@ static void test_countries(void **state)
         skip();
     struct geo *geo = NULL;
     struct geo_cache *cache = NULL;
-    assert_int_equal(geo_open(&geo, database, NULL), 0);
+    assert_int_equal(open_geo(&geo, database, NULL), 0);
     assert_int_equal(geo_cache_new(&cache, geo), 0);
     FILE *file = fopen(source, "r");
     assert_non_null(file);
@@ -90,7 +105,7 @@ static void test_autonomous_systems(void **state)
         skip();
     struct geo *geo = NULL;
     struct geo_cache *cache = NULL;
-    assert_int_equal(geo_open(&geo, NULL, database), 0);
+    assert_int_equal(open_geo(&geo, NULL, database), 0);
     assert_int_equal(geo_cache_new(&cache, geo), 0);
     FILE *file = fopen(source, "r");
     assert_non_null(file);
@@ -127,7 +142,7 @@ static void test_unknown_addresses(void **state)
         skip();
     struct geo *geo = NULL;
     struct geo_cache *cache = NULL;
-    assert_int_equal(geo_open(&geo, country, asn), 0);
+    assert_int_equal(open_geo(&geo, country, asn), 0);
     assert_int_equal(geo_cache_new(&cache, geo), 0);
     static const char *const UNKNOWN[] = {
         "192.0.2.1", "198.51.100.7", "10.0.0.1", "::", "::1", "2001:db8::1", "255.255.255.255"};
@@ -141,7 +156,7 @@ static void test_unknown_addresses(void **state)
     /* A database without the paths that are asked for. */
     geo_cache_reset(cache, NULL);
     geo_close(geo);
-    assert_int_equal(geo_open(&geo, asn, country), 0);
+    assert_int_equal(open_geo(&geo, asn, country), 0);
     geo_cache_reset(cache, geo);
     struct ip known = ip_of("1.128.0.0");
     struct geo_place place = geo_lookup(cache, &known);
@@ -160,7 +175,7 @@ static void test_reset_forgets(void **state)
     struct geo *geo = NULL;
     struct geo_cache *cache = NULL;
     struct ip ip = ip_of("1.128.0.0");
-    assert_int_equal(geo_open(&geo, NULL, asn), 0);
+    assert_int_equal(open_geo(&geo, NULL, asn), 0);
     assert_int_equal(geo_cache_new(&cache, NULL), 0);
     assert_int_equal(geo_lookup(cache, &ip).asn, 0);
     geo_cache_reset(cache, geo);
@@ -175,11 +190,11 @@ static void test_files_that_are_refused(void **state)
 {
     (void)state;
     struct geo *geo = NULL;
-    assert_int_equal(geo_open(&geo, "/nonexistent/country.mmdb", NULL), ERR_NOTFOUND);
-    assert_int_equal(geo_open(&geo, NULL, "/nonexistent/asn.mmdb"), ERR_NOTFOUND);
-    assert_int_equal(geo_open(&geo, "/proc/self/exe", NULL), ERR_FORMAT);
+    assert_int_equal(open_geo(&geo, "/nonexistent/country.mmdb", NULL), ERR_NOTFOUND);
+    assert_int_equal(open_geo(&geo, NULL, "/nonexistent/asn.mmdb"), ERR_NOTFOUND);
+    assert_int_equal(open_geo(&geo, "/proc/self/exe", NULL), ERR_FORMAT);
     assert_null(geo);
-    assert_int_equal(geo_open(&geo, NULL, NULL), 0);
+    assert_int_equal(open_geo(&geo, NULL, NULL), 0);
     geo_close(geo);
     geo_close(NULL);
     geo_cache_free(NULL);
@@ -193,7 +208,7 @@ static void look_into(const char *path)
                                             "255.255.255.255"};
     struct geo *geo = NULL;
     struct geo_cache *cache = NULL;
-    if (geo_open(&geo, path, path) != 0)
+    if (open_geo(&geo, path, path) != 0)
         return;
     assert_int_equal(geo_cache_new(&cache, geo), 0);
     for (size_t i = 0; i < sizeof(ADDRESSES) / sizeof(ADDRESSES[0]); i++) {
