@@ -1,6 +1,7 @@
 /* app/bench_lines.c - the lines that are measured, their streams, and the proof that none changed. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zstd.h>
 
 #include "app/bench.h"
@@ -139,7 +140,7 @@ int bench_lines_read(struct bench_lines *out, const struct bench_options *o)
 {
     *out = (struct bench_lines){0};
     const struct parser *parser = parser_find(slice_from(o->format));
-    if (parser == NULL) {
+    if (parser == NULL && strcmp(o->format, "auto") != 0) {
         diag_add(o->diag, "--format", 0, 0, "no format \"%s\"", o->format);
         return ERR_CONF;
     }
@@ -148,7 +149,9 @@ int bench_lines_read(struct bench_lines *out, const struct bench_options *o)
     int status = s == NULL ? ERR_NOMEM : 0;
     if (status == 0) {
         *s = (struct bench_stream){
-            .tenant = TENANT_OF_FILE, .source = "file", .topic = "file", .format = parser->format};
+            .tenant = TENANT_OF_FILE, .source = "file", .topic = "file", .format = FORMAT_AUTO};
+        if (parser != NULL)
+            s->format = parser->format;
         status = line_reader_open(&reader, o->lines, '\n', BATCH_RECORD_BYTES_MAX);
     }
     while (status == 0) {

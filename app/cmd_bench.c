@@ -27,7 +27,7 @@ static const char HELP[] =
     "                   entries of indicators 1,500,000)\n"
     "  --repeat N       samples of each row (5)\n"
     "  --lines FILE     parse and store: the lines of a file instead\n"
-    "  --format NAME    their format\n"
+    "  --format NAME    their format, or auto: by the look of each line\n"
     "  --write DIR      rules: make this folder of the rules, the events as JSON, and the hits\n"
     "  --json           for machines and for compare\n"
     "  --threshold P    compare: a row worse by more than P percent ends with 1 (10)\n"

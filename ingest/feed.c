@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "event/builder.h"
 #include "ingest/enrich.h"
+#include "ingest/format_ask.h"
 #include "ingest/syslog.h"
 #include "ingest/template.h"
 #include "ingest/when.h"
@@ -45,6 +46,7 @@ struct feed {
     struct feed_options o;
     struct feed_bench *bench;
     struct when_cache when;
+    struct format_habit habit;
     struct feed_format formats[FEED_FORMATS_MAX]; /* by format id; a fixed source uses one */
     uint32_t open_rows;                           /* in all open batches */
     int64_t last_time_ns;
@@ -142,6 +144,7 @@ int feed_open(struct feed **out, struct feed_bench *bench, const struct feed_opt
         return ERR_NOMEM;
     f->o = *options;
     f->bench = bench;
+    f->habit = options->habit;
     f->last_time_ns = CLOCK_NONE;
     when_init(&f->when, options->zone_minutes);
     size_t at = 0;
@@ -213,20 +216,13 @@ int64_t feed_last_time(const struct feed *f)
     return f->last_time_ns;
 }
 
-/* The format that a line belongs to: the source's own, or the first whose probe says yes. */
-static struct feed_format *line_format(struct feed *f, struct slice message)
-{
-    if (f->o.format != FORMAT_AUTO)
-        return &f->formats[f->o.format];
-    size_t at = 0;
-    for (const struct parser *p = parser_at(at); p != NULL; p = parser_at(++at)) {
-        if (p->probe(message))
-            return &f->formats[p->format];
-    }
-    return &f->formats[FORMAT_AUTO];
-}
+/* What stands before the message: its slots are in the bench already. */
+struct head {
+    uint32_t from;
+    uint32_t slots;
+};
 
-/* A line, its slots and what is known of it so far. */
+/* A line and what is known of it so far. */
 struct parsed {
     struct feed_format *format;
     uint8_t reason;
@@ -243,32 +239,68 @@ static enum parse_result parse_message(struct feed *f, struct feed_format *forma
     return format->parser->parse(format->state, line, from, slots);
 }
 
-static int parse_line(struct feed *f, struct slice line, struct parsed *out)
+static uint8_t reason_of(enum parse_result result)
+{
+    if (result == PARSE_OK)
+        return REASON_NONE;
+    return result == PARSE_PARTIAL ? REASON_PARTIAL : REASON_FORMAT_MISMATCH;
+}
+
+/* Parse the line as one of that format; slots as far as they are good. */
+static int parse_as(struct feed *f, struct feed_format *format, struct slice line,
+                    const struct head *head, struct parsed *out)
 {
     struct slots *slots = &f->bench->slots;
-    slots->count = 0;
-    uint32_t from = syslog_header(line, slots);
-    struct feed_format *format = line_format(f, slice_from_offset(line, from));
-    *out = (struct parsed){.format = format, .reason = REASON_FORMAT_MISMATCH};
+    slots->count = head->slots;
     f->when.device_utc = format->parser != NULL && format->parser->utc;
     if (format->state == NULL && format->parser != NULL && format->parser->state_new != NULL) {
         format->state = format->parser->state_new();
         if (format->state == NULL)
             return ERR_NOMEM;
     }
-    switch (parse_message(f, format, line, from)) {
-    case PARSE_OK:
-        out->reason = REASON_NONE;
-        break;
-    case PARSE_PARTIAL:
-        out->reason = REASON_PARTIAL;
-        break;
-    case PARSE_MISMATCH:
-        slots->count = 0;
-        (void)syslog_header(line, slots);
-        break;
-    }
+    enum parse_result result = parse_message(f, format, line, head->from);
+    *out = (struct parsed){.format = format, .reason = reason_of(result)};
+    if (result == PARSE_MISMATCH)
+        slots->count = head->slots;
     return 0;
+}
+
+/*
+ * By the look of the line: the first format that reads all of it, else the first that reads some,
+ * else the first that was asked, else none.
+ */
+static int parse_auto(struct feed *f, struct slice line, const struct head *head,
+                      struct parsed *out)
+{
+    struct slice message = slice_from_offset(line, head->from);
+    struct format_ask ask = {.settled = f->habit.settled};
+    struct parsed best = {.format = NULL};
+    const struct parser *p = NULL;
+    while ((p = format_ask_next(&ask, message)) != NULL) {
+        int status = parse_as(f, &f->formats[p->format], line, head, out);
+        if (status != 0 || out->reason == REASON_NONE)
+            return status;
+        if (best.format == NULL ||
+            (best.reason == REASON_FORMAT_MISMATCH && out->reason == REASON_PARTIAL))
+            best = *out;
+    }
+    if (best.format == NULL)
+        best.format = &f->formats[FORMAT_AUTO];
+    if (best.format == out->format)
+        return 0;
+    return parse_as(f, best.format, line, head, out);
+}
+
+static int parse_line(struct feed *f, struct slice line, struct parsed *out)
+{
+    struct slots *slots = &f->bench->slots;
+    *out = (struct parsed){.format = NULL};
+    slots->count = 0;
+    struct head head = {.from = syslog_header(line, slots)};
+    head.slots = slots->count;
+    if (f->o.format == FORMAT_AUTO)
+        return parse_auto(f, line, &head, out);
+    return parse_as(f, &f->formats[f->o.format], line, &head, out);
 }
 
 int64_t feed_peek_time(struct feed *f, struct slice line, int64_t arrival_ns, int64_t reference_ns,
@@ -375,7 +407,10 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
         count_bytes(f, parsed.format);
     }
     result->rows++;
-    result->unparsed += status == 0 && b->reason[b->row_count - 1] != REASON_NONE;
+    if (status == 0 && b->reason[b->row_count - 1] == REASON_NONE)
+        format_habit_row(&f->habit, b->format);
+    else
+        result->unparsed += status == 0;
     return status;
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "event/batch.h"
+#include "event/format_habit.h"
 #include "event/zone.h"
 #include "ingest/domain.h"
 #include "ingest/geo.h"
@@ -47,6 +48,7 @@ struct feed_options {
     struct slice topic; /* borrowed for the feed's life, like source */
     struct slice source;
     uint16_t format;               /* enum format; FORMAT_AUTO = by the look of each line */
+    struct format_habit habit;     /* of the source until now: FORMAT_AUTO asks it first */
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL; borrowed */
     int32_t zone_minutes;          /* of the device's clock, east of UTC */
     uint32_t rows_max;             /* a batch, 1..BATCH_LIVE_ROWS_MAX */

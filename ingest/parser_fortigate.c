@@ -11,12 +11,20 @@
 #include "event/verdict.h"
 #include "ingest/pairs.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 #include "ingest/url.h"
 #include "ingest/word.h"
 
 enum {
     PROBE_MARKS_MIN = 3,      /* of its marks, that make a line ours */
+    PROBE_KEY_MAX = 9,        /* bytes of the longest of them */
     MARK_INTERFACE = 1U << 0, /* a value like GUI(192.0.2.7) was looked at */
+};
+
+enum product {
+    PRODUCT_OTHER, /* none of Fortinet's */
+    PRODUCT_GATE,
+    PRODUCT_PROXY,
 };
 
 /* What is done with a value beside what all lists of pairs do. */
@@ -202,8 +210,20 @@ static enum parse_result parse_proxy(struct parser_state *state, struct slice li
                         is_doubled(word_head(slice_from_offset(line, from))));
 }
 
-/* Which of the keys that nearly every line has begins behind `from`. Returns a bit, or 0. */
-static uint32_t probe_mark(struct slice message, size_t equals)
+/* The key before an equals sign, if it is short and stands behind a blank, a comma or nothing. */
+static struct slice probe_key(struct slice head, const char *equals)
+{
+    const char *from = equals;
+    while (from > head.data && from[-1] != ' ' && from[-1] != ',') {
+        if (equals - from == PROBE_KEY_MAX)
+            return SLICE("");
+        from--;
+    }
+    return slice_of(from, (size_t)(equals - from));
+}
+
+/* Which of the keys that nearly every line has this is. Returns a bit, or 0. */
+static uint32_t probe_mark(struct slice key)
 {
     static const struct slice KNOWN[] = {
         {.data = "type", .len = 4},    {.data = "subtype", .len = 7},   {.data = "level", .len = 5},
@@ -211,48 +231,56 @@ static uint32_t probe_mark(struct slice message, size_t equals)
         {.data = "devname", .len = 7}, {.data = "eventtime", .len = 9},
     };
     for (size_t i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++) {
-        struct slice mark = KNOWN[i];
-        if (equals < mark.len || memcmp(message.data + equals - mark.len, mark.data, mark.len) != 0)
-            continue;
-        size_t start = equals - mark.len;
-        if (start == 0 || message.data[start - 1] == ' ' || message.data[start - 1] == ',')
+        if (slice_equal(key, KNOWN[i]))
             return 1U << i;
     }
     return 0;
 }
 
 /* Serial numbers of FortiProxy, its own subtype, and quotes that stand twice. */
-static bool is_proxy(struct slice head)
+static bool is_proxy_value(struct slice key, const char *value, const char *end)
 {
-    return word_find(head, SLICE("devid=\"FPX")) || word_find(head, SLICE("devid=FPX")) ||
-           word_find(head, SLICE("devid=\"\"FPX")) ||
-           word_find(head, SLICE(" subtype=\"http-transaction\"")) || is_doubled(head);
+    struct slice rest = slice_of(value, (size_t)(end - value));
+    if (slice_starts(rest, SLICE("\"\"")) && rest.len > 2 && value[2] != ' ' && value[2] != ',')
+        return true;
+    if (slice_equal(key, SLICE("subtype")))
+        return slice_starts(rest, SLICE("\"http-transaction\""));
+    if (!slice_equal(key, SLICE("devid")))
+        return false;
+    while (rest.len > 0 && *rest.data == '"')
+        rest = slice_from_offset(rest, 1);
+    return slice_starts(rest, SLICE("FPX"));
 }
 
-static bool is_ours(struct slice message)
+/* Whose line it is, in one pass over the equals signs of what a probe may look at. */
+static enum product product_of(struct slice message)
 {
-    if (message.len > PROBE_MAX_BYTES)
-        message.len = PROBE_MAX_BYTES;
-    const char *end = message.data + message.len;
-    const char *p = skip_blanks(message.data, end);
+    struct slice head = word_head(message);
+    const char *end = head.data + head.len;
+    const char *p = skip_blanks(head.data, end);
     if (pairs_name_length(&STYLE, p, end) == 0)
-        return false;
+        return PRODUCT_OTHER;
     uint32_t marks = 0;
-    for (size_t i = 0; i < message.len; i++) {
-        if (message.data[i] == '=')
-            marks |= probe_mark(message, i);
+    bool proxy = false;
+    for (p = scan_byte(p, end, '='); p < end; p = scan_byte(p + 1, end, '=')) {
+        struct slice key = probe_key(head, p);
+        if (__builtin_popcount(marks) < PROBE_MARKS_MIN)
+            marks |= probe_mark(key);
+        proxy = proxy || is_proxy_value(key, p + 1, end);
     }
-    return __builtin_popcount(marks) >= PROBE_MARKS_MIN;
+    if (__builtin_popcount(marks) < PROBE_MARKS_MIN)
+        return PRODUCT_OTHER;
+    return proxy ? PRODUCT_PROXY : PRODUCT_GATE;
 }
 
 static bool probe(struct slice message)
 {
-    return is_ours(message) && !is_proxy(word_head(message));
+    return product_of(message) == PRODUCT_GATE;
 }
 
 static bool probe_proxy(struct slice message)
 {
-    return is_ours(message) && is_proxy(word_head(message));
+    return product_of(message) == PRODUCT_PROXY;
 }
 
 static const char *key_at(size_t index, uint16_t *field, bool *unnamed)

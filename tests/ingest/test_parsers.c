@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "event/verdict.h"
+#include "ingest/format_ask.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
 #include "tests/fuzz/slots_check.h"
@@ -199,6 +200,38 @@ static void check_probe(const struct parser *parser, struct parser_state *state,
     }
 }
 
+/* Pairs of which a line alone cannot tell: there the source's habit decides. */
+static bool is_ambiguous(const struct parser *parser, const struct parser *settled)
+{
+    return parser->format == FORMAT_SQUID && settled->format == FORMAT_COMBINED;
+}
+
+/* A line of ours stays ours, whatever its source has settled on: else closer.def lacks a line. */
+static void check_settled(const struct parser *parser, struct parser_state *state,
+                          struct slice line, struct buf *expected)
+{
+    static struct slots slots;
+    (void)expected;
+    slots.count = 0;
+    if (parser->parse(state, line, 0, &slots) != PARSE_OK || !parser->probe(line))
+        return;
+    for (size_t i = 0; parser_at(i) != NULL; i++) {
+        const struct parser *settled = parser_at(i);
+        struct format_ask ask = {.settled = settled->format};
+        const struct parser *p = NULL;
+        while ((p = format_ask_next(&ask, line)) != NULL && p != parser) {
+            struct parser_state *other = p->state_new == NULL ? NULL : p->state_new();
+            slots.count = 0;
+            if (!is_ambiguous(parser, settled) && p->parse(other, line, 0, &slots) == PARSE_OK)
+                fail_msg("a source of %s takes a line of %s as %s: %.60s", settled->name,
+                         parser->name, p->name, line.data);
+            if (other != NULL)
+                p->state_free(other);
+        }
+        assert_ptr_equal(p, parser);
+    }
+}
+
 static void print_check(const struct parser *parser, struct parser_state *state, struct slice line,
                         struct buf *expected)
 {
@@ -298,6 +331,12 @@ static void test_probes(void **state)
 {
     (void)state;
     each_log(check_probe);
+}
+
+static void test_settled_sources(void **state)
+{
+    (void)state;
+    each_log(check_settled);
 }
 
 static void test_table(void **state)
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_golden_slots),
         cmocka_unit_test(test_truncated_and_shifted),
         cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_settled_sources),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_key_order_overflows),
         cmocka_unit_test(test_more_values_than_slots),
