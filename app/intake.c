@@ -255,6 +255,8 @@ int intake_stream(struct stream **out, struct intake *in, const struct feed_opti
     int status = ward_of(&s->ward, in, feed->tenant);
     if (status == 0) {
         s->options.order = &s->ward->order;
+        if (s->ward->detect != NULL)
+            s->options.habit = detect_source_habit(s->ward->detect, feed->source);
         status = feed_open(&s->feed, in->bench, &s->options);
     }
     if (status != 0) {

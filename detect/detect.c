@@ -190,6 +190,7 @@ static struct tenant_state *state_of_class(const struct tenant_state *from, enum
     s->rows = from->rows;
     memcpy(s->spent, from->spent, sizeof(s->spent));
     memcpy(s->sources, from->sources, sizeof(s->sources));
+    memcpy(s->format_names, from->format_names, sizeof(s->format_names));
     memcpy(s->suppressions, from->suppressions, sizeof(s->suppressions));
     memcpy(s->digest, from->digest, sizeof(s->digest));
     return s;
@@ -269,6 +270,26 @@ static uint8_t source_of(struct tenant_state *s, const struct batch *b)
     return (uint8_t)s->source_count++;
 }
 
+static void name_format(struct tenant_state *s, const struct batch *b)
+{
+    if (b->format >= TENANT_FORMATS_MAX || s->format_names[b->format][0] != '\0')
+        return;
+    char *to = s->format_names[b->format];
+    memcpy(to, b->format_name.data,
+           b->format_name.len < TENANT_FORMAT_BYTES_MAX ? b->format_name.len
+                                                        : TENANT_FORMAT_BYTES_MAX);
+}
+
+struct format_habit detect_source_habit(const struct detect_tenant *t, struct slice source)
+{
+    const struct tenant_state *s = t->state;
+    for (uint64_t i = 0; i < s->source_count; i++) {
+        if (slice_equal(source, slice_of(s->sources[i].name, s->sources[i].name_len)))
+            return s->sources[i].habit;
+    }
+    return (struct format_habit){0};
+}
+
 static int sit_down(struct detect_tenant *t)
 {
     if (t->desk != NULL)
@@ -295,6 +316,7 @@ int detect_add(struct detect_tenant *t, const struct batch *b, const uint32_t *o
     if (status != 0)
         return status;
     t->flow_count = rows;
+    name_format(t->state, b);
     status = flow_read(&t->desk->reader, b, order, source_of(t->state, b), t->desk->flows);
     if (status == 0 && t->shared_networks != NULL)
         origin_read(&t->desk->reader, b, order, t->desk->flows, t->desk->traces);
@@ -378,6 +400,8 @@ static void note_time(struct tenant_state *s, struct flow *f)
         (s->tick_ns == CLOCK_NONE || f->time_ns <= s->tick_ns + FUTURE_NS))
         source->newest_ns = f->time_ns;
     source->seen_tick_ns = s->tick_ns;
+    if ((f->flags & FLOW_UNPARSED) == 0)
+        format_habit_row(&source->habit, f->format);
     s->rows++;
 }
 

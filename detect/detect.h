@@ -27,6 +27,7 @@
 #include "detect/rule_set.h"
 #include "detect/sigma_explain.h"
 #include "detect/sigma_filter.h"
+#include "event/format_habit.h"
 #include "event/zone.h"
 
 enum detect_limits {
@@ -117,6 +118,9 @@ int detect_tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags);
  * detect_add(). ERR_NOMEM.
  */
 int detect_tenant_change(struct detect_tenant *t);
+
+/* The format that a log source has settled on, by its rows so far; zeroed where there are none. */
+struct format_habit detect_source_habit(const struct detect_tenant *t, struct slice source);
 
 /* Rows tick no more: what was learned from a replay goes on by the clock. */
 void detect_tenant_go_live(struct detect_tenant *t);

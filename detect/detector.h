@@ -87,6 +87,8 @@ struct slice detect_text(const struct detect_run *run, uint32_t id);
 /* Names of a zone and of a log source. */
 struct slice detect_zone_name(const struct detect_run *run, uint16_t zone);
 struct slice detect_source_name(const struct detect_run *run, uint16_t log_source);
+/* The name of a log format by flow.format. */
+struct slice detect_format_name(const struct detect_run *run, uint8_t format);
 unsigned detect_source_count(const struct detect_run *run);
 
 uint32_t detect_tenant_code(const struct detect_run *run);

@@ -1,13 +1,12 @@
 /*
- * D12: a log source that falls silent, or is not what it was.
+ * D12: a log source that falls silent, or says more or less than it did, or a wrong time. Lines that
+ * cannot be read: detector_drift.c.
  *
  * Without its lines nothing else here sees anything, so this is said on its own, outside the day's
  * budget. What is measured, and how, is in source_watch.h; here is when it is said, and how:
  *
  *   silence   once, at the tick at which its bound is passed; over with the next line
  *   rate      at the end of an hour; over when an hour is usual again, or after a day
- *   drift     at the line that makes it too many; over when lines are parsed again
- *   unread    at the line that makes it too many of the first ones; over when lines are parsed
  *   clock     at the end of two blocks of ten minutes; over when it is right again
  *
  * What goes on is said again every hour, which amends the same alert.
@@ -19,10 +18,8 @@ enum text {
     TEXT_SILENT,
     TEXT_DROPPED,
     TEXT_RISEN,
-    TEXT_DRIFTED,
     TEXT_FAST,
     TEXT_SLOW,
-    TEXT_UNREAD,
     TEXT_COUNT,
 };
 
@@ -33,8 +30,6 @@ enum silence_limits {
 };
 
 #define EPISODE_NS (6 * CALENDAR_HOUR_NS)
-/* A wrong setting stays until somebody corrects it, whether or not lines come: one alert. */
-#define UNREAD_EPISODE_NS (7 * CALENDAR_DAY_NS)
 
 struct silence_state {
     int64_t tick_ns; /* 0 = none yet */
@@ -92,22 +87,6 @@ static const struct detector_text TEXTS[TEXT_COUNT] = {
          .action_en =
              "This week, check \"{sekisho.source}\" for changed log settings, endless repetition, or "
              "an attack."},
-    [TEXT_DRIFTED] =
-        {.name = "parser_drift",
-         .severity = ALERT_MEDIUM,
-         .technique = "",
-         .message_ja =
-             "ログ送信元「{sekisho.source}」のログの形式が変わったようです。直近では{unparsed}件が読み取れません(この1時間の"
-             "{lines}件中)。ログは証拠として保存していますが、検知には使えていません。",
-         .message_en =
-             "Lines of log source \"{sekisho.source}\" have changed their form: {unparsed} of {lines} "
-             "in this hour cannot be read. They are kept as evidence, but detect nothing.",
-         .action_ja =
-             "今日中に「{sekisho.source}」のファームウェア更新やログ形式の設定変更がなかったかを確認し、県のSOCに新しい"
-             "ログの例を添えて連絡してください。",
-         .action_en =
-             "Today, find out whether the firmware or log format of \"{sekisho.source}\" was changed, "
-             "and send the SOC examples of the new lines."},
     [TEXT_FAST] =
         {.name = "clock_fast",
          .severity = ALERT_LOW,
@@ -136,22 +115,6 @@ static const struct detector_text TEXTS[TEXT_COUNT] = {
          .action_en =
              "Today, check NTP and the time zone of \"{sekisho.source}\", and the queue of the "
              "relay."},
-    [TEXT_UNREAD] =
-        {.name = "never_readable",
-         .severity = ALERT_MEDIUM,
-         .technique = "",
-         .message_ja =
-             "ログ送信元「{sekisho.source}」のログは、届き始めたときから読み取れていません(この1時間の{lines}件中{unparsed}"
-             "件)。ログは証拠として保存していますが、検知には使えていません。",
-         .message_en =
-             "Lines of log source \"{sekisho.source}\" cannot be read since they first came "
-             "({unparsed} of {lines} in this hour). They are kept as evidence, but detect nothing.",
-         .action_ja =
-             "今日中に、設定ファイルの「{sekisho.source}」のformat(ログ形式)が実際の機器と合っているかを県のSOCに確認してくだ"
-             "さい。合っている場合は、ログの例を添えて連絡してください。",
-         .action_en =
-             "Today, check with the SOC that the format of source \"{sekisho.source}\" in the "
-             "configuration is that of the device. If it is, send examples of the lines."},
 };
 
 static size_t silence_bytes(const struct detect_size *size)
@@ -196,36 +159,6 @@ static void say_rate(struct detect_run *run, unsigned source, const struct sourc
     detect_fire(run, &f);
 }
 
-/* `flow`: the line that made it too many, or NULL. */
-static void say_drift(struct detect_run *run, const struct silence_state *s, unsigned source,
-                      const struct flow *flow, bool over)
-{
-    const struct source_watch *w = &s->sources[source];
-    struct finding f;
-    finding_begin(&f, TEXT_DRIFTED, flow, EPISODE_NS);
-    finding_key_text(&f, "sekisho.source", detect_source_name(run, (uint8_t)source));
-    finding_int(&f, "unparsed", w->unparsed);
-    finding_int(&f, "lines", w->lines);
-    finding_real(&f, "usual_share", (double)w->share);
-    finding_real(&f, "score", (double)w->drift);
-    f.ended = over;
-    detect_fire(run, &f);
-}
-
-/* `flow`: as for say_drift(). */
-static void say_unread(struct detect_run *run, const struct silence_state *s, unsigned source,
-                       const struct flow *flow, bool over)
-{
-    const struct source_watch *w = &s->sources[source];
-    struct finding f;
-    finding_begin(&f, TEXT_UNREAD, flow, UNREAD_EPISODE_NS);
-    finding_key_text(&f, "sekisho.source", detect_source_name(run, (uint8_t)source));
-    finding_int(&f, "unparsed", w->unparsed);
-    finding_int(&f, "lines", w->lines);
-    f.ended = over;
-    detect_fire(run, &f);
-}
-
 static void say_clock(struct detect_run *run, unsigned source, uint32_t which,
                       const struct source_block *b)
 {
@@ -257,16 +190,11 @@ static void silence_flow(struct detect_run *run, void *state, const struct flow 
     if (was_silent)
         say_silence(run, s, flow->log_source, true);
     int64_t heard_ns = s->tick_ns != 0 ? s->tick_ns : flow->arrival_ns;
-    uint32_t event = source_watch_line(w, flow, heard_ns);
+    source_watch_line(w, flow, heard_ns);
     if (was_silent) {
         w->flags &= ~(uint32_t)SOURCE_SILENT;
         w->flags |= SOURCE_UNSURE;
     }
-    w->flags |= event;
-    if (event == SOURCE_DRIFTED)
-        say_drift(run, s, flow->log_source, flow, false);
-    else if (event == SOURCE_UNREAD)
-        say_unread(run, s, flow->log_source, flow, false);
 }
 
 /* ------------------------------------------------------------------------------- ticks */
@@ -275,10 +203,6 @@ static void begin_hour(struct detect_run *run, struct silence_state *s, unsigned
                        int64_t hour)
 {
     struct source_watch *w = &s->sources[source];
-    if ((w->flags & SOURCE_DRIFTED) != 0 && w->unparsed != 0)
-        say_drift(run, s, source, NULL, false);
-    if ((w->flags & SOURCE_UNREAD) != 0 && w->unparsed != 0)
-        say_unread(run, s, source, NULL, false);
     struct source_hour h = source_watch_hour(w, hour);
     if (h.which != 0)
         say_rate(run, source, &h);
@@ -303,14 +227,6 @@ static void check(struct detect_run *run, struct silence_state *s, unsigned sour
     if ((w->flags & SOURCE_SILENT) == 0 && source_watch_silent(w, s->tick_ns)) {
         say_silence(run, s, source, false);
         w->flags |= SOURCE_SILENT;
-    }
-    if ((w->flags & SOURCE_DRIFTED) != 0 && !(w->drift > 0)) {
-        say_drift(run, s, source, NULL, true);
-        w->flags &= ~(uint32_t)SOURCE_DRIFTED;
-    }
-    if ((w->flags & SOURCE_UNREAD) != 0 && (w->flags & SOURCE_READ) != 0) {
-        say_unread(run, s, source, NULL, true);
-        source_watch_readable(w);
     }
 }
 

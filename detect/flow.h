@@ -63,5 +63,6 @@ struct flow {
     uint8_t protocol;    /* IANA number; 0 = not said */
     uint8_t verdict;     /* enum verdict */
     uint8_t direction;   /* enum flow_direction */
+    uint8_t format;      /* batch.format: detect_format_name() */
     uint8_t important;   /* steps by which an asset class at either end raises severity */
 };

@@ -415,6 +415,7 @@ static void read_rows(const struct reading *at, uint8_t log_source)
                                                       .sub = sub,
                                                       .flags = (uint16_t)flags,
                                                       .log_source = log_source,
+                                                      .format = (uint8_t)b->format,
                                                       .verdict = verdict};
         }
     }

@@ -40,6 +40,14 @@ struct slice detect_topic(const struct detect_run *run, uint32_t log_source)
     return slice_of(s->topic, s->topic_len);
 }
 
+struct slice detect_format_name(const struct detect_run *run, uint8_t format)
+{
+    if (format >= TENANT_FORMATS_MAX)
+        return SLICE("");
+    const char *name = run->state->format_names[format];
+    return slice_of(name, strnlen(name, TENANT_FORMAT_BYTES_MAX));
+}
+
 unsigned detect_source_count(const struct detect_run *run)
 {
     return (unsigned)run->state->source_count;

@@ -3,20 +3,14 @@
 #include "detect/real.h"
 
 enum {
-    GAP_LINES_LEAST = 20,    /* expected lines: a silence is never shorter */
-    GAP_SECONDS_LEAST = 300, /* a relay restarts within a minute */
-    GAP_HOURS_LEAST = 72,    /* learned, before gaps mean anything */
-    JUDGE_HOURS = 160,       /* learned, before the ledger counts: a week but for a few */
-    LEVEL_LINES_LEAST = 10,  /* expected: what tells a level */
-    RATE_HOURS_LEAST = 160,  /* learned: a week but for a few */
-    RATE_LINES_LEAST = 50,   /* usual, in an hour that is compared */
-    RATE_ACCEPT_HOURS = 24,  /* a level that lasts is the new one */
-    SHARE_HOURS = 24,        /* memory of the share of unparsed lines */
-    SHARE_LINES_LEAST = 20,
-    START_LINES = 50,          /* more unparsed than explained: it never could be read */
-    START_PARSED = 4,          /* a parsed line explains that many: of five, one */
-    START_READ_LINES = 20,     /* explained beyond: it can be read */
-    DRIFT_HOURS_LEAST = 3,     /* learned */
+    GAP_LINES_LEAST = 20,      /* expected lines: a silence is never shorter */
+    GAP_SECONDS_LEAST = 300,   /* a relay restarts within a minute */
+    GAP_HOURS_LEAST = 72,      /* learned, before gaps mean anything */
+    JUDGE_HOURS = 160,         /* learned, before the ledger counts: a week but for a few */
+    LEVEL_LINES_LEAST = 10,    /* expected: what tells a level */
+    RATE_HOURS_LEAST = 160,    /* learned: a week but for a few */
+    RATE_LINES_LEAST = 50,     /* usual, in an hour that is compared */
+    RATE_ACCEPT_HOURS = 24,    /* a level that lasts is the new one */
     CLOCK_LINES_LEAST = 10,    /* in a block */
     CLOCK_SECONDS_LEAST = 300, /* off */
     CLOCK_STEADY_SECONDS = 60, /* from block to block: a backlog being read changes faster */
@@ -36,11 +30,6 @@ enum {
 #define RATE_STEP_MOST 1.0f
 #define RATE_OVER      0.6931f /* ln 2 */
 #define RATE_SMOOTH    5.0
-#define DRIFT_LEAST    0.02 /* of lines */
-#define DRIFT_MOST     0.3  /* usual share from which on there is nothing to drift */
-#define DRIFT_TIMES    3.0  /* the usual share is no drift yet; DRIFT_MOST of it below one */
-#define DRIFT_BOUND    150.0f
-#define DRIFT_FULL     300.0f
 
 void source_watch_begin(struct source_watch *w)
 {
@@ -104,28 +93,7 @@ static void note_delay(struct source_watch *w, const struct flow *flow)
     w->timed++;
 }
 
-/* The walk over the first lines; SOURCE_UNREAD when it passed its bound with this one. */
-static uint32_t count_start(struct source_watch *w, bool unparsed)
-{
-    w->start += unparsed ? 1 : -START_PARSED;
-    if (w->start > START_LINES)
-        w->start = START_LINES;
-    if (w->start <= -START_READ_LINES)
-        w->flags |= SOURCE_READ;
-    return w->start == START_LINES && (w->flags & SOURCE_UNREAD) == 0 ? SOURCE_UNREAD : 0;
-}
-
-/* The CUSUM of unparsed lines; whether it passed its bound with this one. */
-static bool count_drift(struct source_watch *w, bool unparsed)
-{
-    if (w->hours < DRIFT_HOURS_LEAST || (double)w->share > DRIFT_MOST)
-        return false;
-    float drift = unparsed ? w->drift + w->cost_bad : w->drift - w->cost_good;
-    w->drift = drift < 0 ? 0 : drift < DRIFT_FULL ? drift : DRIFT_FULL;
-    return unparsed && w->drift >= DRIFT_BOUND && (w->flags & SOURCE_DRIFTED) == 0;
-}
-
-uint32_t source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns)
+void source_watch_line(struct source_watch *w, const struct flow *flow, int64_t tick_ns)
 {
     if (w->open > 0)
         end_gap(w);
@@ -135,13 +103,8 @@ uint32_t source_watch_line(struct source_watch *w, const struct flow *flow, int6
         w->flags |= SOURCE_UNSURE;
     if ((flow->flags & FLOW_NO_TIME) == 0)
         note_delay(w, flow);
-    bool unparsed = (flow->flags & FLOW_UNPARSED) != 0;
     w->lines++;
     w->level_lines++;
-    w->unparsed += unparsed;
-    if ((w->flags & SOURCE_READ) == 0)
-        return count_start(w, unparsed);
-    return count_drift(w, unparsed) ? SOURCE_DRIFTED : 0;
 }
 
 /* --------------------------------------------------------------------------- silence */
@@ -180,36 +143,6 @@ bool source_watch_silent(const struct source_watch *w, int64_t tick_ns)
 }
 
 /* ------------------------------------------------------------------------------ hours */
-
-static void set_odds(struct source_watch *w)
-{
-    if ((double)w->share > DRIFT_MOST)
-        return; /* nothing to drift, and no odds: DRIFT_TIMES as many may be more than all */
-    double many = (double)w->share * DRIFT_TIMES;
-    double usual = many > DRIFT_LEAST ? many : DRIFT_LEAST;
-    double drifted = 0.5 + usual * 0.5;
-    w->cost_bad = (float)(real_log(drifted) - real_log(usual));
-    w->cost_good = (float)(real_log1p(-usual) - real_log1p(-drifted));
-}
-
-void source_watch_readable(struct source_watch *w)
-{
-    w->flags &= ~(uint32_t)SOURCE_UNREAD;
-    w->unparsed = 0;
-    w->share = 0;
-    w->drift = 0;
-    set_odds(w);
-}
-
-static void learn_share(struct source_watch *w)
-{
-    if (w->lines >= SHARE_LINES_LEAST && (w->flags & SOURCE_DRIFTED) == 0) {
-        float share = (float)w->unparsed / (float)w->lines;
-        uint32_t hours = w->hours < SHARE_HOURS ? w->hours : SHARE_HOURS;
-        w->share += (share - w->share) / (float)(hours == 0 ? 1 : hours);
-    }
-    set_odds(w);
-}
 
 /* An hour while the rate is another one: is it over? */
 static void judge_change(struct source_watch *w, struct source_hour *h, float z)
@@ -276,7 +209,6 @@ static void end_hour(struct source_watch *w, struct source_hour *h)
     h->lines = w->lines;
     if (w->hours >= RATE_HOURS_LEAST && !silent && w->lines != 0)
         compare(w, h, slot);
-    learn_share(w);
     bool normal = !silent && (w->flags & (SOURCE_DROPPED | SOURCE_RISEN)) == 0;
     if (normal) {
         source_usual_learn(&w->usual, slot, h->lines);
@@ -307,7 +239,6 @@ struct source_hour source_watch_hour(struct source_watch *w, int64_t hour)
         end_hour(w, &h);
     w->hour = hour;
     w->lines = 0;
-    w->unparsed = 0;
     /* The first hour is not whole, but the next one is. */
     if ((w->flags & SOURCE_SEEN) != 0)
         w->flags &= ~(uint32_t)SOURCE_UNSURE;

@@ -17,12 +17,15 @@
 #include "detect/episode.h"
 #include "detect/flow_read.h"
 #include "detect/held.h"
+#include "event/format_habit.h"
 
 enum tenant_limits {
     TENANT_DETECTORS_MAX = 32,
     TENANT_SUPPRESSIONS_MAX = DETECT_SUPPRESSIONS_MAX,
     TENANT_SOURCE_BYTES_MAX = 32,
     TENANT_TOPIC_BYTES_MAX = 256,
+    TENANT_FORMATS_MAX = 64, /* ids of formats */
+    TENANT_FORMAT_BYTES_MAX = 16,
     TENANT_DIGEST_MAX = 32, /* entries named in a day's digest; what is weaker is counted */
     TENANT_DIGEST_TEXT_MAX = 160,
     TENANT_ALERTS_PER_HOUR = 200, /* released one by one; the rest is one alert of kind coverage */
@@ -34,7 +37,7 @@ struct source_state {
     int64_t seen_tick_ns; /* the tick at which it was last heard of */
     uint16_t topic_len;
     uint16_t name_len;
-    uint32_t spare;
+    struct format_habit habit;
     char name[TENANT_SOURCE_BYTES_MAX];
     char topic[TENANT_TOPIC_BYTES_MAX];
 };
@@ -83,6 +86,7 @@ struct tenant_state {
     struct table contributed;
     struct origin_set origins;
     struct source_state sources[DETECT_SOURCES_MAX];
+    char format_names[TENANT_FORMATS_MAX][TENANT_FORMAT_BYTES_MAX]; /* of what came so far */
     struct suppression suppressions[TENANT_SUPPRESSIONS_MAX];
     struct digest_entry digest[TENANT_DIGEST_MAX];
     struct held_set held; /* last: what is unused of it is a gap */

@@ -56,6 +56,13 @@ struct slice detect_source_name(const struct detect_run *run, uint16_t log_sourc
     return log_source == 0 ? SLICE("source") : SLICE("another source");
 }
 
+struct slice detect_format_name(const struct detect_run *run, uint8_t format)
+{
+    static const char *const NAMES[] = {"none", "alpha", "beta", "gamma", "delta"};
+    (void)run;
+    return format < sizeof(NAMES) / sizeof(NAMES[0]) ? slice_from(NAMES[format]) : SLICE("other");
+}
+
 unsigned detect_source_count(const struct detect_run *run)
 {
     return run->source_count;

@@ -8,7 +8,7 @@
  *
  * Times are Japan's, of 2026; the seconds between them tick. Words behind the port: udp, refused,
  * failed, begins, shared, excluded, late, login_failed, login_done, unparsed; domain=NAME;
- * up=BYTES, down=BYTES; xN every SECONDS.
+ * format=ID; up=BYTES, down=BYTES; xN every SECONDS.
  */
 /* cmocka.h needs the four before it. */
 /* clang-format off */
@@ -106,6 +106,8 @@ static void take_word(struct detect_run *r, struct step *s, const char *word, co
         s->flow.protocol = UDP;
     else if (strncmp(word, "domain=", 7) == 0)
         s->flow.domain = s->flow.registered = fake_run_text(r, word + 7);
+    else if (strncmp(word, "format=", 7) == 0)
+        s->flow.format = (uint8_t)number_of(word + 7);
     else if (strncmp(word, "up=", 3) == 0)
         s->flow.source_bytes = number_of(word + 3);
     else if (strncmp(word, "down=", 5) == 0)

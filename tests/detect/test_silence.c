@@ -23,10 +23,8 @@ enum {
     TEXT_SILENT,
     TEXT_DROPPED,
     TEXT_RISEN,
-    TEXT_DRIFTED,
     TEXT_FAST,
     TEXT_SLOW,
-    TEXT_UNREAD,
     SOURCES = 2,
     LEARN_DAYS = 8, /* until Tuesday */
     HOLIDAY = 14,   /* 2026-10-12, a Monday on which offices are closed */
@@ -36,8 +34,7 @@ enum {
 /* How a source behaves; zeroed it is gone. */
 struct source {
     uint32_t permille; /* of its usual lines */
-    uint32_t unparsed_permille;
-    int64_t ahead_ns; /* of its clock */
+    int64_t ahead_ns;  /* of its clock */
 };
 
 struct town {
@@ -93,8 +90,6 @@ static void line(struct town *t, unsigned source)
     struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns + s->ahead_ns);
     f.arrival_ns = t->now_ns;
     f.log_source = (uint8_t)source;
-    if (draw(t, PER_MILLE) < s->unparsed_permille)
-        f.flags |= FLOW_UNPARSED;
     fake_run_flow(&t->run, &f);
 }
 
@@ -294,111 +289,6 @@ static void test_gap_within_silence(void **state)
     assert_true(first_of(t, TEXT_SILENT)->ended);
 }
 
-/* A new firmware: lines that no parser knows. Found at the line that makes it too many. */
-static void test_drift(void **state)
-{
-    struct town *t = *state;
-    t->sources[0].unparsed_permille = 5;
-    learn(t, 10);
-    int64_t from_ns = t->now_ns;
-    t->sources[0].unparsed_permille = PER_MILLE;
-    assert_true(live(t, HOUR));
-    const struct finding *f = first_of(t, TEXT_DRIFTED);
-    assert_non_null(f->flow);
-    assert_true((f->flow->flags & FLOW_UNPARSED) != 0);
-    assert_true(f->time_ns <= from_ns + 30 * MINUTE);
-    t->sources[0].unparsed_permille = 5;
-    do {
-        fake_run_clear(&t->run);
-        assert_true(live(t, 6 * HOUR));
-        assert_int_equal(t->run.findings[0].text, TEXT_DRIFTED);
-    } while (!t->run.findings[0].ended);
-}
-
-/* A source of another format than configured: said once, amended every hour, over when corrected. */
-static void test_unreadable_from_the_start(void **state)
-{
-    struct town *t = *state;
-    t->sources[0].unparsed_permille = PER_MILLE;
-    t->sources[1].permille = 0;
-    assert_true(live(t, 12 * HOUR));
-    const struct finding *f = first_of(t, TEXT_UNREAD);
-    assert_non_null(f->flow);
-    assert_true((f->flow->flags & FLOW_UNPARSED) != 0);
-    assert_false(f->ended);
-    assert_string_equal(fake_item(f, "unparsed"), fake_item(f, "lines"));
-    /* It goes on: in the same episode even when no lines come for a weekend. */
-    assert_true(f->window_ns > 4 * DAY);
-    for (unsigned hour = 0; hour < 48; hour++) {
-        fake_run_clear(&t->run);
-        assert_true(live(t, 2 * HOUR));
-        assert_false(first_of(t, TEXT_UNREAD)->ended);
-        assert_int_equal(t->now_ns % HOUR, 0);
-    }
-    fake_run_clear(&t->run);
-    /* What was unreadable until then does not count as usual: a drift is found soon after. */
-    t->sources[0].unparsed_permille = 5;
-    int64_t from_ns = t->now_ns;
-    assert_true(live(t, 12 * HOUR));
-    f = first_of(t, TEXT_UNREAD);
-    assert_true(f->ended);
-    assert_true(f->time_ns < from_ns + 3 * HOUR);
-    fake_run_clear(&t->run);
-    assert_false(live(t, 12 * HOUR));
-    t->sources[0].unparsed_permille = PER_MILLE;
-    assert_true(live(t, 12 * HOUR));
-    (void)first_of(t, TEXT_DRIFTED);
-}
-
-/* The first lines decide: how many more of them are unparsed than parsed ones explain. */
-static void test_first_lines(void **state)
-{
-    struct town *t = *state;
-    t->sources[0].unparsed_permille = PER_MILLE;
-    for (unsigned i = 0; i < 49; i++)
-        line(t, 0);
-    assert_int_equal(t->run.fired, 0);
-    t->sources[0].unparsed_permille = 0;
-    line(t, 0);
-    t->sources[0].unparsed_permille = PER_MILLE;
-    for (unsigned i = 0; i < 4; i++)
-        line(t, 0);
-    assert_int_equal(t->run.fired, 0);
-    line(t, 0);
-    (void)first_of(t, TEXT_UNREAD);
-    for (unsigned i = 0; i < 500; i++)
-        line(t, 0);
-    assert_int_equal(t->run.fired, 1);
-    /* However long it was: eighteen lines that can be read end it, at the next tick. */
-    fake_run_clear(&t->run);
-    t->sources[0].unparsed_permille = 0;
-    for (unsigned i = 0; i < 17; i++)
-        line(t, 0);
-    fake_run_tick(&t->run, t->now_ns += SECOND);
-    assert_int_equal(t->run.fired, 0);
-    line(t, 0);
-    fake_run_tick(&t->run, t->now_ns += SECOND);
-    assert_true(first_of(t, TEXT_UNREAD)->ended);
-    fake_run_clear(&t->run);
-    fake_run_tick(&t->run, t->now_ns += SECOND);
-    assert_int_equal(t->run.fired, 0);
-}
-
-/* Much that is no traffic between lines that are: neither unreadable, nor another form. */
-static void test_mixed_source(void **state)
-{
-    struct town *t = *state;
-    t->sources[0].unparsed_permille = 600;
-    t->sources[1].unparsed_permille = 340; /* three times as many are more than all */
-    assert_false(live(t, 2 * DAY));
-    t->sources[0].unparsed_permille = 5;
-    t->sources[1].unparsed_permille = 5;
-    assert_false(live(t, 6 * DAY + 10 * HOUR));
-    t->sources[0].unparsed_permille = PER_MILLE;
-    assert_true(live(t, HOUR));
-    (void)first_of(t, TEXT_DRIFTED);
-}
-
 static void clock_is_off(struct town *t, int64_t ahead_ns, unsigned text, const char *minutes)
 {
     t->sources[0].ahead_ns = ahead_ns;
@@ -450,10 +340,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_source, begin, end),
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, end),
-        cmocka_unit_test_setup_teardown(test_drift, begin, end),
-        cmocka_unit_test_setup_teardown(test_unreadable_from_the_start, begin, end),
-        cmocka_unit_test_setup_teardown(test_first_lines, begin, end),
-        cmocka_unit_test_setup_teardown(test_mixed_source, begin, end),
         cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
     };
