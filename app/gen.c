@@ -237,10 +237,12 @@ int gen_next(struct gen *g, struct gen_line *out)
             if (result != 0)
                 return result;
             g->now_ns = g->flow.time_ns;
-        } while (g->inject.silences > 0 &&
-                 gen_inject_silent(&g->inject, g->flow.tenant, g->flow.source, g->flow.time_ns));
+        } while (gen_inject_silent(&g->inject, &g->flow));
+        bool drifted = gen_inject_drifted(&g->inject, &g->flow);
         g->flow.time_ns += g->options.shift_ns;
         write_line(g);
+        if (drifted)
+            gen_mess_layout(&g->line, g->flow.time_ns);
     }
     if (!buf_ok(&g->line))
         return ERR_NOMEM;
@@ -286,9 +288,9 @@ void gen_label(struct gen_label *out, const struct gen *g, uint32_t index)
 {
     assert(index < g->inject.count);
     const struct gen_case *c = &g->inject.cases[index];
-    int64_t shift = c->kind == GEN_SILENCE ? g->options.shift_ns : 0; /* it has no lines */
-    bool over =
-        c->kind == GEN_SILENCE ? c->last_ns <= g->now_ns : c->done == c->steps && c->lines > 0;
+    bool of_source = gen_case_of_source(c->kind); /* it has no lines */
+    int64_t shift = of_source ? g->options.shift_ns : 0;
+    bool over = of_source ? c->last_ns <= g->now_ns : c->done == c->steps && c->lines > 0;
     *out = (struct gen_label){
         .name = gen_case_name((enum gen_case_kind)c->kind),
         .kind = gen_case_detector((enum gen_case_kind)c->kind),

@@ -406,30 +406,45 @@ static int like_zone_number(struct gen_case *c, struct gen_world *w)
     return 0;
 }
 
-/* --------------------------------------------------------- silence and bursts */
+/* --------------------------------------------------------- silence, drift and bursts */
 
-static void silence(struct gen_case *c, const struct gen_world *w, int64_t duration_ns)
+/* Something about one of the sources for a while. */
+static void at_source(struct gen_case *c, const struct gen_world *w, int64_t duration_ns)
 {
     const struct gen_tenant *t = tenant_of(c, w);
-    c->silent_source = (uint8_t)(c->number % t->source_count);
+    c->at_source = (uint8_t)(c->number % t->source_count);
     c->steps = 0;
     c->duration_ns = duration_ns;
     struct buf name = {0};
-    buf_text(&name, t->sources[c->silent_source].name);
+    buf_text(&name, t->sources[c->at_source].name);
     add_key(c, "sekisho.source", &name);
     buf_release(&name);
 }
 
 static int plan_silence(struct gen_case *c, struct gen_world *w)
 {
-    silence(c, w, pick(c, 40, 90) * MINUTE);
+    at_source(c, w, pick(c, 40, 90) * MINUTE);
     return 0;
 }
 
 /* A relay restarts. */
 static int like_silence(struct gen_case *c, struct gen_world *w)
 {
-    silence(c, w, 45 * SECOND);
+    at_source(c, w, 45 * SECOND);
+    return 0;
+}
+
+/* New firmware: another layout until somebody sets it back. */
+static int plan_drift(struct gen_case *c, struct gen_world *w)
+{
+    at_source(c, w, pick(c, 120, 240) * MINUTE);
+    return 0;
+}
+
+/* The device restarts: what it says meanwhile is in no layout either. */
+static int like_drift(struct gen_case *c, struct gen_world *w)
+{
+    at_source(c, w, 90 * SECOND);
     return 0;
 }
 
@@ -650,6 +665,7 @@ static const struct planner PLANNERS[GEN_CASE_KINDS] = {
     [GEN_EXFIL] = {"D6", NEED_URL, 150, plan_exfil, like_exfil},
     [GEN_RARE] = {"D1", NEED_URL, 50, plan_rare, like_rare},
     [GEN_FEW_HOSTS] = {"D15", NEED_URL, 1900, plan_few_hosts, like_few_hosts},
+    [GEN_DRIFT] = {"D12", NEED_ANY, 0, plan_drift, like_drift},
 };
 
 const char *gen_case_detector(enum gen_case_kind kind)

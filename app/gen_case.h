@@ -65,7 +65,7 @@ struct gen_case {
     uint16_t hosts;
     uint8_t kind;           /* enum gen_case_kind */
     uint8_t vary;           /* enum gen_vary */
-    uint8_t silent_source;  /* of a silence */
+    uint8_t at_source;      /* of a silence or a drift: which of the tenant's */
     uint8_t indicator_type; /* what stands on a list */
     bool web;               /* a request rather than a session */
     bool look_alike;
@@ -78,6 +78,12 @@ struct gen_case {
 
 /* The detector that has to speak up: alert.kind. */
 const char *gen_case_detector(enum gen_case_kind kind);
+
+/* Whether it is about a log source, and has no lines of its own. */
+static inline bool gen_case_of_source(uint8_t kind)
+{
+    return kind == GEN_SILENCE || kind == GEN_DRIFT;
+}
 
 /* Lines that a case and its look-alike make together, about. */
 uint32_t gen_case_lines(enum gen_case_kind kind);

@@ -7,16 +7,17 @@
 #include "base/err.h"
 
 enum {
-    DRAWS = 200,            /* attempts to find a moment within working hours */
-    LONG_CASE_HOURS = 9,    /* longer ones cannot fit into a working day */
-    SILENCE_APART_FROM = 4, /* with fewer municipalities a silent one has other cases too */
+    DRAWS = 200,          /* attempts to find a moment within working hours */
+    LONG_CASE_HOURS = 9,  /* longer ones cannot fit into a working day */
+    TAKEN_APART_FROM = 4, /* with fewer municipalities one with a silence has other cases too */
 };
 
 #define MS INT64_C(1000000)
 
-static bool has_silence(const struct gen_inject *g, uint32_t tenant)
+/* A source of it is silent or cannot be read for a while: no place for other cases. */
+static bool is_taken(const struct gen_inject *g, uint32_t tenant)
 {
-    for (uint32_t i = 0; i < g->count && g->cases[i].kind == GEN_SILENCE; i++)
+    for (uint32_t i = 0; i < g->count && gen_case_of_source(g->cases[i].kind); i++)
         if (g->cases[i].flow.tenant == tenant && !g->cases[i].look_alike)
             return true;
     return false;
@@ -39,7 +40,7 @@ static int choose_tenant(const struct gen_inject *g, struct gen_case *c)
         uint32_t tenant = (first + c->number + i) % count;
         if (!gen_case_fits(&g->world->tenants[tenant], (enum gen_case_kind)c->kind))
             continue;
-        if (c->kind != GEN_SILENCE && count >= SILENCE_APART_FROM && has_silence(g, tenant) &&
+        if (c->kind != GEN_SILENCE && count >= TAKEN_APART_FROM && is_taken(g, tenant) &&
             i + 1 < count)
             continue;
         c->flow.tenant = (uint16_t)tenant;
@@ -85,7 +86,7 @@ static int plan(struct gen_inject *g, struct gen_case *c, const int64_t span_ns[
         c->duration_ns = g->silence_ns[1] - g->silence_ns[0];
     }
     c->flow.planted = (uint16_t)(c - g->cases);
-    if (c->kind == GEN_SILENCE) {
+    if (gen_case_of_source(c->kind)) {
         c->first_ns = c->flow.time_ns;
         c->last_ns = c->flow.time_ns + c->duration_ns;
         return 0;
@@ -131,11 +132,13 @@ int gen_inject_init(struct gen_inject *g, const struct gen_options *o, struct ge
     g->cases = calloc(total, sizeof(*g->cases));
     if (g->cases == NULL)
         return ERR_NOMEM;
-    /* Silences first: the others keep away from their municipalities. */
+    /* Those of sources first: the others keep away from their municipalities. */
     int result = plan_kind(g, GEN_SILENCE, o->cases[GEN_SILENCE], span_ns, diag);
-    g->silences = g->count;
+    if (result == 0)
+        result = plan_kind(g, GEN_DRIFT, o->cases[GEN_DRIFT], span_ns, diag);
+    g->of_sources = g->count;
     for (uint32_t kind = 0; result == 0 && kind < GEN_CASE_KINDS; kind++)
-        if (kind != GEN_SILENCE)
+        if (!gen_case_of_source((uint8_t)kind))
             result = plan_kind(g, (enum gen_case_kind)kind, o->cases[kind], span_ns, diag);
     if (result != 0)
         gen_inject_release(g);
@@ -254,15 +257,26 @@ int gen_inject_step(struct gen_inject *g)
     return result;
 }
 
-bool gen_inject_silent(const struct gen_inject *g, uint16_t tenant, uint8_t source, int64_t time_ns)
+/* Whether a case of that kind is about the source then. */
+static bool is_at(const struct gen_inject *g, uint8_t kind, const struct gen_flow *f)
 {
-    for (uint32_t i = 0; i < g->silences; i++) {
+    for (uint32_t i = 0; i < g->of_sources; i++) {
         const struct gen_case *c = &g->cases[i];
-        if (c->flow.tenant == tenant && c->silent_source == source && time_ns >= c->first_ns &&
-            time_ns < c->last_ns)
+        if (c->kind == kind && c->flow.tenant == f->tenant && c->at_source == f->source &&
+            f->time_ns >= c->first_ns && f->time_ns < c->last_ns)
             return true;
     }
     return false;
+}
+
+bool gen_inject_silent(const struct gen_inject *g, const struct gen_flow *f)
+{
+    return is_at(g, GEN_SILENCE, f);
+}
+
+bool gen_inject_drifted(const struct gen_inject *g, const struct gen_flow *f)
+{
+    return is_at(g, GEN_DRIFT, f);
 }
 
 void gen_inject_seen(struct gen_inject *g, uint16_t planted, int64_t time_ns)

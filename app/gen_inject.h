@@ -20,7 +20,7 @@ struct gen_inject {
     struct gen_queue queue; /* tag: case */
     struct gen_case *cases;
     uint32_t count;
-    uint32_t silences;     /* of them; they come first */
+    uint32_t of_sources;   /* of them, silences and drifts; they come first */
     int64_t silence_ns[2]; /* where they begin and end; 0 = by chance */
 };
 
@@ -37,8 +37,8 @@ static inline int64_t gen_inject_time(const struct gen_inject *g)
 /* Do the next step of the case whose turn it is; needs one that is not over. */
 int gen_inject_step(struct gen_inject *g);
 
-/* Whether that source says nothing at that time. */
-bool gen_inject_silent(const struct gen_inject *g, uint16_t tenant, uint8_t source,
-                       int64_t time_ns);
+/* Whether the flow's source says nothing then; whether its lines are of another layout. */
+bool gen_inject_silent(const struct gen_inject *g, const struct gen_flow *f);
+bool gen_inject_drifted(const struct gen_inject *g, const struct gen_flow *f);
 /* A line of a case came out. */
 void gen_inject_seen(struct gen_inject *g, uint16_t planted, int64_t time_ns);

@@ -1,6 +1,7 @@
 #include "app/gen_mess.h"
 
 #include "app/gen_name.h"
+#include "base/clock.h"
 
 enum gen_mess_kind gen_mess_draw(struct gen_mess *m)
 {
@@ -106,4 +107,22 @@ void gen_mess_apply(struct gen_mess *m, struct buf *line, enum gen_mess_kind kin
     case GEN_MESS_KINDS:
         break;
     }
+}
+
+void gen_mess_layout(struct buf *line, int64_t time_ns)
+{
+    struct buf head = {0};
+    for (size_t i = 0; i < line->len; i++) {
+        char *at = &line->data[i];
+        if (*at == '=' || *at == ',' || *at == '%' || *at == '[' || *at == ']' || *at == '"')
+            *at = '|';
+    }
+    buf_text(&head, "<134>1 ");
+    clock_print(&head, time_ns);
+    buf_text(&head, " gw event/2 - - - (");
+    insert(line, 0, head.data, head.len);
+    buf_byte(line, ')');
+    if (!buf_ok(&head))
+        line->failed = true;
+    buf_release(&head);
 }

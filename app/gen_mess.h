@@ -45,3 +45,5 @@ enum gen_mess_kind gen_mess_draw(struct gen_mess *m);
 /* Do it; `tenant` and `host` say whose name it is. GEN_MESS_TWICE is the caller's to do. */
 void gen_mess_apply(struct gen_mess *m, struct buf *line, enum gen_mess_kind kind, uint32_t tenant,
                     uint32_t host);
+/* Write it as another firmware would: a header of RFC 5424, the words in a layout nobody knows. */
+void gen_mess_layout(struct buf *line, int64_t time_ns);

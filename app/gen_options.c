@@ -25,6 +25,7 @@ static const char *const CASE_NAMES[GEN_CASE_KINDS + 1] = {
     [GEN_EXFIL] = "exfil",
     [GEN_RARE] = "rare",
     [GEN_FEW_HOSTS] = "few_hosts",
+    [GEN_DRIFT] = "drift",
     [GEN_CASE_KINDS] = "all",
 };
 

@@ -41,6 +41,7 @@ enum gen_case_kind {
     GEN_EXFIL,
     GEN_RARE,
     GEN_FEW_HOSTS,
+    GEN_DRIFT,
     GEN_CASE_KINDS,
 };
 

@@ -11,6 +11,7 @@ enum {
     SHARE_HOURS = 72,      /* memory of the usual: a weekend is not all of it */
     ACCEPT_HOURS = 24,     /* with lines: a format that lasts is the new one */
     SAID_DAILY_HOURS = 24,
+    STEP_LINES = 1000,  /* of a source in one step, however short: no restart is so long */
     QUIET_MINUTES = 30, /* at zero, before a drift is over; twice as long each time */
     QUIET_TIMES = 6,    /* it may become so long */
     QUIET_HOURS = 168,  /* with lines and no drift: one time less */
@@ -61,15 +62,20 @@ static void fold(struct parse_sum *s, bool said)
         *s = (struct parse_sum){.score = 0};
 }
 
-static void minute_at(struct parse_watch *w, int64_t tick_ns)
+/* A step of the sums is over with its minute, or where very many lines come with so many. */
+static void step_to(struct parse_watch *w, int64_t tick_ns)
 {
     int64_t minute = tick_ns / CLOCK_NS_PER_MINUTE;
-    if (minute == w->minute)
+    if (minute == w->minute && w->step_lines < STEP_LINES)
         return;
-    w->minute = minute;
     fold(&w->unread, (w->flags & PARSE_DRIFTED) != 0);
-    w->quiet = w->unread.score > 0 ? 0 : w->quiet + 1;
     fold(&w->format, (w->flags & PARSE_CHANGED) != 0);
+    if (w->unread.score > 0)
+        w->quiet = 0;
+    else
+        w->quiet += minute != w->minute;
+    w->minute = minute;
+    w->step_lines = 0;
 }
 
 /* A line more; `cost` is what it says for a drift, 0 for nothing either way. */
@@ -143,8 +149,9 @@ static uint32_t count_format(struct parse_watch *w, const struct flow *flow, int
 uint32_t parse_watch_line(struct parse_watch *w, const struct flow *flow, int64_t tick_ns)
 {
     bool unparsed = (flow->flags & FLOW_UNPARSED) != 0;
-    minute_at(w, tick_ns);
+    step_to(w, tick_ns);
     w->lines++;
+    w->step_lines++;
     w->unparsed += unparsed;
     if (!unparsed && flow->format < 64)
         w->seen |= UINT64_C(1) << flow->format;
@@ -182,7 +189,7 @@ static void begin_readable(struct parse_watch *w)
 uint32_t parse_watch_minute(struct parse_watch *w, int64_t tick_ns)
 {
     uint32_t over = 0;
-    minute_at(w, tick_ns);
+    step_to(w, tick_ns);
     if ((w->flags & PARSE_DRIFTED) != 0 && w->quiet >= (uint32_t)QUIET_MINUTES << (w->times - 1))
         over |= PARSE_DRIFTED;
     if ((w->flags & PARSE_CHANGED) != 0 &&

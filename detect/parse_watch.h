@@ -11,8 +11,8 @@
  *   minute  . . . |  sum of its lines, at most SUM_STEP either way --> score --> bound, or zero again
  *
  * Page's CUSUM (Continuous Inspection Schemes, Biometrika 41, 1954) over log-likelihood ratios, with
- * increments bounded as in Hampel's robust statistics: a minute, whatever it holds, is a tenth of
- * the bound. So neither a few broken lines nor the hundreds that a device writes while it starts are
+ * increments bounded, as robust statistics bounds what one observation may say (Huber 1981): a minute
+ * is a tenth of the bound whatever it holds, or a thousand lines of it where more come. So neither a few broken lines nor the hundreds that a device writes while it starts are
  * a drift, and a firmware that writes another layout is one after ten minutes of work, or after some
  * fifty lines where few come. Since what counts is beyond the usual number and the usual share, lines
  * that were never read are nothing new at night either, when nothing else comes.
@@ -59,7 +59,8 @@ struct parse_watch {
     uint64_t once;  /* in an hour before */
     uint64_t twice; /* in two of them */
     int64_t minute;
-    uint32_t lines; /* of the hour at hand */
+    uint32_t step_lines; /* since the sums were added up */
+    uint32_t lines;      /* of the hour at hand */
     uint32_t unparsed;
     uint32_t hours;          /* with lines, so far */
     uint32_t alarm_hours[2]; /* with lines since it was said: unread, format */
@@ -76,7 +77,7 @@ struct parse_watch {
     uint32_t times;            /* drifts lately: the more, the longer until one is over */
     struct format_habit habit; /* among known formats */
     uint8_t odd_format;        /* the last that was not known */
-    uint8_t spare[3];
+    uint8_t spare[7];
 };
 static_assert(sizeof(struct parse_watch) <= 208, "208 bytes a log source");
 

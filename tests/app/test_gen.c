@@ -14,9 +14,12 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "ingest/parsers.h"
+#include "ingest/syslog.h"
 
 enum {
     LINES = 60000,
+    LINE_BYTES_MAX = 8192,
 };
 
 static struct gen *open_gen(const struct gen_options *o)
@@ -276,6 +279,60 @@ static void test_silence_is_silent(void **state)
     gen_close(g);
 }
 
+/* Whether the parser of the line's device reads it; else no format takes it for its own. */
+static bool is_read(const struct gen_line *line)
+{
+    static struct slots slots;
+    static char text[LINE_BYTES_MAX];
+    const struct parser *parser = parser_find(slice_from(line->format));
+    assert_true(parser != NULL && line->line.len + SLICE_PADDING_BYTES <= sizeof(text));
+    memset(text, 0, sizeof(text));
+    memcpy(text, line->line.data, line->line.len);
+    struct slice copy = slice_of(text, line->line.len);
+    slots.count = 0;
+    uint32_t from = syslog_header(copy, &slots);
+    if (parser->parse(NULL, copy, from, &slots) == PARSE_OK)
+        return true;
+    for (size_t i = 0; parser_at(i) != NULL; i++)
+        assert_false(parser_at(i)->probe(slice_from_offset(copy, from)));
+    return false;
+}
+
+/* The source of a drift cannot be read while it lasts, in any format, nor by the look of it. */
+static void test_drift_cannot_be_read(void **state)
+{
+    (void)state;
+    for (uint32_t f = 0; f < GEN_FORMATS; f++) {
+        struct gen_options o = small_options();
+        struct diag diag = {0};
+        uint64_t odd = 0;
+        uint64_t other = 0;
+        o.share[f] = 1;
+        o.events = 200000;
+        assert_int_equal(gen_options_inject(&o, SLICE("drift"), &diag), 0);
+        struct gen *g = open_gen(&o);
+        struct gen_label labels[2];
+        struct gen_line line;
+        for (uint32_t i = 0; i < 2; i++)
+            gen_label(&labels[i], g, i);
+        assert_true(labels[0].expect_alert && !labels[1].expect_alert);
+        assert_true(labels[1].last_ns - labels[1].first_ns <= 90 * CLOCK_NS_PER_SECOND);
+        while (gen_next(g, &line) == 0) {
+            bool in = false;
+            for (uint32_t i = 0; i < 2; i++) {
+                in = in || (line.tenant == labels[i].tenant && line.time_ns >= labels[i].first_ns &&
+                            line.time_ns < labels[i].last_ns &&
+                            strcmp(line.source, labels[i].keys[0].value) == 0);
+            }
+            assert_int_equal(is_read(&line), !in);
+            odd += in;
+            other += !in;
+        }
+        assert_true(odd > 100 && other > 1000);
+        gen_close(g);
+    }
+}
+
 static void test_mess(void **state)
 {
     (void)state;
@@ -462,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_mix),
         cmocka_unit_test(test_labels_name_planted_lines),
         cmocka_unit_test(test_silence_is_silent),
+        cmocka_unit_test(test_drift_cannot_be_read),
         cmocka_unit_test(test_mess),
         cmocka_unit_test(test_databases),
         cmocka_unit_test(test_write_dir),

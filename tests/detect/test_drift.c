@@ -395,6 +395,19 @@ static void test_a_source_that_comes_and_goes(void **state)
     (void)first_of(t, TEXT_DRIFTED);
 }
 
+/* Thousands of lines at one moment, as of a file whose times cannot be read: told all the same. */
+static void test_many_lines_at_once(void **state)
+{
+    struct town *t = *state;
+    learn(t, 10);
+    for (unsigned k = 0; k < 9000; k++)
+        put(t, 0, true, 0);
+    assert_int_equal(t->run.fired, 0);
+    for (unsigned k = 0; k < 3000; k++)
+        put(t, 0, true, 0);
+    assert_int_equal(t->run.fired, EVIDENCE);
+}
+
 /* It goes on for a week: one alert, its evidence, and a word now and then. */
 static void test_one_alert_for_a_long_drift(void **state)
 {
@@ -549,6 +562,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_part_of_the_lines, begin, end),
         cmocka_unit_test_setup_teardown(test_a_slow_source, begin, end),
         cmocka_unit_test_setup_teardown(test_a_source_that_comes_and_goes, begin, end),
+        cmocka_unit_test_setup_teardown(test_many_lines_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_one_alert_for_a_long_drift, begin, end),
         cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
         cmocka_unit_test_setup_teardown(test_another_device, begin, end),

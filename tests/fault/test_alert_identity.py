@@ -22,7 +22,7 @@ from sekisho import BIN, LONG, Steps, run, seeded_random, temp_dir  # noqa: E402
 TENANTS, DAYS, EVENTS = (20, 3, 2_000_000) if LONG else (6, 3, 90_000)
 ORDERS, ORDER_EVENTS = (1000, 20_000) if LONG else (30, 20_000)
 LATENESS = 100   # seconds by which a line may be late; the product's default is 120
-KINDS = "scan,scan_vertical,scan_inbound,slow_scan,ioc_ip,ioc_domain,ioc_url,zone_lgwan,zone_mynumber,silence," \
+KINDS = "scan,scan_vertical,scan_inbound,slow_scan,ioc_ip,ioc_domain,ioc_url,zone_lgwan,zone_mynumber,silence,drift," \
         "deny_burst,brute_force,flood,rare"
 
 
