@@ -33,6 +33,21 @@ static bool names_source(const char *name)
     return slice_equal(text, SLICE("source.ip")) || slice_equal(text, SLICE("source"));
 }
 
+/* What is said of a log source, a destination or a user is no matter of who is behind the address. */
+static bool is_about(const struct finding *f, const struct ip *address)
+{
+    char text[IP_TEXT_BYTES];
+    struct buf out = {.data = text, .cap = VALUE_IP_TEXT_MAX, .limit = VALUE_IP_TEXT_MAX};
+    ip_print(&out, address);
+    for (uint8_t i = 0; i < f->item_count; i++) {
+        const struct finding_item *item = &f->items[i];
+        if (names_source(item->name) &&
+            slice_equal(slice_of(f->values + item->at, item->len), buf_content(&out)))
+            return true;
+    }
+    return false;
+}
+
 /* As alerts name their evidence. */
 static void put_line(struct finding *f, const struct detect_run *run, const struct origin *o)
 {
@@ -210,12 +225,12 @@ bool held_take(struct detect_run *run, struct finding *f)
     if (f->flow == NULL || trace == NULL)
         return false;
     if (run->origin.way != ORIGIN_UNKNOWN) {
-        tell_of(f, run, &run->origin, &run->via);
+        if (is_about(f, &run->via) || is_about(f, &run->origin.host))
+            tell_of(f, run, &run->origin, &run->via);
         return false;
     }
-    if ((f->flow->flags & FLOW_SHARED_SOURCE) == 0 ||
-
-        (trace->translation == 0 && trace->request == 0 && trace->destination == 0) ||
+    bool has_key = trace->translation != 0 || trace->request != 0 || trace->destination != 0;
+    if ((f->flow->flags & FLOW_SHARED_SOURCE) == 0 || !has_key || !is_about(f, &run->via) ||
         !origin_is_fed(&run->state->origins, run->state->tick_ns))
         return false;
     if (set->count == HELD_MAX)
