@@ -400,6 +400,11 @@ static int ward_seal(struct intake *in, struct ward *w)
     struct parcel *chain = NULL;
     struct parcel **tail = &chain;
     int status = 0;
+    /* Turns count batches in the order of the chain: what a record closed already comes first. */
+    for (struct stream *s = w->streams; s != NULL && status == 0; s = s->next_of_ward) {
+        if (s->parcel != NULL)
+            status = stream_close(s, &tail);
+    }
     for (struct stream *s = w->streams; s != NULL && status == 0; s = s->next_of_ward)
         status = stream_close(s, &tail);
     if (status == 0 && chain == NULL)
