@@ -1,4 +1,5 @@
 /* Records into parcels: every offset is covered once, and a parcel holds the rows of its offsets. */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +9,16 @@
 
 #include "app/intake.h"
 #include "base/err.h"
+#include "tests/ingest/padded.h"
 #include "tests/support/lines.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define START_NS     INT64_C(1763715600000000000)
+/* Lines of a web server; of the second one alone nobody can tell it from a proxy's. */
+#define COMBINED_LINE \
+    "192.0.2.7 - - [21/Nov/2026:18:00:00 +0900] \"GET /index.html HTTP/1.1\" 200 3184"
+#define COMMON_LINE \
+    "192.0.2.7 - - [21/Nov/2026:18:00:00 +0900] \"GET http://www.example.com/ HTTP/1.1\" 200 3184"
+#define START_NS INT64_C(1763715600000000000)
 
 enum {
     PARTS_MAX = 4,
@@ -534,12 +541,14 @@ static void test_refused(void **state)
 /* Rows of each batch of a chain in its order, and as its turns have them. */
 struct turns_seen {
     struct codec *codec;
-    size_t chains; /* with turns */
+    size_t chains;   /* with turns */
+    uint32_t format; /* of the last batch */
 };
 
 static int check_turns(void *self, struct parcel *chain)
 {
     struct turns_seen *seen = self;
+    assert(chain != NULL);
     uint64_t rows[KINDS_MAX] = {0};
     uint64_t want[KINDS_MAX] = {0};
     size_t count = 0;
@@ -609,6 +618,7 @@ static void test_turns_of_a_mixed_stream(void **state)
     struct slice long_line = buf_content(&line);
     assert_non_null(buf_reserve(&line, SLICE_PADDING_BYTES));
     long_line.data = line.data;
+    struct slice short_line = padded_copy(SLICE("nobody's short line"));
     for (int32_t i = 0; i < 2; i++) {
         add_stream(&d, &streams[i]);
         assert_int_equal(intake_part(&parts[i], streams[i], i, 0), 0);
@@ -619,13 +629,84 @@ static void test_turns_of_a_mixed_stream(void **state)
                                       .offset = first ? i / 3 : i - i / 3 - 1,
                                       .arrival_ns = START_NS + i,
                                       .reference_ns = START_NS,
-                                      .value = first ? long_line : SLICE("nobody's short line")};
+                                      .value = first ? long_line : short_line};
         assert_int_equal(intake_record(parts[record.partition], &record), 0);
     }
     assert_int_equal(intake_flush(d.in), 0);
     assert_true(seen.chains > 5);
     buf_release(&line);
+    padded_free(short_line);
     desk_close(&d);
+}
+
+/* Keeps the format of the last batch. */
+static int take_format(void *self, struct parcel *chain)
+{
+    struct turns_seen *seen = self;
+    struct buf blob = {0};
+    struct pack_view view;
+    struct batch_head head;
+    assert(chain != NULL);
+    if (chain->pack.count != 0) {
+        assert_int_equal(pack_seal(seen->codec, &chain->pack, &blob), 0);
+        assert_int_equal(pack_open(&view, buf_content(&blob)), 0);
+        while (pack_next(&view, &head) == 0)
+            seen->format = head.format;
+    }
+    buf_release(&blob);
+    parcel_free(chain);
+    return 0;
+}
+
+/* A line of which only the source's habit tells the format: in the next run as in this one. */
+static void test_habit_of_a_source(void **state)
+{
+    (void)state;
+    struct desk d;
+    struct config *config = NULL;
+    struct watch *watch = NULL;
+    struct diag diag = {0};
+    assert_int_equal(config_load(&config, NULL, &diag), 0);
+    const struct watch_options watching = {.config = config, .seed = 5};
+    assert_int_equal(watch_new(&watch, &watching), 0);
+    desk_open(&d, 64, INT64_MAX, SIZE_MAX);
+    struct turns_seen seen = {.codec = d.codec};
+    const struct intake_options options = {.environment = &NOTHING,
+                                           .batch_rows = 64,
+                                           .batch_age_ns = INT64_MAX,
+                                           .open_bytes_max = SIZE_MAX,
+                                           .zstd_level = 1,
+                                           .watch = watch,
+                                           .emit = take_format,
+                                           .self = &seen};
+    static const struct {
+        const char *line;
+        uint32_t records;
+        uint16_t format;
+    } RUNS[] = {
+        {COMMON_LINE, 1, FORMAT_SQUID}, /* nothing is known of the source */
+        {COMBINED_LINE, 2 * FORMAT_HABIT_LEAD, FORMAT_COMBINED},
+        {COMMON_LINE, 1, FORMAT_COMBINED},
+    };
+    for (size_t run = 0; run < sizeof(RUNS) / sizeof(RUNS[0]); run++) {
+        struct part *part = NULL;
+        intake_close(d.in);
+        assert_int_equal(intake_open(&d.in, &options), 0);
+        add_stream(&d, &d.stream);
+        assert_int_equal(intake_part(&part, d.stream, 0, 0), 0);
+        struct slice line = padded_copy(slice_from(RUNS[run].line));
+        for (uint32_t i = 0; i < RUNS[run].records; i++) {
+            const struct record record = {
+                .offset = i, .arrival_ns = START_NS + i, .reference_ns = START_NS, .value = line};
+            assert_int_equal(intake_record(part, &record), 0);
+        }
+        padded_free(line);
+        assert_int_equal(intake_flush(d.in), 0);
+        assert_int_equal(seen.format, RUNS[run].format);
+    }
+    desk_close(&d);
+    watch_free(watch);
+    config_free(config);
 }
 
 int main(void)
@@ -644,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_spare_memory),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_turns_of_a_mixed_stream),
+        cmocka_unit_test(test_habit_of_a_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
