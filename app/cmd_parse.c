@@ -1,5 +1,6 @@
 /* app/cmd_parse.c - `sekisho parse`: what the parsers make of lines, as NDJSON. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/command_line.h"
@@ -28,21 +29,64 @@ static void list_formats(struct buf *out)
     buf_text(out, " template:FILE\n");
 }
 
+enum parse_limits {
+    WINDOW_ROWS = 1024,     /* printed together: formats have batches of their own until then */
+    WINDOW_BYTES = 4 << 20, /* or as soon as these are open or waiting */
+};
+
+/* Where the object of a row is. */
+struct printed {
+    uint32_t order;
+    uint32_t len;
+    size_t at;
+};
+
 struct parse_run {
     struct ndjson *printer;
     struct buf out;
+    struct buf rows; /* struct printed, of all that is in `out` */
+    uint32_t order;  /* rows so far, counted by the feed */
     unsigned flags;
 };
 
-static int print_batch(void *self, struct batch *b)
+static int take_batch(void *self, struct batch *b)
 {
     struct parse_run *run = self;
     int status = ndjson_batch(run->printer, b);
-    for (uint32_t row = 0; row < b->row_count && status == 0; row++)
+    for (uint32_t row = 0; row < b->row_count && status == 0; row++) {
+        struct printed p = {.order = b->order[row], .at = run->out.len};
         status = ndjson_row(run->printer, row, run->flags, &run->out);
-    if (status == 0 && fwrite(run->out.data, 1, run->out.len, stdout) != run->out.len)
-        status = ERR_IO;
+        p.len = (uint32_t)(run->out.len - p.at);
+        buf_append(&run->rows, &p, sizeof(p));
+    }
+    return status != 0 || (buf_ok(&run->out) && buf_ok(&run->rows)) ? status : ERR_NOMEM;
+}
+
+static int compare_order(const void *a, const void *b)
+{
+    const struct printed *first = a;
+    const struct printed *second = b;
+    return first->order < second->order ? -1 : first->order > second->order;
+}
+
+/* Close what is open and print it, in the order of the lines. */
+static int print_window(struct parse_run *run, struct feed *feed)
+{
+    int status = feed_close(feed);
+    if (status != 0)
+        return status;
+    size_t count = run->rows.len / sizeof(struct printed);
+    void *rows = run->rows.data;
+    if (count > 1)
+        qsort(rows, count, sizeof(struct printed), compare_order);
+    const struct printed *p = rows;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        if (fwrite(run->out.data + p[i].at, 1, p[i].len, stdout) != p[i].len)
+            status = ERR_IO;
+    }
     buf_reset(&run->out);
+    buf_reset(&run->rows);
+    run->order = 0;
     return status;
 }
 
@@ -104,7 +148,8 @@ static const struct command_line LINE = {.command = "parse",
                                          .letters = "0f:"};
 
 /* Rows that end with NUL are records of their own: the NUL is not part of them. */
-static int feed_rows(struct feed *feed, struct line_reader *reader, const struct parse_options *o)
+static int feed_rows(struct feed *feed, struct line_reader *reader, const struct parse_options *o,
+                     struct parse_run *run, const struct feed_bench *bench)
 {
     struct slice row;
     struct feed_result result;
@@ -121,8 +166,12 @@ static int feed_rows(struct feed *feed, struct line_reader *reader, const struct
         record.offset++;
         int64_t last = feed_last_time(feed);
         record.reference_ns = last == CLOCK_NONE ? o->reference_ns : last;
+        if (run->order >= WINDOW_ROWS || feed_bench_bytes(bench) + run->out.len > WINDOW_BYTES)
+            status = print_window(run, feed);
+        if (status != 0)
+            return status;
     }
-    return status == ERR_NOTFOUND ? 0 : status;
+    return status == ERR_NOTFOUND ? print_window(run, feed) : status;
 }
 
 static int run_parse(struct config *config, struct feed_bench *bench, const struct parse_options *o,
@@ -130,9 +179,10 @@ static int run_parse(struct config *config, struct feed_bench *bench, const stru
 {
     struct parse_run run = {.printer = ndjson_new(), .flags = o->flags};
     struct feed_options options = {.zone_minutes = o->zone_minutes,
-                                   .rows_max = 256,
+                                   .rows_max = WINDOW_ROWS,
+                                   .order = &run.order,
                                    .split = o->end == '\0' ? SPLIT_NONE : SPLIT_LINES,
-                                   .closed = print_batch,
+                                   .closed = take_batch,
                                    .self = &run};
     struct feed *feed = NULL;
     struct line_reader *reader = NULL;
@@ -149,14 +199,13 @@ static int run_parse(struct config *config, struct feed_bench *bench, const stru
                      "cannot be opened: %s", err_name(status));
     }
     if (status == 0)
-        status = feed_rows(feed, reader, o);
-    if (status == 0)
-        status = feed_close(feed);
+        status = feed_rows(feed, reader, o, &run, bench);
     if (fflush(stdout) != 0 && status == 0)
         status = ERR_IO;
     line_reader_close(reader);
     feed_free(feed);
     ndjson_free(run.printer);
+    buf_release(&run.rows);
     buf_release(&run.out);
     return status;
 }
