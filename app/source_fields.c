@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/field_questions.h"
 #include "base/err.h"
 #include "event/pred_url.h"
 
@@ -14,10 +15,7 @@ enum {
 struct reading {
     struct source_fields *out;
     const struct need_fields *fields;
-    struct pred *pred;  /* an expression a field: it has a value */
-    uint32_t *field_of; /* expression -> field */
-    struct pred_scratch *scratch;
-    struct hits hits;
+    struct field_questions questions;
     struct buf name;
     struct source *source; /* of the batch at hand */
     bool looks;            /* its columns are decoded */
@@ -118,14 +116,14 @@ static void feed_columns(void *self, const struct batch *b, struct column_mask *
     struct reading *r = self;
     r->looks = false;
     r->err = r->err == 0 ? source_find(r, b) : r->err;
-    if (r->err != 0 || r->pred == NULL)
+    if (r->err != 0 || r->questions.pred == NULL)
         return;
     r->looks = r->source->counted_rows < SOURCE_SAMPLE_ROWS || may_be_new(r, b);
     /* Asked first, so that the columns of this batch are seen and not those of the one before. */
     const struct column_set set = {.batch = b};
-    r->looks = r->looks && pred_possible(r->pred, r->scratch, &set);
+    r->looks = r->looks && pred_possible(r->questions.pred, r->questions.scratch, &set);
     if (r->looks)
-        pred_columns(r->pred, r->scratch, b, out);
+        pred_columns(r->questions.pred, r->questions.scratch, b, out);
 }
 
 static int feed_rows(void *self, unsigned worker, const struct sieve *s)
@@ -139,74 +137,25 @@ static int feed_rows(void *self, unsigned worker, const struct sieve *s)
     r->source->counted_rows += sampled || r->looks ? s->row_count : 0;
     if (!r->looks)
         return 0;
-    const struct column_set set = {
-        .batch = s->batch, .end_row = s->batch->row_count, .rows_known = true};
-    r->err = pred_eval(r->pred, r->scratch, &set, &r->hits);
-    if (r->err != 0)
-        return r->err;
     memset(r->chosen, 0, sizeof(r->chosen));
     for (uint32_t i = 0; i < s->row_count; i++)
         r->chosen[s->rows[i]] = true;
-    for (size_t i = 0; i < r->hits.count; i++) {
-        if (r->chosen[r->hits.items[i].row])
-            r->source->values[r->field_of[r->hits.items[i].expression]]++;
-    }
-    return 0;
-}
-
-/* The questions: has this field a value? */
-static int questions_make(struct reading *r, struct arena *arena, struct diag *diag)
-{
-    const struct need_fields *f = r->fields;
-    const struct ast **asked = arena_array(arena, f->count + 1, sizeof(const struct ast *));
-    struct ast *leaves = arena_array(arena, f->count + 1, sizeof(*leaves));
-    uint32_t count = 0;
-    r->field_of = arena_array(arena, f->count + 1, sizeof(*r->field_of));
-    if (asked == NULL || leaves == NULL || r->field_of == NULL)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < f->count; i++) {
-        if (f->items[i].known)
-            continue;
-        leaves[count] = (struct ast){.kind = AST_LEAF,
-                                     .op = f->items[i].null_counts ? AST_EXISTS : AST_VALUE,
-                                     .field = f->items[i].field,
-                                     .field_name = f->items[i].name};
-        asked[count] = &leaves[count];
-        r->field_of[count++] = i;
-    }
-    int err = count == 0 ? 0 : pred_compile(&r->pred, asked, count, diag);
-    return err == 0 && count != 0 ? pred_scratch_new(&r->scratch, r->pred) : err;
-}
-
-/* Ask the leaves on municipality, source and format of a row that has nothing else. */
-static int known_answer(struct source *s, const struct pred *pred, struct pred_scratch *scratch,
-                        struct hits *hits)
-{
-    const struct batch outline = {
-        .tenant = s->tenant, .source = s->name, .format_name = s->format, .row_count = 1};
-    const struct column_set set = {.batch = &outline, .end_row = 1, .rows_known = true};
-    int err = pred_eval(pred, scratch, &set, hits);
-    for (size_t i = 0; i < hits->count && err == 0; i++)
-        s->known_holds[hits->items[i].expression] = true;
-    return err;
+    r->err = field_questions_ask(&r->questions, s->batch, r->chosen, r->source->values);
+    return r->err;
 }
 
 static int known_answer_all(struct source_fields *t, const struct need_fields *f, struct diag *diag)
 {
-    struct pred *pred = NULL;
-    struct pred_scratch *scratch = NULL;
-    struct hits hits = {0};
-    if (f->known_count == 0)
-        return 0;
-    int err = pred_compile(&pred, f->known, f->known_count, diag);
-    if (err == 0)
-        err = pred_scratch_new(&scratch, pred);
-    for (uint32_t i = 0; i < t->count && err == 0; i++)
-        err = known_answer(&t->items[i], pred, scratch, &hits);
-    hits_release(&hits);
-    pred_scratch_free(scratch);
-    pred_free(pred);
-    return err;
+    struct known_source *known = arena_array(&t->arena, t->count + 1U, sizeof(*known));
+    bool **holds = arena_array(&t->arena, t->count + 1U, sizeof(bool *));
+    if (known == NULL || holds == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct source *s = &t->items[i];
+        known[i] = (struct known_source){.tenant = s->tenant, .name = s->name, .format = s->format};
+        holds[i] = s->known_holds;
+    }
+    return known_sources_answer(known, holds, t->count, f, diag);
 }
 
 static int source_compare(const void *left, const void *right)
@@ -249,15 +198,13 @@ int source_fields_read(struct source_fields *out, const char *dir, const struct 
         return ERR_NOMEM;
     r->out = &table;
     r->fields = fields;
-    int err = questions_make(r, &table.arena, diag);
+    int err = field_questions_make(&r->questions, &table.arena, fields, diag);
     if (err == 0)
         err = scan_all(r, dir, query, diag);
     if (err == 0)
         err = known_answer_all(&table, fields, diag);
-    hits_release(&r->hits);
     buf_release(&r->name);
-    pred_scratch_free(r->scratch);
-    pred_free(r->pred);
+    field_questions_release(&r->questions);
     free(r);
     if (err != 0) {
         source_fields_release(&table);
