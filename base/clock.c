@@ -183,6 +183,15 @@ void clock_print_ms(struct buf *out, int64_t ns)
     buf_byte(out, 'Z');
 }
 
+void clock_print_offset(struct buf *out, int32_t offset_minutes)
+{
+    int32_t minutes = offset_minutes < 0 ? -offset_minutes : offset_minutes;
+    char zone[6] = {offset_minutes < 0 ? '-' : '+', '0', '0', ':', '0', '0'};
+    put_digits(zone + 1, minutes / 60, 2);
+    put_digits(zone + 4, minutes % 60, 2);
+    buf_append(out, zone, sizeof(zone));
+}
+
 void clock_print_zone(struct buf *out, int64_t ns, int32_t offset_minutes)
 {
     struct clock_civil c;
@@ -190,11 +199,7 @@ void clock_print_zone(struct buf *out, int64_t ns, int32_t offset_minutes)
     int64_t seconds = floor_div(ns, CLOCK_NS_PER_SECOND) + (int64_t)offset_minutes * 60;
     civil_from_seconds(&c, seconds, (int32_t)(rest < 0 ? rest + CLOCK_NS_PER_SECOND : rest));
     print_civil(out, &c, -1);
-    int32_t minutes = offset_minutes < 0 ? -offset_minutes : offset_minutes;
-    char zone[6] = {offset_minutes < 0 ? '-' : '+', '0', '0', ':', '0', '0'};
-    put_digits(zone + 1, minutes / 60, 2);
-    put_digits(zone + 4, minutes % 60, 2);
-    buf_append(out, zone, sizeof(zone));
+    clock_print_offset(out, offset_minutes);
 }
 
 static bool digit(char c)

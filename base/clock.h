@@ -56,6 +56,8 @@ void clock_print(struct buf *out, int64_t ns);
 void clock_print_ms(struct buf *out, int64_t ns);
 /* The same with an offset east of UTC in minutes, as people read it. */
 void clock_print_zone(struct buf *out, int64_t ns, int32_t offset_minutes);
+/* An offset east of UTC, in minutes of less than 100 hours, as "+09:00". */
+void clock_print_offset(struct buf *out, int32_t offset_minutes);
 
 /*
  * Read RFC 3339 ("2026-11-21T10:00:00.5+09:00"; blank for T and a missing zone, then UTC, are

@@ -312,6 +312,16 @@ int64_t feed_peek_time(struct feed *f, struct slice line, int64_t arrival_ns, in
     return when_row(&f->when, line, &f->bench->slots, arrival_ns, reference_ns, source);
 }
 
+int64_t feed_peek_header_time(struct feed *f, struct slice line, int64_t reference_ns)
+{
+    struct slots *slots = &f->bench->slots;
+    uint8_t source = TIME_SOURCE_ARRIVAL;
+    slots->count = 0;
+    (void)syslog_header(line, slots);
+    int64_t time_ns = when_row(&f->when, line, slots, reference_ns, reference_ns, &source);
+    return source == TIME_SOURCE_SYSLOG ? time_ns : CLOCK_NONE;
+}
+
 static void batch_name(const struct feed *f, const struct feed_format *format, struct batch *b)
 {
     b->tenant = f->o.tenant;

@@ -106,5 +106,8 @@ uint32_t feed_open_rows(const struct feed *f);
 int64_t feed_peek_time(struct feed *f, struct slice line, int64_t arrival_ns, int64_t reference_ns,
                        uint8_t *source);
 
+/* The time in the line's syslog header, the one nearest to the device; CLOCK_NONE: it has none. */
+int64_t feed_peek_header_time(struct feed *f, struct slice line, int64_t reference_ns);
+
 /* The event time of the last row, CLOCK_NONE before the first. */
 int64_t feed_last_time(const struct feed *f);
