@@ -14,6 +14,7 @@ int cmd_replay(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_parse(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
+int cmd_source(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_hunt(int argc, char **argv);

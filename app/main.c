@@ -27,6 +27,7 @@ static const struct command COMMANDS[] = {
     {"replay", cmd_replay, "read log files into a store through the collector's own path"},
     {"demo", cmd_demo, "show it all: embedded broker, generated traffic, collector"},
     {"parse", cmd_parse, "print the fields of log lines as NDJSON"},
+    {"source", cmd_source, "say what a new source's sample is, print what connects it"},
     {"gen", cmd_gen, "generate the log lines of municipalities"},
     {"send", cmd_send, "send lines to Kafka and print what was acknowledged"},
     {"search", cmd_search, "find events in a store"},

@@ -6,6 +6,7 @@ _sekisho_options() {
     replay) echo --data --log --tenant --format --manifest --config --rules --zone --reference-time --workers --batch-rows ;;
     demo) echo --tenants --seconds --seed --lang --keep ;;
     parse) echo --format --zone --reference-time -0 --raw ;;
+    source) echo --tenant --source --broker --from --tls --format --zone --reference-time --rules --print --lang --json ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --keyring --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
@@ -33,7 +34,7 @@ _sekisho() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse gen send search hunt export tail alerts rule compact keyring checkpoint proof ledger retain hold verify check status top bench
+        mapfile -t COMPREPLY < <(compgen -W "collect replay demo parse source gen send search hunt export tail alerts rule compact keyring checkpoint proof ledger retain hold verify check status top bench
             --help --version" -- "$word")
         return
     fi
@@ -52,6 +53,10 @@ _sekisho() {
         mapfile -t COMPREPLY < <(compgen -W "ja en" -- "$word")
         return
         ;;
+    --print)
+        mapfile -t COMPREPLY < <(compgen -W "collector rsyslog syslog-ng fluent-bit" -- "$word")
+        return
+        ;;
     --severity)
         mapfile -t COMPREPLY < <(compgen -W "informational low medium high critical" -- "$word")
         return
@@ -67,6 +72,10 @@ _sekisho() {
     esac
     if [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
         mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline indicators rules compare" -- "$word")
+        return
+    fi
+    if [ "$command" = source ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
+        mapfile -t COMPREPLY < <(compgen -W try -- "$word")
         return
     fi
     if [ "$command" = alerts ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then

@@ -21,8 +21,8 @@ COMMANDS = {
     "tail": ("", "--data d q x"), "alerts": ("", "--data d x"), "rule": ("check", "rules x"), "compact": ("", "--data d x"),
     "keyring": ("", "list x"), "checkpoint": ("", "--data d x"), "proof": ("", "--data d x"), "ledger": ("", "--data d x"),
     "retain": ("", "--data d x"), "hold": ("list", "--data d x"), "verify": ("", "--data d x"), "check": ("", "c.yaml x"),
-    "bench": ("", "x"), "status": ("", "--data d x"), "top": ("", "--data d x")}
-VERBS = {"hold": "add, release or list", "rule": "no such verb"}
+    "bench": ("", "x"), "source": ("try", "a.log x"), "status": ("", "--data d x"), "top": ("", "--data d x")}
+VERBS = {"hold": "add, release or list", "rule": "no such verb", "source": "there is try"}
 ACTIONS = {"list": (), "show": ("show", "0123"), "suppressions": ("suppressions",), "suppress": ("suppress", "0123"),
            "ack": ("ack", "0123"), "close": ("close", "0123")}
 CONTROLS = {"suppress", "ack", "close"}
