@@ -95,44 +95,43 @@ static void collector_print(struct buf *out, const struct sender_options *o)
     buf_text(out, "\"\n");
 }
 
+static const char *rsyslog_module(enum sender_input input)
+{
+    static const char *const MODULES[] = {
+        [INPUT_UDP] = "imudp", [INPUT_TCP] = "imtcp", [INPUT_FILE] = "imfile"};
+    return MODULES[input];
+}
+
 static void rsyslog_input(struct buf *out, const struct sender_options *o)
 {
-    switch (o->input) {
-    case INPUT_FILE:
-        buf_printf(out,
-                   "module(load=\"imfile\")\n"
-                   "input(type=\"imfile\" file=\"%s\" tag=\"seclog\" reopenOnTruncate=\"on\" "
-                   "ruleset=\"seclog-",
-                   o->path);
-        break;
-    case INPUT_TCP:
-        buf_printf(out,
-                   "module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"%u\" ruleset=\"seclog-",
-                   (unsigned)o->port);
-        break;
-    case INPUT_UDP:
-    default:
-        buf_printf(
-            out,
-            "module(load=\"imudp\")\ninput(type=\"imudp\" port=\"%u\" rcvbufSize=\"4m\" ruleset=\"seclog-",
-            (unsigned)o->port);
-        break;
-    }
+    buf_printf(out, "input(type=\"%s\"", rsyslog_module(o->input));
+    if (o->input == INPUT_FILE)
+        buf_printf(out, " file=\"%s\" tag=\"seclog\" reopenOnTruncate=\"on\"", o->path);
+    else
+        buf_printf(out, " port=\"%u\"%s", (unsigned)o->port,
+                   o->input == INPUT_UDP ? " rcvbufSize=\"4m\"" : "");
+    buf_text(out, " ruleset=\"seclog-");
     print_label(out, o, '-');
     buf_text(out, "\")\n");
 }
 
 static void rsyslog_print(struct buf *out, const struct sender_options *o)
 {
-    buf_text(out,
-             o->japanese
-                 ? "# 必要なパッケージ: rsyslog rsyslog-kafka\n"
-                   "# 行を届いたまま渡すため、制御文字の書き換えと 8 KiB での切り捨てを止めます。\n"
-                 : "# Packages: rsyslog rsyslog-kafka\n"
-                   "# Lines go on as they came: no escapes for control characters, no cut at 8 "
-                   "KiB.\n");
-    buf_text(out, "global(parser.escapeControlCharactersOnReceive=\"off\" maxMessageSize=\"64k\")\n"
-                  "module(load=\"omkafka\")\n");
+    buf_text(
+        out,
+        o->japanese
+            ? "# 必要なパッケージ: rsyslog rsyslog-kafka\n"
+              "# 行を届いたまま渡すため、制御文字の書き換えと 8 KiB での切り捨てを止めます。\n"
+              "# 「ソースごと」より前は一台の中継に一度だけ(module は種類ごとに一度)書きます。\n"
+            : "# Packages: rsyslog rsyslog-kafka\n"
+              "# Lines go on as they came: no escapes for control characters, no cut at 8 "
+              "KiB.\n"
+              "# What stands before \"each source\" is written once in a relay, each module once.\n");
+    buf_printf(out,
+               "global(parser.escapeControlCharactersOnReceive=\"off\" maxMessageSize=\"64k\")\n"
+               "module(load=\"omkafka\")\nmodule(load=\"%s\")\n",
+               rsyslog_module(o->input));
+    buf_text(out, o->japanese ? "# ソースごと\n" : "# each source\n");
     buf_text(out, "template(name=\"seclog-");
     print_label(out, o, '-');
     buf_text(out, "\" type=\"string\" string=\"%rawmsg%\")\nruleset(name=\"seclog-");
