@@ -3,7 +3,9 @@
 #include <strings.h>
 
 #include "event/verdict.h"
+#include "ingest/panos_text.h"
 #include "ingest/scan.h"
+#include "ingest/told.h"
 #include "ingest/url.h"
 
 enum {
@@ -199,6 +201,89 @@ bool request_slots(struct slots *out, struct slice line, const struct slot *valu
                               value->offset + value->length, FIELD_HTTP_VERSION));
 }
 
+/* Headers of a request, and the field of what they say. */
+static const struct {
+    struct slice name;
+    uint16_t field;
+} HEADERS[] = {
+    {{"Host: ", 6}, FIELD_URL_DOMAIN},
+    {{"User-Agent: ", 12}, FIELD_USER_AGENT},
+    {{"Referer: ", 9}, FIELD_HTTP_REFERRER},
+    {{"X-Forwarded-For: ", 17}, FIELD_HTTP_FORWARDED_FOR},
+};
+
+/* Bytes of the end of a line at `at`, a control character or its escape with one backslash or more; or 0. */
+static size_t line_end_length(const char *at, const char *end)
+{
+    const char *p = at;
+    if (p < end && (*p == '\r' || *p == '\n'))
+        return 1;
+    while (p < end && *p == '\\')
+        p++;
+    return p > at && p < end && (*p == 'r' || *p == 'n') ? (size_t)(p + 1 - at) : 0;
+}
+
+static const char *request_line_end(const char *at, const char *end)
+{
+    while (at < end && line_end_length(at, end) == 0) {
+        while (end - at > 1 && *at == '\\' && at[1] == '\\')
+            at++; /* a run of them is looked at once */
+        at++;
+    }
+    return at;
+}
+
+/* One header; what nobody looks for is text. */
+static bool header_slots(struct slots *out, struct slice line, const struct slot *value,
+                         const char *from, const char *to)
+{
+    for (size_t i = 0; i < sizeof(HEADERS) / sizeof(HEADERS[0]); i++) {
+        struct slice name = HEADERS[i].name;
+        if ((size_t)(to - from) <= name.len || strncasecmp(from, name.data, name.len) != 0)
+            continue;
+        struct slot text = {.offset = (uint32_t)(from + name.len - line.data),
+                            .length = (uint32_t)((size_t)(to - from) - name.len),
+                            .kind = value->kind};
+        if (HEADERS[i].field == FIELD_URL_DOMAIN)
+            return peer_slots(out, line, FIELD_URL_DOMAIN, &text);
+        return slots_add(out, text.offset, text.length, HEADERS[i].field, text.kind);
+    }
+    return add(out, value, (uint32_t)(from - line.data), (uint32_t)(to - line.data), FIELD_MESSAGE);
+}
+
+static bool has_field(const struct slots *out, uint16_t field)
+{
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (out->items[i].field == field)
+            return true;
+    }
+    return false;
+}
+
+/* "GET /a HTTP/1.1\r\nHost: www.example.jp\r\nUser-Agent: x\r\n\r\n" */
+static bool http_slots(struct slots *out, struct slice line, const struct slot *value)
+{
+    const char *from = line.data + value->offset;
+    const char *end = from + value->length;
+    const char *to = request_line_end(from, end);
+    struct slot first = *value;
+    first.length = (uint32_t)(to - from);
+    /* Method and path may have keys of their own in front. */
+    bool known = has_field(out, FIELD_URL_PATH) || has_field(out, FIELD_URL_DOMAIN);
+    if (!(known ? slots_add(out, first.offset, first.length, FIELD_MESSAGE, first.kind)
+                : request_slots(out, line, &first)))
+        return false;
+    while (to < end) {
+        from = to;
+        for (size_t length; (length = line_end_length(from, end)) > 0;)
+            from += length;
+        to = request_line_end(from, end);
+        if (from < to && !header_slots(out, line, value, from, to))
+            return false;
+    }
+    return true;
+}
+
 /* HTTP/1.1, also with an escaped slash: what stands behind the last one. */
 static bool transport_slots(struct slots *out, struct slice line, uint16_t field,
                             const struct slot *value)
@@ -268,6 +353,12 @@ bool meaning_slots(struct slots *out, struct slice line, const struct meaning *m
     case MEANING_QUESTION:
         return slots_add(out, value->offset, without_tail(text, meaning->form), meaning->field,
                          value->kind);
+    case MEANING_TOLD:
+        return told_slots(out, line, value);
+    case MEANING_PANOS_TEXT:
+        return panos_text_slots(out, line, value);
+    case MEANING_HTTP:
+        return http_slots(out, line, value);
     case MEANING_ENCODED:
         return slots_add(out, value->offset, value->length, meaning->field, SLOT_PERCENT);
     case MEANING_TEXT:

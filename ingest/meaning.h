@@ -41,7 +41,10 @@ enum meaning_form {
     MEANING_ENCODED,   /* %XX */
     MEANING_HEADER,    /* the name of a header of HTTP; what it means, the next value does */
     MEANING_HEADER_VALUE,
-    MEANING_FLOW, /* Azure's: time, addresses, ports, ... with commas between them */
+    MEANING_FLOW,       /* Azure's: time, addresses, ports, ... with commas between them */
+    MEANING_TOLD,       /* a message for people, with accounts and addresses (ingest/told.h) */
+    MEANING_PANOS_TEXT, /* the same, in the words of PAN-OS (ingest/panos_text.h) */
+    MEANING_HTTP, /* METHOD URL HTTP/version and headers, lines ending in \r\n, escaped or not */
     MEANING_COUNT
 };
 

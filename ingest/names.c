@@ -45,8 +45,10 @@ static const struct row ROWS[] = {
 #define FORTI_CEF(name, field, form)     ROW(FORTI_CEF, name, field, form)
 #define IMPERVA(name, field, form)       ROW(IMPERVA, name, field, form)
 #define CITRIX(name, field, form)        ROW(CITRIX, name, field, form)
+#define F5(name, field, form)            ROW(F5, name, field, form)
 #define SONICWALL(name, field, form)     ROW(SONICWALL, name, field, form)
 #define CHECKPOINT(name, field, form)    ROW(CHECKPOINT, name, field, form)
+#define WATCHGUARD(name, field, form)    ROW(WATCHGUARD, name, field, form)
 #define LEEF(name, field, form)          ROW(LEEF, name, field, form)
 #include "ingest/names.def"
 };

@@ -27,6 +27,10 @@ struct phrase {
         .text = {.data = (phrase), .len = sizeof(phrase) - 1}, .name_allowed = (may_be_name), \
         .ip = FIELD_##role##_IP, .port = FIELD_##role##_PORT, .domain = FIELD_##role##_DOMAIN \
     }
+#define PORT(phrase, role)                                                                 \
+    {                                                                                      \
+        .text = {.data = (phrase), .len = sizeof(phrase) - 1}, .port = FIELD_##role##_PORT \
+    }
 
 static const struct phrase PHRASES[] = {
     ACCOUNT("for user "),
@@ -39,9 +43,13 @@ static const struct phrase PHRASES[] = {
     PEER("From: ", SOURCE, false),
     PEER("from: ", SOURCE, false),
     PEER("initiated by: ", SOURCE, false),
+    PEER("initiated by ", SOURCE, false),
     PEER("server address ", DESTINATION, true),
     PEER("Server Address ", DESTINATION, true),
     PEER("connected to server ", DESTINATION, true),
+    PEER("connect to address: ", DESTINATION, false),
+    PEER("IP: ", DESTINATION, false),
+    PORT("port: ", DESTINATION),
 };
 
 struct text_scan {
@@ -141,6 +149,30 @@ static bool tell_account(struct text_scan *t, uint32_t from, uint32_t to)
     return account_slots(t->out, t->line, from, to - from, t->kind);
 }
 
+/* A number; *taken as for a peer. */
+static bool tell_port(struct text_scan *t, const struct phrase *p, uint32_t from, uint32_t to,
+                      bool *taken)
+{
+    for (uint32_t i = from; i < to; i++) {
+        *taken = t->line.data[i] >= '0' && t->line.data[i] <= '9';
+        if (!*taken)
+            return true;
+    }
+    if (!tell_text(t, from))
+        return false;
+    t->told = to;
+    return slots_add(t->out, from, to - from, p->port, t->kind);
+}
+
+static bool tell_value(struct text_scan *t, const struct phrase *p, uint32_t from, uint32_t to,
+                       bool *taken)
+{
+    *taken = true;
+    if (p->account)
+        return tell_account(t, from, to);
+    return p->ip != 0 ? tell_peer(t, p, from, to, taken) : tell_port(t, p, from, to, taken);
+}
+
 bool panos_text_slots(struct slots *out, struct slice line, const struct slot *s)
 {
     struct text_scan t = {
@@ -154,7 +186,7 @@ bool panos_text_slots(struct slots *out, struct slice line, const struct slot *s
         if (p == NULL || !value_find(&t, at + (uint32_t)p->text.len, p->account, &from, &to))
             continue;
         bool taken = true;
-        if (!(p->account ? tell_account(&t, from, to) : tell_peer(&t, p, from, to, &taken)))
+        if (!tell_value(&t, p, from, to, &taken))
             return false;
         if (taken)
             at = to - 1;

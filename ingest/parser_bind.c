@@ -6,6 +6,7 @@
  *   client 192.0.2.7#40000 (www.example.com): answer: www.example.com IN A + (192.0.2.53) -> NOERROR
  *   client 192.0.2.7#40000: query (cache) 'www.example.com/A/IN' denied
  *   client 192.0.2.7#40000 (bad.example.net): rpz QNAME NXDOMAIN rewrite bad.example.net/A/IN via zone
+ *   zone example.com/IN: notify from 198.51.100.53#40000: zone is up to date
  *   error (connection refused) resolving 'www.example.com/A/IN': 198.51.100.53#53
  */
 #include "event/verdict.h"
@@ -228,6 +229,26 @@ static bool add_transfer(struct words *w)
            add_peer(w, FIELD_SOURCE_IP, FIELD_SOURCE_PORT);
 }
 
+/* "zone name/IN[/view]: what became of it", with "from 192.0.2.1#53: " in it or not */
+static bool add_zone(struct words *w)
+{
+    struct slice text = rest_of(w);
+    const char *colon = memmem(text.data, text.len, ": ", 2);
+    if (colon == NULL || !slice_starts(text, SLICE("zone ")))
+        return true;
+    struct word zone = {.from = text.data + 5, .to = colon};
+    w->at = colon + 2;
+    if (!words_add(w, &zone, FIELD_COLUMN(COLUMN_ZONE)))
+        return false;
+    const char *from = memmem(w->at, (size_t)(w->end - w->at), "notify from ", 12);
+    if (from == NULL)
+        return true;
+    struct word verb = {.from = w->at, .to = from + 6};
+    w->at = from + 12;
+    return words_add(w, &verb, FIELD_EVENT_ACTION) &&
+           add_peer(w, FIELD_SOURCE_IP, FIELD_SOURCE_PORT);
+}
+
 static bool is_class(const struct word *word)
 {
     return word_is(word, "IN") || word_is(word, "CH") || word_is(word, "HS");
@@ -238,7 +259,7 @@ static enum parse_result add_message(struct words *w)
 {
     struct word name;
     struct word type;
-    if (!add_policy(w) || !add_transfer(w))
+    if (!add_policy(w) || !add_transfer(w) || !add_zone(w))
         return PARSE_PARTIAL;
     if (!find_question(w, &name, &type))
         return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
@@ -272,7 +293,9 @@ static bool contains(struct slice text, struct slice part)
 /* One of the messages that are about no client. */
 static bool is_message(struct slice text)
 {
-    return contains(text, SLICE(" resolving '")) || slice_starts(text, SLICE("validating ")) ||
+    return contains(text, SLICE(" resolving '")) ||
+           slice_starts(text, SLICE("DNS format error from ")) ||
+           slice_starts(text, SLICE("validating ")) ||
            (slice_starts(text, SLICE("zone ")) && contains(text, SLICE(": "))) ||
            slice_starts(text, SLICE("transfer of '")) || slice_starts(text, SLICE("rpz: ")) ||
            slice_starts(text, SLICE("general: ")) || slice_starts(text, SLICE("xfer-in: ")) ||

@@ -105,11 +105,17 @@ static enum vendor find_vendor(const struct header *h)
         struct slice word;
         enum vendor vendor;
     } VENDORS[] = {
-        {{"Fortinet", 8}, VENDOR_FORTI_CEF},      {{"Palo Alto", 9}, VENDOR_PANOS},
-        {{"Incapsula", 9}, VENDOR_IMPERVA},       {{"Imperva", 7}, VENDOR_IMPERVA},
-        {{"Citrix", 6}, VENDOR_CITRIX},           {{"SonicWall", 9}, VENDOR_SONICWALL},
-        {{"Check Point", 11}, VENDOR_CHECKPOINT}, {{"Zscaler", 7}, VENDOR_ZSCALER},
-        {{"Netskope", 8}, VENDOR_NETSKOPE},       {{"Menlo", 5}, VENDOR_MENLO},
+        {{"Fortinet", 8}, VENDOR_FORTI_CEF},
+        {{"Palo Alto", 9}, VENDOR_PANOS},
+        {{"Incapsula", 9}, VENDOR_IMPERVA},
+        {{"Imperva", 7}, VENDOR_IMPERVA},
+        {{"Citrix", 6}, VENDOR_CITRIX},
+        {{"SonicWall", 9}, VENDOR_SONICWALL},
+        {{"Check Point", 11}, VENDOR_CHECKPOINT},
+        {{"Zscaler", 7}, VENDOR_ZSCALER},
+        {{"Netskope", 8}, VENDOR_NETSKOPE},
+        {{"Menlo", 5}, VENDOR_MENLO},
+        {{"F5", 2}, VENDOR_F5},
     };
     for (size_t i = 0; i < sizeof(VENDORS) / sizeof(VENDORS[0]); i++) {
         for (size_t part = 1; part < 3; part++) {

@@ -6,8 +6,14 @@
  *   198.51.100.7:40000 [21/Nov/2026:18:00:00.123] fe be/srv1 1/0/29 1060 -- 2/2/0/0/0 0/0
  *   198.51.100.7:40000 [21/Nov/2026:18:00:00.123] fe/1: SSL handshake failure
  *   Connect from 198.51.100.7:40000 to 192.0.2.80:443 (fe/HTTP)
+ *   [ACCESS] 2026 {"ip":"198.51.100.7","port":40000,"meth":"GET","code":200,"ti":4,"tc":0, ...}
+ *
+ * The last one is a log-format that writes JSON; its keys are in ingest/names.def.
  */
+#include <stdlib.h>
+
 #include "event/verdict.h"
+#include "ingest/json_slots.h"
 #include "ingest/parsers.h"
 #include "ingest/words.h"
 
@@ -22,7 +28,12 @@ enum {
     COLUMN_CAPTURED = 7, /* headers in braces */
     COLUMN_EXTRA = 10,
     PROBE_MAX_BYTES = 512,
+    TAG_MAX_BYTES = 64,  /* in front of an object */
     STATE_BYTES_MIN = 2, /* of a termination state */
+};
+
+struct parser_state {
+    struct json_memory *json;
 };
 
 static bool is_digit(char c)
@@ -148,15 +159,47 @@ static bool begins_connect(struct words *w)
     return true;
 }
 
+/*
+ * The object behind a tag or behind nothing, NULL where there is none: a log-format of the
+ * operator's has HAProxy's timers under their own names.
+ */
+static const char *find_object(struct slice message)
+{
+    const char *open = memmem(message.data, message.len, "{\"", 2);
+    if (open == NULL || open - message.data > TAG_MAX_BYTES)
+        return NULL;
+    struct slice object = slice_of(open, (size_t)(message.data + message.len - open));
+    static const struct slice NAMES[] = {
+        {"\"tc\":", 5}, {"\"ti\":", 5}, {"\"tr\":", 5}, {"\"tw\":", 5}};
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        found += memmem(object.data, object.len, NAMES[i].data, NAMES[i].len) != NULL;
+    return found >= 2 ? open : NULL;
+}
+
+static enum parse_result parse_object(struct parser_state *state, struct words *w,
+                                      const char *object)
+{
+    struct word tag = {.from = w->at, .to = object};
+    while (tag.to > tag.from && tag.to[-1] == ' ')
+        tag.to--;
+    if (tag.from < tag.to && !words_add(w, &tag, FIELD_COLUMN(JSON_COLUMN_BEFORE)))
+        return PARSE_PARTIAL;
+    return json_slots(state->json, w->line, (uint32_t)(object - w->line.data), VENDOR_HAPEE,
+                      w->out);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
     struct words w = words_of(out, line, from);
     struct word client;
-    (void)state;
     words_skip_blanks(&w);
     if (begins_connect(&w))
         return parse_connect(&w);
+    const char *object = find_object(slice_of(w.at, (size_t)(w.end - w.at)));
+    if (object != NULL)
+        return parse_object(state, &w, object);
     return words_next(&w, &client) ? parse_session(&w, &client) : PARSE_MISMATCH;
 }
 
@@ -169,7 +212,7 @@ static bool probe(struct slice message)
     struct word client;
     struct word stamp;
     words_skip_blanks(&w);
-    if (begins_connect(&w))
+    if (begins_connect(&w) || find_object(message) != NULL)
         return true;
     if (!words_next(&w, &client) || !words_next(&w, &stamp) || !stamp.bracketed)
         return false;
@@ -181,9 +224,32 @@ static bool probe(struct slice message)
            text.data[20] == '.';
 }
 
+static struct parser_state *state_new(void)
+{
+    struct parser_state *state = calloc(1, sizeof(*state));
+    if (state == NULL)
+        return NULL;
+    state->json = json_memory_new();
+    if (state->json == NULL) {
+        free(state);
+        return NULL;
+    }
+    return state;
+}
+
+static void state_free(struct parser_state *state)
+{
+    if (state == NULL)
+        return;
+    json_memory_free(state->json);
+    free(state);
+}
+
 const struct parser parser_haproxy = {
     .name = "haproxy",
     .format = FORMAT_HAPROXY,
     .probe = probe,
     .parse = parse,
+    .state_new = state_new,
+    .state_free = state_free,
 };

@@ -186,7 +186,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     e.memory = &state->names;
     e.out = out;
     e.line = line;
-    e.vendor = VENDOR_LEEF;
+    e.vendor = slice_equal(header.parts[1], SLICE("WatchGuard")) ? VENDOR_WATCHGUARD : VENDOR_LEEF;
     e.dialect = VENDOR_LEEF;
     e.kind = SLOT_PLAIN;
     e.count = 0;

@@ -1,6 +1,8 @@
 #include "ingest/phrase.h"
 
+#include "ingest/meaning.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 static const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
                                         const char *to)
@@ -21,8 +23,10 @@ static const char *value_end(const struct phrase *phrase, const char *from, cons
         to = from + PHRASE_VALUE_MAX_BYTES;
     if (phrase->close != 0)
         return scan_byte(from, to, phrase->close);
+    if (phrase->class == PHRASE_REQUEST)
+        return to;
     const char *end = scan_either(from, to, ' ', ',');
-    while (end > from && strchr(":.)]'", end[-1]) != NULL)
+    while (end > from && strchr(":;.)]>'\"", end[-1]) != NULL)
         end--;
     return end;
 }
@@ -30,6 +34,9 @@ static const char *value_end(const struct phrase *phrase, const char *from, cons
 /* Where the address of "192.0.2.7:7540" ends, of IPv6 the whole; `from` where there is none. */
 static const char *address_end(const char *from, const char *to)
 {
+    const char *hash = scan_byte(from, to, '#');
+    if (hash < to)
+        return url_host_is_address(slice_of(from, (size_t)(hash - from))) ? hash : from;
     const char *colon = scan_byte(from, to, ':');
     if (url_host_is_address(slice_of(from, (size_t)(to - from))))
         return to;
@@ -66,7 +73,13 @@ static bool add_value(struct cursor *c, const struct phrase *phrase, const char 
     case PHRASE_URL:
         return url_slots(c->out, c->line, cursor_offset(c, from), (uint32_t)(to - from),
                          SLOT_PLAIN);
+    case PHRASE_REQUEST: {
+        const struct slot request = {.offset = cursor_offset(c, from),
+                                     .length = (uint32_t)(to - from)};
+        return request_slots(c->out, c->line, &request);
+    }
     case PHRASE_WORD:
+    case PHRASE_NUMBER:
     case PHRASE_REST:
         break;
     }
@@ -82,12 +95,42 @@ static uint64_t first_bytes(const struct phrase_table *table)
     return bits;
 }
 
-bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
-                const char *to)
+/* Is [from, to) what the phrase's class asks for? */
+static bool is_value(const struct phrase *phrase, const char *from, const char *to)
+{
+    if (phrase->class == PHRASE_ADDRESS)
+        return from < to && address_end(from, to) > from;
+    for (const char *at = from; phrase->class == PHRASE_NUMBER && at < to; at++) {
+        if (!word_is_digit(*at))
+            return false;
+    }
+    return from < to;
+}
+
+static bool begins_word(const char *at, const char *from)
+{
+    return at == from || !word_is_letter(*at) ||
+           (!word_is_letter(at[-1]) && !word_is_digit(at[-1]));
+}
+
+/* [from, to) without blanks at its ends is text; nothing for nothing. */
+static bool add_told(struct cursor *c, const char *from, const char *to)
+{
+    while (from < to && *from == ' ')
+        from++;
+    while (to > from && (to[-1] == ' ' || to[-1] == '\n' || to[-1] == '\r'))
+        to--;
+    return from == to || cursor_add(c, from, to, FIELD_MESSAGE);
+}
+
+static bool walk(struct cursor *c, const struct phrase_table *table, const char *from,
+                 const char *to, bool tell)
 {
     const uint64_t first = first_bytes(table);
+    const char *told = from;
     for (const char *at = from; at < to;) {
-        const bool may = (first >> ((unsigned char)*at & 63) & 1) != 0;
+        const bool may =
+            (first >> ((unsigned char)*at & 63) & 1) != 0 && (!tell || begins_word(at, from));
         const struct phrase *phrase = may ? find_phrase(table, at, to) : NULL;
         if (phrase == NULL) {
             at++;
@@ -96,11 +139,24 @@ bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *
         const char *value = at + phrase->words.len;
         const char *end = value_end(phrase, value, to);
         at = value;
-        if (end == value || (phrase->class == PHRASE_ADDRESS && address_end(value, end) == value))
+        if (!is_value(phrase, value, end))
             continue;
-        if (!add_value(c, phrase, value, end))
+        if ((tell && !add_told(c, told, value)) || !add_value(c, phrase, value, end))
             return false;
         at = end;
+        told = end;
     }
-    return true;
+    return !tell || add_told(c, told, to);
+}
+
+bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
+                const char *to)
+{
+    return walk(c, table, from, to, false);
+}
+
+bool phrase_tell(struct cursor *c, const struct phrase_table *table, const char *from,
+                 const char *to)
+{
+    return walk(c, table, from, to, true);
 }

@@ -4,6 +4,8 @@
  *   Login Success [user: taro] [Source: 192.0.2.7] [localport: 22] at 10:00:00
  *                        ^---           ^--------              ^-
  *
+ * phrase_add() marks the values alone, phrase_tell() also the text around them.
+ *
  * Layer:     ingest; knows slots only.
  * Ownership: tables are static.
  * Threads:   pure functions.
@@ -19,9 +21,11 @@ enum phrase_limits {
 
 enum phrase_class {
     PHRASE_WORD,    /* up to a blank or comma, or the phrase's closing byte */
-    PHRASE_ADDRESS, /* the same, an address maybe with a port behind a colon; else nothing */
+    PHRASE_ADDRESS, /* the same, an address maybe with a port behind ':' or '#'; else nothing */
     PHRASE_ACCOUNT, /* the same, name@domain or DOMAIN\name taken apart */
     PHRASE_URL,     /* the same, split into its parts */
+    PHRASE_NUMBER,  /* the same, digits; else nothing */
+    PHRASE_REQUEST, /* METHOD URL HTTP/version, up to the closing byte or the line's end */
     PHRASE_REST,    /* up to the end of the text */
 };
 
@@ -30,7 +34,8 @@ struct phrase {
     uint16_t field;
     uint16_t port; /* of PHRASE_ADDRESS; FIELD_NONE: none */
     uint8_t class;
-    char close; /* 0: a blank or a comma; colons, brackets and quotes at the end are left out */
+    char
+        close; /* 0: a blank or a comma; colons, brackets, quotes and the like at the end are left out */
 };
 
 /* What a format looks for; of phrases that begin at the same byte the first one counts. */
@@ -42,3 +47,10 @@ struct phrase_table {
 /* Append the values in [from, to), in their order. Cost: bytes times phrases. */
 bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
                 const char *to);
+
+/*
+ * The same, and all text before, between and behind the values is MESSAGE, without blanks at its
+ * ends. A phrase that begins with a letter begins a word.
+ */
+bool phrase_tell(struct cursor *c, const struct phrase_table *table, const char *from,
+                 const char *to);

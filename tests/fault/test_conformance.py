@@ -30,13 +30,13 @@ AUTO_LEAST = 0.97
 REFERENCE = "2026-12-01T00:00:00Z"  # near what stamps without a year expect
 
 # What a file's lines are written in. The first pattern that the line matches names the format; None: whatever is not ours.
-CEF = r"\s*(<\d+>)?\s*(CEF:\s*)?0\|"
+CEF = r"\s*(<\d+>)?\s*(\w+:)?(CEF:\s*)*0\|"
 LEEF = r"\s*(<\d+>)?\s*(LEEF:\s*)?[12]\.0\|"
 JSON = r"\s*\{"
 FORMATS = {
     "apache": [(r"", "combined")],
     "aws-cloudfront": [(JSON, "json"), (r"", "elff")],
-    "aws-vpcflow": [(r"", None)],
+    "aws-vpcflow": [(JSON, "json"), (r"", None)],
     "aws-waf": [(r"", "json")],
     "azure-appgw": [(r"", "json")],
     "azure-frontdoor": [(r"", "json")],
@@ -63,7 +63,7 @@ FORMATS = {
     "cloudflare-gw-http": [(r"", "json")],
     "cloudflare-gw-network": [(r"", "json")],
     "cloudflare-http": [(r"", "json")],
-    "efficientip": [(r"", None)],
+    "efficientip": [(r"DHCP", "infoblox"), (r"(DIS)?ARMING|List Matched|\d+:client", None), (r"", "bind")],
     "ekinops": [(r"", None)],
     "f5-bigip": [(CEF, "cef"), (r"", "f5")],
     "f5-xc": [(r"", "json")],
@@ -78,7 +78,7 @@ FORMATS = {
     "imperva-waf": [(CEF, "cef"), (LEEF, "leef"), (r"", None)],
     "infoblox": [(CEF, "cef"), (r"", "infoblox")],
     "iptables": [(r"", "iptables")],
-    "isc-dhcpd": [(r"", None)],
+    "isc-dhcpd": [(r"", "infoblox")],
     "juniper-srx": [(r"", "juniper_srx")],
     "netflow": [(r"", "json")],
     "netskope-events": [(JSON, "json"), (CEF, "cef"), (r"", "netskope")],
@@ -106,7 +106,7 @@ FORMATS = {
 }
 
 # Formats that share lines with others: `--format auto` may name any of them.
-SAME_LINES = [{"fortigate", "fortiproxy"}]
+SAME_LINES = [{"fortigate", "fortiproxy"}, {"bind", "infoblox"}]
 
 GOLDEN = [
     "source.ip", "source.port", "destination.ip", "destination.port", "source.nat.ip", "source.nat.port",
@@ -185,7 +185,7 @@ def is_golden(name, field, raw, expected):
 
 def plain(field, value):
     """A value as both sides may write it."""
-    text = str(value)
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     if field.endswith(".ip"):
         return str(ipaddress.ip_address(text)) if is_address(text) else None
     if field == "@timestamp":
