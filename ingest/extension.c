@@ -96,6 +96,25 @@ bool extension_read(struct extension *e, const char *from, const char *end)
     return key.len == 0 || extension_add(e, key, value, end);
 }
 
+bool extension_split(struct extension *e, const char *from, const char *end, struct slice separator)
+{
+    const char *p = from;
+    while (p < end) {
+        const char *stop = separator.len == 1
+                               ? scan_byte(p, end, *separator.data)
+                               : memmem(p, (size_t)(end - p), separator.data, separator.len);
+        stop = stop == NULL ? end : stop;
+        while (p < stop && is_blank(*p))
+            p++;
+        const char *equals = scan_byte(p, stop, '=');
+        if (equals > p && equals < stop &&
+            !extension_add(e, slice_of(p, (size_t)(equals - p)), equals + 1, stop))
+            return false;
+        p = stop == end ? end : stop + separator.len;
+    }
+    return true;
+}
+
 static bool ends_in_label(struct slice key)
 {
     static const struct slice LABEL = {"Label", 5};

@@ -48,5 +48,9 @@ bool extension_add(struct extension *e, struct slice key, const char *from, cons
  */
 bool extension_read(struct extension *e, const char *from, const char *end);
 
+/* Read [from, end) as pairs of key=value with `separator` between them. As extension_read(). */
+bool extension_split(struct extension *e, const char *from, const char *end,
+                     struct slice separator);
+
 /* Append the slots of all pairs. */
 bool extension_slots(struct extension *e);

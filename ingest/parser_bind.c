@@ -101,7 +101,7 @@ static bool add_peer(struct words *w, uint16_t address, uint16_t port)
 static bool add_client(struct words *w)
 {
     struct word word;
-    if (!skip(w, SLICE("client ")))
+    if (!skip(w, SLICE("client ")) && !skip(w, SLICE("List Matched ")))
         return true;
     if (w->at < w->end && *w->at == '@' &&
         (!words_next(w, &word) || !words_add(w, &word, FIELD_COLUMN(COLUMN_HANDLE))))
@@ -303,6 +303,19 @@ static bool is_message(struct slice text)
            (slice_starts(text, SLICE("view ")) && contains(text, SLICE("validating ")));
 }
 
+/* "26914:client ...": some put their process in front. */
+static bool add_process(struct words *w)
+{
+    const char *at = w->at;
+    while (at < w->end && is_digit(*at))
+        at++;
+    struct word process = {.from = w->at, .to = at};
+    if (at == w->at || !slice_starts(slice_of(at, (size_t)(w->end - at)), SLICE(":client ")))
+        return true;
+    w->at = at + 1;
+    return words_add(w, &process, FIELD_LOG_PROCID);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -312,7 +325,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     const char *start = w.at;
     if (w.at == w.end)
         return PARSE_MISMATCH;
-    if (!add_stamp(&w) || !add_category(&w))
+    if (!add_stamp(&w) || !add_process(&w) || !add_category(&w))
         return PARSE_PARTIAL;
     if (skip(&w, SLICE("view "))) {
         const char *colon = scan_byte(w.at, w.end, ':');
@@ -341,6 +354,8 @@ static bool probe(struct slice message)
     if (message.len > PROBE_MAX_BYTES)
         message.len = PROBE_MAX_BYTES;
     const char *client = memmem(message.data, message.len, "client ", 7);
+    if (slice_starts(message, SLICE("List Matched ")))
+        client = message.data;
     if (client != NULL && client - message.data < 80) {
         const char *end = message.data + message.len;
         const char *hash = scan_byte(client, end, '#');

@@ -147,24 +147,6 @@ static const char *find_header(struct header *h, const char *from, const char *e
     return mark;
 }
 
-static bool read_pairs(struct extension *e, const struct header *h, const char *end)
-{
-    const char *p = h->extension;
-    while (p < end) {
-        const char *stop = h->separator.len == 1
-                               ? scan_byte(p, end, *h->separator.data)
-                               : memmem(p, (size_t)(end - p), h->separator.data, h->separator.len);
-        stop = stop == NULL ? end : stop;
-        p = skip_blanks(p, stop);
-        const char *equals = scan_byte(p, stop, '=');
-        if (equals > p && equals < stop &&
-            !extension_add(e, slice_of(p, (size_t)(equals - p)), equals + 1, stop))
-            return false;
-        p = stop == end ? end : stop + h->separator.len;
-    }
-    return true;
-}
-
 static bool add(struct slots *out, struct slice line, struct slice part, uint16_t field)
 {
     return slots_add(out, (uint32_t)(part.data - line.data), (uint32_t)part.len, field, SLOT_PLAIN);
@@ -193,7 +175,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!add(out, line, header.parts[3], FIELD_OBSERVER_VERSION) ||
         !add(out, line, header.parts[4], FIELD_EVENT_CODE))
         return PARSE_PARTIAL;
-    bool whole = read_pairs(&e, &header, end);
+    bool whole = extension_split(&e, header.extension, end, header.separator);
     if (!extension_slots(&e))
         return PARSE_PARTIAL;
     if (e.count > 0 || header.extension == end)

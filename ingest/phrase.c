@@ -15,6 +15,23 @@ static const struct phrase *find_phrase(const struct phrase_table *table, const 
     return NULL;
 }
 
+/* Behind METHOD URL [HTTP/version], which a '>' or a quote may close; `from` where there is none. */
+static const char *request_end(const char *from, const char *to)
+{
+    const char *method = from;
+    while (method < to && *method >= 'A' && *method <= 'Z')
+        method++;
+    if (method == from || method + 1 >= to || *method != ' ')
+        return from;
+    const char *url = scan_byte(method + 1, to, ' ');
+    if (!slice_starts(slice_of(url, (size_t)(to - url)), SLICE(" HTTP/")))
+        return url;
+    const char *end = url + 6;
+    while (end < to && (word_is_digit(*end) || *end == '.'))
+        end++;
+    return end;
+}
+
 static const char *value_end(const struct phrase *phrase, const char *from, const char *to)
 {
     if (phrase->class == PHRASE_REST)
@@ -24,7 +41,7 @@ static const char *value_end(const struct phrase *phrase, const char *from, cons
     if (phrase->close != 0)
         return scan_byte(from, to, phrase->close);
     if (phrase->class == PHRASE_REQUEST)
-        return to;
+        return request_end(from, to);
     const char *end = scan_either(from, to, ' ', ',');
     while (end > from && strchr(":;.)]>'\"", end[-1]) != NULL)
         end--;
@@ -62,6 +79,21 @@ static bool add_account(struct cursor *c, const char *from, const char *to)
            cursor_add(c, sign + 1, to, FIELD_USER_DOMAIN);
 }
 
+static bool add_site(struct cursor *c, const char *from, const char *to)
+{
+    const struct meaning site = {.field = FIELD_URL_ORIGINAL, .form = MEANING_SITE};
+    const struct slot url = {.offset = cursor_offset(c, from), .length = (uint32_t)(to - from)};
+    return meaning_slots(c->out, c->line, &site, &url);
+}
+
+static bool add_request(struct cursor *c, const char *from, const char *to)
+{
+    const char *method = scan_byte(from, to, ' ');
+    const char *url = scan_byte(method + 1, to, ' ');
+    return cursor_add(c, from, method, FIELD_HTTP_METHOD) && add_site(c, method + 1, url) &&
+           (url == to || cursor_add(c, url + 6, to, FIELD_HTTP_VERSION));
+}
+
 static bool add_value(struct cursor *c, const struct phrase *phrase, const char *from,
                       const char *to)
 {
@@ -73,11 +105,10 @@ static bool add_value(struct cursor *c, const struct phrase *phrase, const char 
     case PHRASE_URL:
         return url_slots(c->out, c->line, cursor_offset(c, from), (uint32_t)(to - from),
                          SLOT_PLAIN);
-    case PHRASE_REQUEST: {
-        const struct slot request = {.offset = cursor_offset(c, from),
-                                     .length = (uint32_t)(to - from)};
-        return request_slots(c->out, c->line, &request);
-    }
+    case PHRASE_SITE:
+        return add_site(c, from, to);
+    case PHRASE_REQUEST:
+        return add_request(c, from, to);
     case PHRASE_WORD:
     case PHRASE_NUMBER:
     case PHRASE_REST:
@@ -110,7 +141,7 @@ static bool is_value(const struct phrase *phrase, const char *from, const char *
 static bool begins_word(const char *at, const char *from)
 {
     return at == from || !word_is_letter(*at) ||
-           (!word_is_letter(at[-1]) && !word_is_digit(at[-1]));
+           (!word_is_letter(at[-1]) && !word_is_digit(at[-1]) && at[-1] != '_');
 }
 
 /* [from, to) without blanks at its ends is text; nothing for nothing. */

@@ -25,7 +25,8 @@ enum phrase_class {
     PHRASE_ACCOUNT, /* the same, name@domain or DOMAIN\name taken apart */
     PHRASE_URL,     /* the same, split into its parts */
     PHRASE_NUMBER,  /* the same, digits; else nothing */
-    PHRASE_REQUEST, /* METHOD URL HTTP/version, up to the closing byte or the line's end */
+    PHRASE_SITE,    /* the same, a URL whose scheme may be missing */
+    PHRASE_REQUEST, /* METHOD URL [HTTP/version] */
     PHRASE_REST,    /* up to the end of the text */
 };
 

@@ -1,0 +1,108 @@
+#include "ingest/arrow.h"
+
+#include <strings.h>
+
+#include "ingest/meaning.h"
+#include "ingest/url.h"
+
+enum {
+    PEER_BYTES_MAX = 64, /* of an address with its port */
+};
+
+/* Places in the text. */
+struct arrow {
+    struct slice transport; /* may be empty */
+    struct slice source;
+    struct slice interface; /* in parentheses behind the source; may be empty */
+    struct slice destination;
+};
+
+static bool is_peer(struct slice text)
+{
+    if (text.len == 0 || text.len > PEER_BYTES_MAX)
+        return false;
+    const char *colon = memrchr(text.data, ':', text.len);
+    return url_host_is_address(text) ||
+           (colon != NULL && url_host_is_address(slice_of(text.data, (size_t)(colon - text.data))));
+}
+
+static bool is_transport(struct slice word)
+{
+    static const struct slice NAMES[] = {{"tcp", 3}, {"udp", 3}, {"icmp", 4}, {"icmpv6", 6},
+                                         {"gre", 3}, {"esp", 3}, {"ah", 2},   {"sctp", 4}};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (word.len == NAMES[i].len && strncasecmp(word.data, NAMES[i].data, word.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The word that ends before the blanks at `end`. */
+static struct slice word_before(const char *from, const char *end)
+{
+    while (end > from && end[-1] == ' ')
+        end--;
+    const char *start = end;
+    while (start > from && start[-1] != ' ' && start[-1] != '|' && end - start < PEER_BYTES_MAX)
+        start--;
+    return slice_of(start, (size_t)(end - start));
+}
+
+static struct slice word_behind(const char *from, const char *to)
+{
+    while (from < to && *from == ' ')
+        from++;
+    const char *end = from;
+    while (end < to && *end != ' ' && *end != ',' && *end != ')' && *end != '|' &&
+           end - from < PEER_BYTES_MAX)
+        end++;
+    while (end > from && (end[-1] == ':' || end[-1] == '.'))
+        end--;
+    return slice_of(from, (size_t)(end - from));
+}
+
+static bool find_arrow(struct arrow *out, const char *from, const char *to)
+{
+    for (const char *at = from; to - at > 2; at += 2) {
+        at = memmem(at, (size_t)(to - at), "->", 2);
+        if (at == NULL)
+            return false;
+        struct slice before = word_before(from, at);
+        out->interface = slice_of(before.data, 0);
+        if (before.len > 2 && *before.data == '(' && before.data[before.len - 1] == ')') {
+            out->interface = slice_of(before.data + 1, before.len - 2);
+            before = word_before(from, before.data);
+        }
+        out->source = before;
+        out->destination = word_behind(at + 2, to);
+        if (!is_peer(out->source) || !is_peer(out->destination))
+            continue;
+        out->transport = word_before(from, before.data);
+        if (!is_transport(out->transport))
+            out->transport = slice_of(before.data, 0);
+        return true;
+    }
+    return false;
+}
+
+static bool add_peer(struct cursor *c, struct slice text, uint16_t field)
+{
+    const struct slot peer = {.offset = cursor_offset(c, text.data), .length = (uint32_t)text.len};
+    return peer_slots(c->out, c->line, field, &peer);
+}
+
+bool arrow_tell(struct cursor *c, const struct phrase_table *table, const char *from,
+                const char *to)
+{
+    struct arrow arrow;
+    if (!find_arrow(&arrow, from, to))
+        return phrase_tell(c, table, from, to);
+    const char *end = arrow.destination.data + arrow.destination.len;
+    return phrase_tell(c, table, from, arrow.transport.data) &&
+           (arrow.transport.len == 0 ||
+            cursor_add_slice(c, arrow.transport, FIELD_NETWORK_TRANSPORT)) &&
+           add_peer(c, arrow.source, FIELD_SOURCE_IP) &&
+           (arrow.interface.len == 0 ||
+            cursor_add_slice(c, arrow.interface, FIELD_OBSERVER_INGRESS)) &&
+           add_peer(c, arrow.destination, FIELD_DESTINATION_IP) && phrase_tell(c, table, end, to);
+}

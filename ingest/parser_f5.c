@@ -1,0 +1,382 @@
+/*
+ * F5 BIG-IP's own syslog: traffic (tmm), access policies (apmd), iRules, the audit of commands, the
+ * web server of the appliance, and ASM's key="value" list (its CEF is format cef):
+ *
+ *   notice apmd[77]: 01490005:5: /Common/vpn:Common:7621aa0f: Following rule 'fallback' from item 'a' to ending 'Allow'
+ *   tmm1[77]: 01260013:4: SSL Handshake failed for TCP 192.0.2.7:40000 -> 198.51.100.9:443
+ *   tmm[77]: Rule /Common/log <HTTP_REQUEST>: Request: GET www.example.jp/a
+ *   tmsh[77]: 01420002:5: AUDIT - pid=77 user=root folder=/ status=[Command OK] cmd_data=cd / ;
+ *   logger[77]: [ssl_acc] 192.0.2.7 - admin [21/Nov/2026:18:00:00 +0900] /mgmt/shared 200 2
+ *   ASM:unit_hostname="waf1",ip_client="192.0.2.7",method="GET",uri="/a",request_status="blocked"
+ */
+#include "event/verdict.h"
+#include "ingest/arrow.h"
+#include "ingest/pairs.h"
+#include "ingest/parsers.h"
+#include "ingest/word.h"
+#include "ingest/words.h"
+
+enum {
+    COLUMN_PARTITION = 0, /* of an access profile */
+    COLUMN_AUDIT = 1,     /* what stands in front of an audit's pairs */
+    COLUMN_CIPHER = 2,    /* protocol and cipher of the web server's request */
+    CODE_BYTES = 8,       /* 01490005 */
+    PROFILE_BYTES_MAX = 256,
+    LIST_PAIRS_MIN = 2, /* that a list of ASM's begins with */
+};
+
+/* What access profile and rule a text is about: the rule that decided is the name. */
+static const struct phrase PHRASES[] = {
+    {{"Following rule '", 16}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, '\''},
+    {{"ending '", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
+    {{"terminalout '", 13}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
+    {{"Username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"authenticate with '", 19}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"Access policy result: ", 22}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_REST, 0},
+    {{"bytes in: ", 10}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"bytes out: ", 11}, FIELD_DESTINATION_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"session.user.agent is ", 22}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_REST, 0},
+    {{"User-Agent header: ", 19}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_REST, 0},
+    {{"from client IP ", 15}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
+    {{"at VIP ", 7}, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT, PHRASE_ADDRESS, 0},
+    {{"response to from ", 17}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
+    {{"HTTP: ", 6}, FIELD_HTTP_STATUS, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"URL: ", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_SITE, ' '},
+    {{"Request: ", 9}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
+    {{"request: <", 10}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
+    {{"Referer: ", 9}, FIELD_HTTP_REFERRER, FIELD_NONE, PHRASE_WORD, ' '},
+    {{"source ip: ", 11}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"source port: ", 13}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"destination ip: ", 16}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"destination port: ", 18}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"xff ip: ", 8}, FIELD_HTTP_FORWARDED_FOR, FIELD_NONE, PHRASE_WORD, 0},
+    {{"Support id: ", 12}, FIELD_EVENT_ID, FIELD_NONE, PHRASE_WORD, 0},
+    {{"HTTP classifier: ", 17}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ','},
+    {{" user=", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
+    {{"status=[", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
+    {{"cmd_data=", 9}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
+};
+
+static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+
+/* ASM's list, sorted by key. */
+static const struct pair_key KEYS[] = {
+    PAIR_KEY("attack_type", THREAT_NAME, PAIR_ABSENT),
+    PAIR_KEY("date_time", TIME_STAMP, PAIR_NONE),
+    PAIR_KEY("dest_ip", DESTINATION_IP, PAIR_ABSENT),
+    PAIR_KEY("dest_port", DESTINATION_PORT, PAIR_ABSENT),
+    PAIR_KEY("geo_location", SOURCE_GEO_NAME, PAIR_ABSENT),
+    PAIR_KEY("ip_client", SOURCE_IP, PAIR_ABSENT),
+    PAIR_KEY("management_ip_address", OBSERVER_IP, PAIR_ABSENT),
+    PAIR_KEY("method", HTTP_METHOD, PAIR_ABSENT),
+    PAIR_KEY("policy_name", RULE_NAME, PAIR_ABSENT),
+    PAIR_KEY("protocol", NETWORK_PROTOCOL, PAIR_ABSENT),
+    PAIR_KEY("query_string", URL_QUERY, PAIR_ABSENT),
+    PAIR_KEY("request_status", EVENT_ACTION, PAIR_ABSENT),
+    PAIR_KEY("response_code", HTTP_STATUS, PAIR_ABSENT),
+    PAIR_KEY("severity", EVENT_SEVERITY, PAIR_ABSENT),
+    PAIR_KEY("src_port", SOURCE_PORT, PAIR_ABSENT),
+    PAIR_KEY("support_id", EVENT_ID, PAIR_ABSENT),
+    PAIR_KEY("unit_hostname", OBSERVER_NAME, PAIR_ABSENT),
+    PAIR_KEY("uri", URL_ORIGINAL, PAIR_URL),
+    PAIR_KEY("username", USER_NAME, PAIR_ACCOUNT),
+    PAIR_KEY("violations", EVENT_REASON, PAIR_ABSENT),
+    PAIR_KEY("x_forwarded_for_header_value", HTTP_FORWARDED_FOR, PAIR_ABSENT),
+};
+
+static const struct pairs_style STYLE = {
+    .keys = KEYS,
+    .key_count = sizeof(KEYS) / sizeof(KEYS[0]),
+    .assign = {.data = "=", .len = 1},
+    .quoted_kind = SLOT_PLAIN,
+    .absent = {.data = "N/A", .len = 3},
+};
+
+/* "notice ": the level as syslog-ng writes it in front of the process. */
+static struct slice take_level(struct cursor *c)
+{
+    static const struct slice LEVELS[] = {
+        {"emerg ", 6},   {"alert ", 6},  {"crit ", 5}, {"err ", 4},   {"error ", 6},
+        {"warning ", 8}, {"notice ", 7}, {"info ", 5}, {"debug ", 6},
+    };
+    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
+        const char *from = c->at;
+        if (cursor_take(c, LEVELS[i]))
+            return slice_of(from, LEVELS[i].len - 1);
+    }
+    return slice_of(c->at, 0);
+}
+
+/* "apmd[77]: " */
+static bool take_process(struct cursor *c, struct slice *name, struct slice *id)
+{
+    const char *at = c->at;
+    while (at < c->end && (word_is_letter(*at) || word_is_digit(*at) || *at == '_' || *at == '-'))
+        at++;
+    const char *digits = at + 1;
+    if (at == c->at || at == c->end || *at != '[')
+        return false;
+    const char *stop = digits;
+    while (stop < c->end && word_is_digit(*stop))
+        stop++;
+    if (stop == digits || c->end - stop < 3 || stop[0] != ']' || stop[1] != ':' || stop[2] != ' ')
+        return false;
+    *name = slice_of(c->at, (size_t)(at - c->at));
+    *id = slice_of(digits, (size_t)(stop - digits));
+    c->at = stop + 3;
+    return true;
+}
+
+/* "01490005:5: " */
+static bool is_code(struct slice text)
+{
+    if (text.len < CODE_BYTES + 4 || text.data[CODE_BYTES] != ':' ||
+        !word_is_digit(text.data[CODE_BYTES + 1]) || text.data[CODE_BYTES + 2] != ':')
+        return false;
+    for (size_t i = 0; i < CODE_BYTES; i++) {
+        char lower = (char)(text.data[i] | 0x20);
+        if (!word_is_digit(text.data[i]) && (lower < 'a' || lower > 'f'))
+            return false;
+    }
+    return *text.data == '0';
+}
+
+static bool add_code(struct cursor *c)
+{
+    if (!is_code(cursor_rest(c)))
+        return true;
+    const char *code = c->at;
+    c->at += CODE_BYTES + 3;
+    cursor_skip_blanks(c);
+    return cursor_add(c, code, code + CODE_BYTES, FIELD_EVENT_CODE) &&
+           cursor_add(c, code + CODE_BYTES + 1, code + CODE_BYTES + 2, FIELD_EVENT_SEVERITY);
+}
+
+/* "/Common/vpn:Common:7621aa0f: " */
+static bool find_profile(const struct cursor *c, const char *ends[3])
+{
+    if (c->at == c->end || *c->at != '/')
+        return false;
+    const char *limit = c->end - c->at > PROFILE_BYTES_MAX ? c->at + PROFILE_BYTES_MAX : c->end;
+    ends[0] = scan_either(c->at, limit, ':', ' ');
+    if (ends[0] == limit || *ends[0] != ':')
+        return false;
+    ends[1] = scan_either(ends[0] + 1, limit, ':', ' ');
+    if (ends[1] == limit || *ends[1] != ':')
+        return false;
+    ends[2] = scan_either(ends[1] + 1, limit, ':', ' ');
+    return ends[2] < limit && *ends[2] == ':' && ends[2] > ends[1] + 1;
+}
+
+/* The profile is the rule where no rule or list in it decided. */
+static bool add_profile(struct cursor *c)
+{
+    const char *ends[3];
+    if (!find_profile(c, ends))
+        return true;
+    const char *from = c->at;
+    c->at = ends[2] + 1;
+    cursor_skip_blanks(c);
+    bool decided = cursor_find(c, SLICE("Following rule '")) != NULL ||
+                   cursor_find(c, SLICE(" ACL: ")) != NULL;
+    return cursor_add(c, from, ends[0], decided ? FIELD_RULE_RULESET : FIELD_RULE_NAME) &&
+           cursor_add(c, ends[0] + 1, ends[1], FIELD_COLUMN(COLUMN_PARTITION)) &&
+           cursor_add(c, ends[1] + 1, ends[2], FIELD_NETWORK_SESSION);
+}
+
+/* "Rule /Common/log <HTTP_REQUEST>: " */
+static bool add_rule(struct cursor *c)
+{
+    if (!cursor_take(c, SLICE("Rule /")))
+        return true;
+    const char *name = c->at - 1;
+    const char *stop = scan_byte(name, c->end, ' ');
+    c->at = stop;
+    cursor_skip_blanks(c);
+    if (!cursor_add(c, name, stop, FIELD_RULE_NAME))
+        return false;
+    if (cursor_take(c, SLICE("<"))) {
+        const char *event = c->at;
+        c->at = scan_byte(event, c->end, '>');
+        if (!cursor_add(c, event, c->at, FIELD_EVENT_SUBTYPE))
+            return false;
+        (void)cursor_take(c, SLICE(">"));
+    }
+    (void)cursor_take(c, SLICE(":"));
+    cursor_skip_blanks(c);
+    return true;
+}
+
+/* "discard ACL: /Common/deny:0 packet: ": verb, list, number of its line */
+static bool add_list(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    struct slice verb = cursor_word(&ahead);
+    if (!cursor_take(&ahead, SLICE("ACL: ")))
+        return true;
+    const char *name = ahead.at;
+    const char *blank = scan_byte(name, c->end, ' ');
+    const char *colon = scan_byte(name, blank, ':');
+    c->at = blank;
+    return cursor_add_slice(c, verb, FIELD_EVENT_ACTION) &&
+           cursor_add(c, name, colon, FIELD_RULE_NAME) &&
+           (colon + 1 >= blank || cursor_add(c, colon + 1, blank, FIELD_RULE_ID));
+}
+
+/* "[ssl_acc] 192.0.2.7 - admin [stamp] /path 200 2", "[ssl_req][stamp] 192.0.2.7 TLSv1.2 CIPHER "/path" 199" */
+static enum parse_result parse_web(struct slots *out, struct slice line, uint32_t from)
+{
+    struct words w = words_of(out, line, from);
+    struct word word = {0};
+    if (!words_next(&w, &word) || !words_add(&w, &word, FIELD_EVENT_DATASET))
+        return PARSE_PARTIAL;
+    const bool access = word_is(&word, "ssl_acc");
+    for (int column = 0; words_next(&w, &word); column++) {
+        struct slot slot = words_slot(&w, &word);
+        bool fits = true;
+        if (word.bracketed)
+            fits = stamp_slots(out, line, &slot);
+        else if (word.quoted || *word.from == '/')
+            fits = words_mean(&w, &word, FIELD_URL_ORIGINAL, MEANING_URL);
+        else if (column == (access ? 0 : 1))
+            fits = words_mean(&w, &word, FIELD_SOURCE_IP, MEANING_PEER);
+        else if (access && column == 2)
+            fits = words_mean(&w, &word, FIELD_USER_NAME, MEANING_ACCOUNT);
+        else if (access && column == 5)
+            fits = words_mean(&w, &word, FIELD_HTTP_STATUS, MEANING_MAYBE);
+        else if (column > (access ? 5 : 4))
+            fits = words_mean(&w, &word, FIELD_HTTP_RESPONSE_BYTES, MEANING_MAYBE);
+        else
+            fits = words_add(&w, &word, FIELD_COLUMN(COLUMN_CIPHER));
+        if (!fits)
+            return PARSE_PARTIAL;
+    }
+    return PARSE_OK;
+}
+
+/* ASM:key="value",key="value" */
+static bool begins_list(struct slice text)
+{
+    struct slice head = word_head(text);
+    size_t pairs = 0;
+    const char *at = head.data;
+    const char *end = head.data + head.len;
+    for (; pairs < LIST_PAIRS_MIN; pairs++) {
+        const char *equals = memmem(at, (size_t)(end - at), "=\"", 2);
+        if (equals == NULL || pairs_name_length(&STYLE, at, end) == 0)
+            return false;
+        const char *close = memmem(equals + 2, (size_t)(end - equals - 2), "\",", 2);
+        if (close == NULL)
+            return false;
+        at = close + 2;
+    }
+    return true;
+}
+
+static enum parse_result parse_list(struct parser_state *state, const struct cursor *c)
+{
+    struct pairs p = {.style = &STYLE,
+                      .order = pairs_order(state),
+                      .out = c->out,
+                      .line = c->line,
+                      .end = c->end,
+                      .separator = ','};
+    const uint32_t mark = c->out->count;
+    return pairs_ours(&p, mark, pairs_read(&p, c->at));
+}
+
+/* What tells a line of the appliance: a process, a code, a profile with its session, or an iRule. */
+static bool is_ours(struct cursor c)
+{
+    static const struct slice PROCESSES[] = {{"tmm", 3},  {"apmd", 4}, {"tmsh", 4}, {"mcpd", 4},
+                                             {"bigd", 4}, {"apd", 3},  {"gtmd", 4}};
+    struct slice name;
+    struct slice id;
+    const char *ends[3];
+    (void)take_level(&c);
+    bool process = take_process(&c, &name, &id);
+    for (size_t i = 0; process && i < sizeof(PROCESSES) / sizeof(PROCESSES[0]); i++) {
+        if (slice_starts(name, PROCESSES[i]))
+            return true;
+    }
+    struct slice rest = cursor_rest(&c);
+    return is_code(rest) || find_profile(&c, ends) || slice_starts(rest, SLICE("Rule /")) ||
+           slice_starts(rest, SLICE("[ssl_acc] ")) || slice_starts(rest, SLICE("[ssl_req]["));
+}
+
+static bool take_list(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    bool marked = cursor_take(&ahead, SLICE("ASM:"));
+    struct slice head = word_head(cursor_rest(&ahead));
+    if (!begins_list(head) || (!marked && !slice_starts(head, SLICE("unit_hostname=")) &&
+                               !slice_starts(head, SLICE("attack_type="))))
+        return false;
+    *c = ahead;
+    return true;
+}
+
+static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
+                               struct slots *out)
+{
+    struct cursor c = cursor_at(out, line, from);
+    struct slice name;
+    struct slice id;
+    cursor_skip_blanks(&c);
+    if (take_list(&c))
+        return parse_list(state, &c);
+    struct cursor start = c;
+    struct slice level = take_level(&c);
+    bool process = take_process(&c, &name, &id);
+    if (!process && level.len == 0 && !is_ours(start))
+        return PARSE_MISMATCH;
+    if ((level.len > 0 && !cursor_add_slice(&c, level, FIELD_EVENT_SEVERITY)) ||
+        (process && (!cursor_add_slice(&c, name, FIELD_LOG_APPNAME) ||
+                     !cursor_add_slice(&c, id, FIELD_LOG_PROCID))))
+        return PARSE_PARTIAL;
+    if (slice_starts(cursor_rest(&c), SLICE("[ssl_")))
+        return parse_web(out, line, cursor_offset(&c, c.at));
+    if (!add_code(&c) || !add_profile(&c) || !add_rule(&c) || !add_list(&c))
+        return PARSE_PARTIAL;
+    return arrow_tell(&c, &TABLE, c.at, c.end) ? PARSE_OK : PARSE_PARTIAL;
+}
+
+static bool probe(struct slice message)
+{
+    struct slots none;
+    struct cursor c = cursor_at(&none, word_head(message), 0);
+    cursor_skip_blanks(&c);
+    struct cursor list = c;
+    return take_list(&list) || is_ours(c);
+}
+
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    static const struct verdict_word WORDS[] = {
+        VERDICT_WORD("allow", ALLOW),   VERDICT_WORD("discard", DROP),
+        VERDICT_WORD("reject", DENY),   VERDICT_WORD("blocked", BLOCK),
+        VERDICT_WORD("alerted", ALERT), VERDICT_WORD("passed", ALLOW)};
+    (void)beside;
+    return word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
+}
+
+static struct parser_state *state_new(void)
+{
+    return pairs_state_new(&STYLE);
+}
+
+static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
+{
+    return pairs_key_at(&STYLE, index, field, unnamed);
+}
+
+const struct parser parser_f5 = {
+    .name = "f5",
+    .format = FORMAT_F5,
+    .probe = probe,
+    .parse = parse,
+    .state_new = state_new,
+    .state_free = pairs_state_free,
+    .verdict = verdict,
+    .key_at = key_at,
+};

@@ -1,0 +1,185 @@
+/*
+ * OpenVPN's server log, with its own time or behind syslog's header:
+ *
+ *   2026-11-21 15:11:18 taro/198.51.100.7:62586 VERIFY OK: depth=0, CN=taro
+ *   Sat Nov 21 08:26:29 2026 us=285967 198.51.100.7:65244 TLS: Username/Password authentication succeeded for username 'taro'
+ *   2026-11-21 15:09:55 TUN/TAP device tun0 opened
+ *   LDAP user "taro" was not found.
+ */
+#include "event/verdict.h"
+#include "ingest/parsers.h"
+#include "ingest/phrase.h"
+#include "ingest/stamp.h"
+#include "ingest/url.h"
+#include "ingest/word.h"
+
+enum {
+    COLUMN_MICROSECONDS = 0, /* us=285967 */
+    ISO_BYTES = 19,          /* 2026-11-21 15:11:18 */
+    CTIME_BYTES = 24,        /* Sat Nov 21 08:26:29 2026 */
+    NAME_BYTES_MAX = 128,    /* of a client, blanks in it or not */
+    PORT_DIGITS_MAX = 5,
+};
+
+static const struct phrase PHRASES[] = {
+    {{"username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"LDAP DN \"CN=", 12}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ','},
+    {{"LDAP user \"", 11}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '"'},
+    {{"Learn: ", 7}, FIELD_HOST_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+};
+
+static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+
+/* What a message begins with that is about no client. */
+static const struct slice STARTS[] = {
+    {"VERIFY ", 7},
+    {"TLS: ", 5},
+    {"TLS Error: ", 11},
+    {"MULTI: ", 7},
+    {"MULTI_sva: ", 11},
+    {"SENT CONTROL ", 13},
+    {"IFCONFIG POOL", 13},
+    {"ifconfig_pool", 13},
+    {"net_iface_", 10},
+    {"net_addr_", 9},
+    {"net_route_", 10},
+    {"TUN/TAP ", 8},
+    {"UDPv4 ", 6},
+    {"UDPv6 ", 6},
+    {"TCPv4", 5},
+    {"TCPv6", 5},
+    {"Socket Buffers: ", 16},
+    {"ROUTE_GATEWAY ", 14},
+    {"LDAP user \"", 11},
+    {"LDAP bind failed", 16},
+    {"Incorrect password supplied for LDAP", 36},
+    {"OpenVPN ", 8},
+    {"library versions: ", 18},
+    {"Initialization Sequence Completed", 33},
+    {"PUSH: ", 6},
+    {"Control Channel: ", 17},
+    {"Data Channel", 12},
+    {"Could not determine IPv4/IPv6", 29},
+    {"succeeded -> ifconfig_pool", 26},
+    {"Diffie-Hellman initialized", 26},
+    {"AUTH: ", 6},
+    {"SIGTERM", 7},
+    {"SIGUSR1", 7},
+    {"Connection reset, restarting", 28},
+};
+
+/* "2026-11-21 15:11:18 " or "Sat Nov 21 08:26:29 2026 "; its length without the blank, or 0. */
+static size_t stamp_length(struct slice text)
+{
+    if (text.len > ISO_BYTES && text.data[4] == '-' && text.data[7] == '-' &&
+        text.data[10] == ' ' && text.data[13] == ':' && text.data[ISO_BYTES] == ' ')
+        return ISO_BYTES;
+    if (text.len > CTIME_BYTES && text.data[3] == ' ' && text.data[7] == ' ' &&
+        text.data[13] == ':' && text.data[19] == ' ' && text.data[CTIME_BYTES] == ' ')
+        return CTIME_BYTES;
+    return 0;
+}
+
+/* A client at the start of a message: [name/]address:port and a blank. */
+struct client {
+    struct slice name;
+    struct slice address;
+    struct slice port;
+};
+
+static bool find_client(struct slice text, struct client *out)
+{
+    size_t limit = text.len < NAME_BYTES_MAX ? text.len : NAME_BYTES_MAX;
+    const char *slash = memchr(text.data, '/', limit);
+    const char *end = text.data + text.len;
+    const char *candidates[2] = {text.data, slash == NULL ? end : slash + 1};
+    for (size_t i = 0; i < 2; i++) {
+        const char *from = candidates[i];
+        const char *blank = scan_byte(from, end, ' ');
+        const char *colon = from < blank ? memrchr(from, ':', (size_t)(blank - from)) : NULL;
+        if (colon == NULL || blank == end || blank - colon > PORT_DIGITS_MAX + 1 ||
+            blank - colon < 2 || !word_is_digit(colon[1]) ||
+            !url_host_is_address(slice_of(from, (size_t)(colon - from))))
+            continue;
+        out->name = slice_of(text.data, i == 0 ? 0 : (size_t)(slash - text.data));
+        out->address = slice_of(from, (size_t)(colon - from));
+        out->port = slice_of(colon + 1, (size_t)(blank - colon - 1));
+        return true;
+    }
+    return false;
+}
+
+static bool is_start(struct slice text)
+{
+    for (size_t i = 0; i < sizeof(STARTS) / sizeof(STARTS[0]); i++) {
+        if (slice_starts(text, STARTS[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Behind the stamp; "us=285967 " as a column. */
+static bool add_time(struct cursor *c)
+{
+    size_t length = stamp_length(cursor_rest(c));
+    if (length == 0)
+        return true;
+    if (!cursor_add(c, c->at, c->at + length, FIELD_TIME_STAMP))
+        return false;
+    c->at += length + 1;
+    if (!cursor_take(c, SLICE("us=")))
+        return true;
+    struct slice fraction = cursor_word(c);
+    return cursor_add_slice(c, fraction, FIELD_COLUMN(COLUMN_MICROSECONDS));
+}
+
+static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
+                               struct slots *out)
+{
+    struct cursor c = cursor_at(out, line, from);
+    struct client client;
+    (void)state;
+    const bool timed = stamp_length(cursor_rest(&c)) > 0;
+    if (!add_time(&c))
+        return PARSE_PARTIAL;
+    bool found = find_client(cursor_rest(&c), &client);
+    if (!found && !timed && !is_start(cursor_rest(&c)))
+        return PARSE_MISMATCH;
+    if (found) {
+        c.at = client.port.data + client.port.len;
+        if ((client.name.len > 0 && !cursor_add_slice(&c, client.name, FIELD_USER_NAME)) ||
+            !cursor_add_slice(&c, client.address, FIELD_SOURCE_IP) ||
+            !cursor_add_slice(&c, client.port, FIELD_SOURCE_PORT))
+            return PARSE_PARTIAL;
+    }
+    return phrase_tell(&c, &TABLE, c.at, c.end) ? PARSE_OK : PARSE_PARTIAL;
+}
+
+/* A client with a blank behind it in front of a text, or one of OpenVPN's own messages. */
+static bool probe(struct slice message)
+{
+    struct slots none;
+    struct cursor c = cursor_at(&none, word_head(message), 0);
+    struct client client;
+    none.count = 0;
+    (void)add_time(&c);
+    struct slice rest = cursor_rest(&c);
+    if (is_start(rest))
+        return true;
+    if (!find_client(rest, &client))
+        return stamp_length(message) > 0 && word_find(rest, SLICE(",")) &&
+               rest.len < NAME_BYTES_MAX && rest.data[rest.len - 1] == ',';
+    c.at = client.port.data + client.port.len + 1;
+    return is_start(cursor_rest(&c)) || slice_starts(cursor_rest(&c), SLICE("peer info: ")) ||
+           slice_starts(cursor_rest(&c), SLICE("Timers: ")) ||
+           (slice_starts(cursor_rest(&c), SLICE("[")) &&
+            cursor_find(&c, SLICE("] Peer Connection ")) != NULL) ||
+           slice_starts(cursor_rest(&c), SLICE("Peer Connection Initiated"));
+}
+
+const struct parser parser_openvpn = {
+    .name = "openvpn",
+    .format = FORMAT_OPENVPN,
+    .probe = probe,
+    .parse = parse,
+};
