@@ -4,6 +4,7 @@
 
 #include "ingest/meaning.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 enum {
     PEER_BYTES_MAX = 64, /* of an address with its port */
@@ -21,9 +22,17 @@ static bool is_peer(struct slice text)
 {
     if (text.len == 0 || text.len > PEER_BYTES_MAX)
         return false;
+    if (url_host_is_address(text))
+        return true;
     const char *colon = memrchr(text.data, ':', text.len);
-    return url_host_is_address(text) ||
-           (colon != NULL && url_host_is_address(slice_of(text.data, (size_t)(colon - text.data))));
+    const char *end = text.data + text.len;
+    if (colon == NULL || colon + 1 == end)
+        return false;
+    for (const char *at = colon + 1; at < end; at++) {
+        if (!word_is_digit(*at))
+            return false;
+    }
+    return url_host_is_address(slice_of(text.data, (size_t)(colon - text.data)));
 }
 
 static bool is_transport(struct slice word)

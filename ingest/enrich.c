@@ -280,14 +280,19 @@ static uint8_t row_verdict(struct enrich *e, const struct batch *b, const struct
     return verdict;
 }
 
+/* Whether a text column has a value in the row. */
+static bool has_text(const struct column *c, uint32_t row)
+{
+    return c->storage == COLUMN_CODES ? c->codes[row] != CODE_NONE : c->spans[row].len != SPAN_NONE;
+}
+
 /* The column that holds the row's value beside the action, NULL when it has none. */
 static const struct column *row_beside(const struct batch *b, const struct field_columns *besides,
                                        uint32_t row)
 {
     for (uint32_t i = 0; i < besides->count; i++) {
         const struct column *c = &b->columns[besides->index[i]];
-        if (c->storage == COLUMN_CODES ? c->codes[row] != CODE_NONE
-                                       : c->spans[row].len != SPAN_NONE)
+        if (has_text(c, row))
             return c;
     }
     return NULL;
@@ -319,6 +324,64 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
                 b->verdict[row] = verdict;
         }
     }
+}
+
+static bool has_transport(const struct batch *b, const struct field_columns *own, uint32_t row)
+{
+    for (uint32_t i = 0; i < own->count; i++) {
+        if (has_text(&b->columns[own->index[i]], row))
+            return true;
+    }
+    return false;
+}
+
+/* Of one column; a row that has a transport keeps it. */
+static int enrich_transport_of(struct batch *b, const struct parser *parser,
+                               const struct field_columns *own, uint32_t from, uint32_t first,
+                               uint32_t end)
+{
+    uint32_t to = 0;
+    struct buf scratch = {0};
+    uint16_t last_code = CODE_NONE;
+    struct slice last = SLICE("");
+    int status = derived_index(b, FIELD_NETWORK_TRANSPORT, &to);
+    for (uint32_t row = first; row < end && status == 0; row++) {
+        const struct column *c = &b->columns[from];
+        struct slice value;
+        bool coded = c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE;
+        if (!has_text(c, row) || has_transport(b, own, row) ||
+            b->columns[to].codes[row] != CODE_NONE)
+            continue;
+        if (!coded || c->codes[row] != last_code) {
+            if (!text_value(b, c, row, &scratch, &value))
+                continue;
+            last = parser->transport(value);
+            last_code = coded ? c->codes[row] : CODE_NONE;
+        }
+        if (last.len == 0)
+            continue;
+        uint16_t code = column_intern(b, &b->columns[to], last);
+        status = code == CODE_NONE ? ERR_NOMEM : 0;
+        b->columns[to].codes[row] = code;
+    }
+    buf_release(&scratch);
+    return status;
+}
+
+static int enrich_transport(struct batch *b, const struct template *layout, uint32_t first,
+                            uint32_t end)
+{
+    const struct parser *parser = layout == NULL ? parser_get(b->format) : NULL;
+    if (parser == NULL || parser->transport == NULL)
+        return 0;
+    struct field_columns own = columns_of(b, FIELD_NETWORK_TRANSPORT);
+    int status = 0;
+    for (size_t f = 0; f < 2 && parser->transport_of[f] != 0; f++) {
+        struct field_columns values = columns_of(b, parser->transport_of[f]);
+        for (uint32_t i = 0; i < values.count && status == 0; i++)
+            status = enrich_transport_of(b, parser, &own, values.index[i], first, end);
+    }
+    return status;
 }
 
 /* The registrable domain of a name; borrowed from the name or from the scratch. */
@@ -393,7 +456,9 @@ int enrich_rows(struct enrich *e, struct batch *b, const struct feed_options *so
 {
     memset(e->country_code, 0xff, sizeof(e->country_code));
     enrich_verdict(e, b, source->layout, first, end);
-    int status = enrich_side(e, b, source, &SIDES[0], first, end);
+    int status = enrich_transport(b, source->layout, first, end);
+    if (status == 0)
+        status = enrich_side(e, b, source, &SIDES[0], first, end);
     if (status == 0)
         status = enrich_side(e, b, source, &SIDES[1], first, end);
     if (status == 0)

@@ -1,7 +1,7 @@
 /*
  * ingest/enrich.h - private to ingest/: derived columns of a batch.
  *
- * Verdict from the vendor's action, country and autonomous system, zone and asset class of both
+ * Verdict from the vendor's action, transport where a line implies it, country and autonomous system, zone and asset class of both
  * addresses, registrable domain of url.domain; each once per distinct value where the column has a
  * dictionary.
  *

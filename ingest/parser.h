@@ -65,6 +65,13 @@ struct parser {
      */
     uint8_t (*verdict)(struct slice action, struct slice beside);
     uint16_t verdict_beside;
+    /*
+     * The transport that a value of one of the fields `transport_of` (0: none) says without naming it ("udp" of a
+     * DHCP message), or empty. For rows whose line has no network.transport. Called once per
+     * distinct value.
+     */
+    struct slice (*transport)(struct slice value);
+    uint16_t transport_of[2];
     bool utc;           /* a time without an offset is UTC, whatever zone the source has */
     bool reads_headers; /* a line may say how those behind it are to be read (#Fields:) */
     /*

@@ -195,11 +195,12 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!cursor_add_slice(&c, level, FIELD_EVENT_SEVERITY) ||
         !cursor_add_slice(&c, host, FIELD_OBSERVER_NAME))
         return PARSE_PARTIAL;
-    if (cursor_take(&c, SLICE("update|")))
-        return add_columns(&c, TUNNEL_FIELDS, sizeof(TUNNEL_FIELDS) / sizeof(TUNNEL_FIELDS[0]),
-                           FIELD_COLUMN(COLUMN_TUNNEL))
-                   ? PARSE_OK
-                   : PARSE_PARTIAL;
+    if (cursor_take(&c, SLICE("update|"))) {
+        bool whole =
+            add_columns(&c, TUNNEL_FIELDS, sizeof(TUNNEL_FIELDS) / sizeof(TUNNEL_FIELDS[0]),
+                        FIELD_COLUMN(COLUMN_TUNNEL));
+        return whole ? PARSE_OK : PARSE_PARTIAL;
+    }
     struct slice verb = find_verb(cursor_rest(&c));
     if (verb.len == 0)
         return parse_text(&c);

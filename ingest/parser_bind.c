@@ -16,7 +16,6 @@
 
 enum {
     COLUMN_HANDLE = 0, /* @0x7f...: where the server keeps the client */
-    COLUMN_FLAGS = 1,  /* +E(0)TDC */
     COLUMN_ASKED = 2,  /* the name behind the client's address */
     COLUMN_ZONE = 3,   /* of a transfer */
     PROBE_MAX_BYTES = 512,
@@ -141,7 +140,7 @@ static enum parse_result add_question(struct words *w)
         return PARSE_PARTIAL;
     words_skip_blanks(w);
     if (w->at < w->end && *w->at != '(' &&
-        (!words_next(w, &word) || !words_add(w, &word, FIELD_COLUMN(COLUMN_FLAGS))))
+        (!words_next(w, &word) || !words_add(w, &word, FIELD_DNS_FLAGS)))
         return PARSE_PARTIAL;
     words_skip_blanks(w);
     if (w->at < w->end && *w->at == '(') {
@@ -384,10 +383,20 @@ static uint8_t verdict(struct slice action, struct slice beside)
                : VERDICT_UNKNOWN;
 }
 
+/* "+E(0)TK": a T among the flags says TCP; every other question came by UDP. */
+static struct slice transport(struct slice flags)
+{
+    if (flags.len == 0 || (*flags.data != '+' && *flags.data != '-'))
+        return SLICE("");
+    return memchr(flags.data, 'T', flags.len) != NULL ? SLICE("tcp") : SLICE("udp");
+}
+
 const struct parser parser_bind = {
     .name = "bind",
     .format = FORMAT_BIND,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .transport = transport,
+    .transport_of = {FIELD_DNS_FLAGS},
 };

@@ -207,6 +207,14 @@ static uint8_t verdict(struct slice action, struct slice beside)
     return slice_starts(action, SLICE("TCP_")) ? VERDICT_ALLOW : VERDICT_UNKNOWN;
 }
 
+/* "TCP_MISS", "UDP_HIT": by which port the request came, that of HTTP or that of ICP. */
+static struct slice transport(struct slice result)
+{
+    if (slice_starts(result, SLICE("TCP_")))
+        return SLICE("tcp");
+    return slice_starts(result, SLICE("UDP_")) ? SLICE("udp") : SLICE("");
+}
+
 const struct parser parser_cisco_wsa = {
     .name = "cisco_wsa",
     .format = FORMAT_CISCO_WSA,
@@ -214,4 +222,6 @@ const struct parser parser_cisco_wsa = {
     .parse = parse,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
+    .transport = transport,
+    .transport_of = {FIELD_EVENT_ACTION},
 };

@@ -157,17 +157,18 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
     for (size_t behind = 0; words_next(&w, &word);) {
         struct slot slot = words_slot(&w, &word);
         bool fits = true;
-        if (word.bracketed)
-            fits = stamped ? words_add(&w, &word, FIELD_COLUMN(COLUMN_WEB))
-                           : stamp_slots(out, line, &slot);
-        else if (!stamped)
+        if (word.bracketed && !stamped) {
+            fits = stamp_slots(out, line, &slot);
+        } else if (word.bracketed) {
+            fits = words_add(&w, &word, FIELD_COLUMN(COLUMN_WEB));
+        } else if (!stamped) {
             fits = words_mean(&w, &word, FIELD_USER_NAME, MEANING_MAYBE);
-        else if (behind == 0)
+        } else if (behind == 0) {
             fits = request_slots(out, line, &slot);
-        else
-            fits = words_mean(&w, &word,
-                              behind < 5 ? BEHIND[behind - 1] : FIELD_COLUMN(COLUMN_WEB + 1),
-                              MEANING_MAYBE);
+        } else {
+            uint16_t field = behind < 5 ? BEHIND[behind - 1] : FIELD_COLUMN(COLUMN_WEB + 1);
+            fits = words_mean(&w, &word, field, MEANING_MAYBE);
+        }
         if (!fits)
             return PARSE_PARTIAL;
         behind += stamped && !word.bracketed;
@@ -222,8 +223,8 @@ static bool probe(struct slice message)
         c.at += STAMP_BYTES;
         (void)cursor_take(&c, SLICE(" GMT"));
         cursor_skip_blanks(&c);
-        return is_engine(cursor_word(&c)) || is_engine(cursor_word(&c)) ||
-               find_event(&c, words) > 0;
+        struct slice host = cursor_word(&c); /* or the engine itself */
+        return is_engine(host) || is_engine(cursor_word(&c)) || find_event(&c, words) > 0;
     }
     return slice_starts(cursor_rest(&c), SLICE("default ")) && find_event(&c, words) > 0;
 }

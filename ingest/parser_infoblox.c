@@ -175,9 +175,17 @@ static bool probe(struct slice message)
            begins(&w, SLICE("DHCPDECLINE ")) || begins(&w, SLICE("DHCPEXPIRE "));
 }
 
+/* DHCP is UDP; of questions, BIND's flags say it. */
+static struct slice transport(struct slice value)
+{
+    return slice_starts(value, SLICE("DHCP")) ? SLICE("udp") : parser_bind.transport(value);
+}
+
 const struct parser parser_infoblox = {
     .name = "infoblox",
     .format = FORMAT_INFOBLOX,
     .probe = probe,
     .parse = parse,
+    .transport = transport,
+    .transport_of = {FIELD_EVENT_ACTION, FIELD_DNS_FLAGS},
 };

@@ -356,10 +356,20 @@ static uint8_t verdict(struct slice action, struct slice beside)
     return VERDICT_UNKNOWN;
 }
 
+/* "TCP_MISS", "UDP_HIT": by which port the request came, that of HTTP or that of ICP. */
+static struct slice transport(struct slice result)
+{
+    if (slice_starts(result, SLICE("TCP_")))
+        return SLICE("tcp");
+    return slice_starts(result, SLICE("UDP_")) ? SLICE("udp") : SLICE("");
+}
+
 const struct parser parser_squid = {
     .name = "squid",
     .format = FORMAT_SQUID,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .transport = transport,
+    .transport_of = {FIELD_EVENT_ACTION},
 };

@@ -1,0 +1,171 @@
+/* Values and the text around them in texts for people: phrases, arrows, requests with headers. */
+/* cmocka.h needs the four before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+#include <string.h>
+
+#include "base/buf.h"
+#include "ingest/arrow.h"
+#include "ingest/meaning.h"
+
+static const struct phrase PHRASES[] = {
+    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"user ", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
+    {{"from ", 5}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
+    {{"bytes: ", 7}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"URL: ", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_SITE, 0},
+    {{"request: <", 10}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
+    {{"because ", 8}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_REST, 0},
+};
+
+static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+
+/* The slots as "field=value;", text as "~text;". */
+static void dump(struct buf *to, const struct slots *slots, const char *line)
+{
+    for (uint32_t i = 0; i < slots->count; i++) {
+        const struct slot *s = &slots->items[i];
+        if (s->field == FIELD_MESSAGE) {
+            buf_byte(to, '~');
+        } else {
+            buf_slice(to, field_info(s->field)->name);
+            buf_byte(to, '=');
+        }
+        buf_slice(to, slice_of(line + s->offset, s->length));
+        buf_byte(to, ';');
+    }
+}
+
+/* Slots are in the order of the line and do not overlap. */
+static void check_order(const struct slots *slots, size_t length)
+{
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < slots->count; i++) {
+        assert_true(slots->items[i].offset >= end);
+        end = slots->items[i].offset + slots->items[i].length;
+        assert_true(end <= length);
+    }
+}
+
+struct text_case {
+    const char *text;
+    const char *expected;
+};
+
+static void check_tell(const struct text_case *c, bool arrow)
+{
+    char line[512] = {0};
+    struct slots slots = {0};
+    size_t length = strlen(c->text);
+    struct buf got = {0};
+    memcpy(line, c->text, length);
+    struct cursor at = cursor_at(&slots, slice_of(line, length), 0);
+    assert_true(arrow ? arrow_tell(&at, &TABLE, line, line + length)
+                      : phrase_tell(&at, &TABLE, line, line + length));
+    check_order(&slots, length);
+    dump(&got, &slots, line);
+    buf_byte(&got, '\0');
+    assert_string_equal(got.data, c->expected);
+    buf_release(&got);
+}
+
+static void test_tell(void **state)
+{
+    static const struct text_case CASES[] = {
+        {"", ""},
+        {"nothing of it", "~nothing of it;"},
+        {" user 'taro' failed ", "~user ';user.name=taro;~' failed;"},
+        {"user EXAMPLE\\taro: x", "~user;user.domain=EXAMPLE;user.name=taro;~: x;"},
+        {"a superuser from here", "~a superuser from here;"},
+        {"ADM_user x", "~ADM_user x;"},
+        {"user ", "~user;"},
+        {"from 192.0.2.7:40000, then", "~from;source.ip=192.0.2.7;source.port=40000;~, then;"},
+        {"from 192.0.2.7#53: up", "~from;source.ip=192.0.2.7;source.port=53;~: up;"},
+        {"from 2001:db8::7.", "~from;source.ip=2001:db8::7;~.;"},
+        {"from home#1", "~from home#1;"},
+        {"bytes: 77, bytes: 7x", "~bytes:;source.bytes=77;~, bytes: 7x;"},
+        {"URL: www.example.jp/a?b=c d",
+         "~URL:;url.domain=www.example.jp;url.path=/a;url.query=b=c;~d;"},
+        {"request: <GET https://www.example.jp/ HTTP/1.0>",
+         "~request: <;http.request.method=GET;url.scheme=https;url.domain=www.example.jp;"
+         "url.path=/;http.version=1.0;~>;"},
+        {"request: <GET /a", "~request: <;http.request.method=GET;url.path=/a;"},
+        {"request: <get /a", "~request: <get /a;"},
+        {"no, because user 'x' left", "~no, because;event.reason=user 'x' left;"},
+        {"user 'never closed", "~user ';user.name=never closed;"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        check_tell(&CASES[i], false);
+}
+
+static void test_arrow(void **state)
+{
+    static const struct text_case CASES[] = {
+        {"drop tcp 192.0.2.7:1 -> 198.51.100.9:443, x",
+         "~drop;network.transport=tcp;source.ip=192.0.2.7;source.port=1;"
+         "destination.ip=198.51.100.9;destination.port=443;~, x;"},
+        {"192.0.2.7:547-> 198.51.100.9:546",
+         "source.ip=192.0.2.7;source.port=547;destination.ip=198.51.100.9;destination.port=546;"},
+        {"|UDP 192.0.2.7:80 (eth1) -> 198.51.100.9:443)",
+         "~|;network.transport=UDP;source.ip=192.0.2.7;source.port=80;"
+         "observer.ingress.interface.name=eth1;destination.ip=198.51.100.9;destination.port=443;~);"},
+        {"a -> b, 192.0.2.7 -> 198.51.100.9: c",
+         "~a -> b,;source.ip=192.0.2.7;destination.ip=198.51.100.9;~: c;"},
+        {"->", "~->;"},
+        {"192.0.2.7 ->", "~192.0.2.7 ->;"},
+        {"-> 192.0.2.7", "~-> 192.0.2.7;"},
+        {"user 'a' 192.0.2.7:x -> 198.51.100.9:y user 'b'",
+         "~user ';user.name=a;~' 192.0.2.7:x -> 198.51.100.9:y user ';user.name=b;~';"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        check_tell(&CASES[i], true);
+}
+
+/* A request with its headers, lines ending in control characters or in their escapes. */
+static void test_http(void **state)
+{
+    static const struct text_case CASES[] = {
+        {"GET /a HTTP/1.1\r\nHost: www.example.jp:8443\r\nUser-Agent: x y\r\n\r\n",
+         "http.request.method=GET;url.path=/a;http.version=1.1;url.domain=www.example.jp;"
+         "url.port=8443;user_agent.original=x y;"},
+        {"GET /a HTTP/1.1\\r\\nuser-agent: x\\r\\nAccept: */*",
+         "http.request.method=GET;url.path=/a;http.version=1.1;user_agent.original=x;~Accept: */*;"},
+        {"POST /b HTTP/1.1\\\\r\\\\nReferer: r\\\\r\\\\n",
+         "http.request.method=POST;url.path=/b;http.version=1.1;http.request.referrer=r;"},
+        {"GET /c\\d HTTP/1.1", "http.request.method=GET;url.path=/c\\d;http.version=1.1;"},
+        {"GET /\\\\", "http.request.method=GET;url.path=/\\\\;"},
+    };
+    static const struct meaning HTTP = {.field = FIELD_USER_AGENT, .form = MEANING_HTTP};
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char line[512] = {0};
+        struct slots slots = {0};
+        struct buf got = {0};
+        size_t length = strlen(CASES[i].text);
+        memcpy(line, CASES[i].text, length);
+        struct slot value = {.length = (uint32_t)length};
+        assert_true(meaning_slots(&slots, slice_of(line, length), &HTTP, &value));
+        check_order(&slots, length);
+        dump(&got, &slots, line);
+        buf_byte(&got, '\0');
+        assert_string_equal(got.data, CASES[i].expected);
+        buf_release(&got);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tell),
+        cmocka_unit_test(test_arrow),
+        cmocka_unit_test(test_http),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
