@@ -31,11 +31,14 @@ static void title(struct report *r, const char *english, const char *japanese)
     buf_text(r->out, "\n  ");
 }
 
-/* In tenths of a per cent, cut off: 100.0 is said of all only. */
+/* In tenths of a per cent, cut off: 100.0 is said of all only, and 0.0 of none. */
 static void share(struct report *r, uint64_t part, uint64_t whole)
 {
     uint64_t tenths = whole == 0 ? 0 : part * 1000 / whole;
-    buf_printf(r->out, "%" PRIu64 ".%" PRIu64 " %%", tenths / 10, tenths % 10);
+    if (part != 0 && tenths == 0)
+        buf_text(r->out, "<0.1 %");
+    else
+        buf_printf(r->out, "%" PRIu64 ".%" PRIu64 " %%", tenths / 10, tenths % 10);
 }
 
 static void number(struct report *r, uint64_t value, const char *english, const char *japanese)

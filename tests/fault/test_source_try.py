@@ -81,6 +81,9 @@ def formats(folder):
     assert {row["sekisho.format"]: row["lines"] for row in found["share"]} == {"fortigate": 300, "squid": 300}
     report = run("source", "try", "--lang", "en", *NONE, mixed, check=1).stdout.decode()
     assert "50.0 %  fortigate (300 lines)" in report and "50.0 %  squid (300 lines)" in report, report[:600]
+    lone = write(folder / "lone.log", (folder / "squid.log").read_bytes() * 2 + b"one line of something else\n")
+    report = run("source", "try", "--lang", "en", *NONE, lone).stdout.decode()
+    assert "99.9 % of the lines" in report and "<0.1 %  no format (1 lines)" in report, report[:600]
     unknown = tried(write(folder / "unknown", "nothing that anybody knows\n" * 30), check=1)
     assert unknown["format"][0]["certainty"] == "unknown" and unknown["clock"][0]["zone_from"] == "none"
 
