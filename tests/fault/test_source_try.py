@@ -16,6 +16,7 @@ from sekisho import Steps, ndjson, run, temp_dir  # noqa: E402
 
 CODE = "131016"
 NONE = ("--rules", ROOT / "rules" / "zone")  # few rules, where they do not matter
+GOLDEN = ROOT / "tests" / "golden"
 GENERATED = {"fortigate": "fortigate", "squid": "squid", "panos": "panos", "cisco_asa": "cisco_asa", "i_filter": "i_filter"}
 
 
@@ -81,6 +82,12 @@ def formats(folder):
     assert {row["sekisho.format"]: row["lines"] for row in found["share"]} == {"fortigate": 300, "squid": 300}
     report = run("source", "try", "--lang", "en", *NONE, mixed, check=1).stdout.decode()
     assert "50.0 %  fortigate (300 lines)" in report and "50.0 %  squid (300 lines)" in report, report[:600]
+    # Of these another format's probe takes some lines, but they read all of them: no mixtures.
+    for name in ("bind", "cisco_wsa", "combined", "iis", "sophos"):
+        whole = write(folder / f"{name}.log", b"".join(p.read_bytes() for p in sorted((GOLDEN / name).glob("*.log"))))
+        found = tried(whole, check=None)
+        assert (found["format"][0]["sekisho.format"], found["format"][0]["certainty"]) == (name, "likely"), found["format"]
+        assert len(found["share"]) > 1
     lone = write(folder / "lone.log", (folder / "squid.log").read_bytes() * 2 + b"one line of something else\n")
     report = run("source", "try", "--lang", "en", *NONE, lone).stdout.decode()
     assert "99.9 % of the lines" in report and "<0.1 %  no format (1 lines)" in report, report[:600]
@@ -160,6 +167,7 @@ def rules(folder):
         found = {row["rule.id"]: row for row in tried(path, "--rules", ROOT / "rules", "--tenant", CODE)["rule"]}
         assert stored and set(stored) <= set(found), set(stored) - set(found)
         binding = 0
+        assert any(row.get("needs_networks") for row in found.values()), name
         for key, (binds, reason) in stored.items():
             row = found[key]
             binding += binds
