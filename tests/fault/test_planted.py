@@ -74,7 +74,8 @@ class Builder:
         words[-1] = str(tree / name)
         # The patched tree's headers come before those of the build.
         words = [w for w in words if w != "-Werror"]
-        words[1:1] = [f"-I{tree}", "-O1", "-Wno-error"]
+        after = 2 if words[0].endswith("ccache") else 1
+        words[after:after] = [f"-I{tree}", "-O1", "-Wno-error"]
         subprocess.run(words, cwd=self.build, check=True)
         return words[words.index("-o") + 1]
 
