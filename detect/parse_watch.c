@@ -17,15 +17,17 @@ enum {
     QUIET_HOURS = 168,  /* with lines and no drift: one time less */
 };
 
-#define SHARE_LEAST 0.02   /* of lines */
-#define SHARE_MOST  0.3    /* usual share from which on there is nothing to drift */
-#define SHARE_TIMES 3.0    /* the usual share is no drift yet; SHARE_MOST of it below one */
-#define MOST_TIMES  2.0f   /* the most of an hour is no drift yet */
-#define MOST_KEPT   0.98f  /* an hour: half of it after a day and a half */
-#define MOST_RISE   10.0f  /* it rises by no more than to that over MOST_TIMES of it */
-#define SUM_BOUND   150.0f /* nats; 47 lines at the least */
-#define SUM_STEP    15.0f  /* of a minute */
-#define SUM_FULL    60.0f  /* from where it falls when it was said: some 90 good lines */
+#define SHARE_LEAST 0.02    /* of lines */
+#define SHARE_MOST  0.3     /* usual share from which on there is nothing to drift */
+#define SHARE_TIMES 3.0     /* the usual share is no drift yet; SHARE_MOST of it below one */
+#define MOST_TIMES  2.0f    /* the most of an hour is no drift yet */
+#define MOST_KEPT   0.98f   /* an hour: half of it after a day and a half */
+#define MOST_RISE   10.0f   /* it rises by no more than to that over MOST_TIMES of it */
+#define FORMAT_BAD  3.2387f /* ln(0.51 / 0.02): costs as of a usual share of none */
+#define FORMAT_GOOD 0.6931f /* ln(0.98 / 0.49) */
+#define SUM_BOUND   150.0f  /* nats; 47 lines at the least */
+#define SUM_STEP    15.0f   /* of a minute */
+#define SUM_FULL    60.0f   /* from where it falls when it was said: some 90 good lines */
 
 static void set_odds(struct parse_watch *w)
 {
@@ -135,10 +137,7 @@ static uint32_t count_format(struct parse_watch *w, const struct flow *flow, int
         w->odd_format = flow->format;
     else
         format_habit_row(&w->habit, flow->format);
-    /* Of read lines of one format all are known ones: the odds of a share of nothing. */
-    static const float BAD = 3.2387f;  /* ln(0.51 / 0.02) */
-    static const float GOOD = 0.6931f; /* ln(0.98 / 0.49) */
-    count(&w->format, odd, odd ? BAD : -GOOD, tick_ns);
+    count(&w->format, odd, odd ? FORMAT_BAD : -FORMAT_GOOD, tick_ns);
     if (!odd || w->format.score < SUM_BOUND || (w->flags & PARSE_CHANGED) != 0)
         return 0;
     w->flags |= PARSE_CHANGED;
@@ -204,7 +203,7 @@ uint32_t parse_watch_minute(struct parse_watch *w, int64_t tick_ns)
     }
     if ((over & PARSE_CHANGED) != 0) {
         w->format = (struct parse_sum){.score = 0};
-        w->known |= UINT64_C(1) << w->odd_format; /* it was told of */
+        w->known |= UINT64_C(1) << w->odd_format | (w->seen & ~UINT64_C(1)); /* told of */
     }
     if ((over & PARSE_UNREAD) != 0)
         begin_readable(w);
