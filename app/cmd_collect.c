@@ -1,4 +1,5 @@
 /* app/cmd_collect.c - `sekisho collect`: the daemon. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,6 +378,8 @@ static int reload(struct session *s, struct store *store, const struct collect_c
         if (status == 0) {
             session_free(s);
             *s = next;
+            /* Threads come and go with each session; what theirs left free would stay with us. */
+            (void)malloc_trim(0);
             reloads_take(reloads, read_ns);
             log_info("collect", "reloaded", "config=%s", o->config);
             diag_release(&diag);
