@@ -5,6 +5,7 @@ Faults are those of the configuration itself, of rules, of lists for placeholder
 with its file and, where it has one, its line, in the log and by `sekisho check`; the metrics count it, and what ran before
 goes on.
 """
+import hashlib
 import pathlib
 import re
 import signal
@@ -18,6 +19,7 @@ from sekisho import Daemon, Steps, ndjson, run, temp_dir, wait_until  # noqa: E4
 
 TOPIC = "seclog.raw.990019.fw1"
 LINES = 300
+SUFFIXES = pathlib.Path("/usr/share/publicsuffix/public_suffix_list.dafsa")
 
 RULE = "title: denied\nid: denied\nlevel: low\nlogsource: {product: sekisho}\n" \
        "detection: {s: {event.action: deny}, condition: s}\n"
@@ -176,6 +178,9 @@ def main():
         assert domains == {"example.co.jp"}, f"the databases of a reload are those that are asked: {domains}"
         assert [r["fortigate.n"] for r in rows] == [str(n) for n in range(3 * LINES)]
         run("verify", "--data", folder / "store")
+        if SUFFIXES.exists():
+            kept = folder / "store" / "env" / hashlib.sha256(SUFFIXES.read_bytes()).hexdigest()
+            assert kept.exists(), "the system's list is in force, so the log names it"
         step(f"{len(rows)} lines, each once, each under the configuration of its time")
 
 
