@@ -309,8 +309,10 @@ static bool take_list(struct cursor *c)
     struct cursor ahead = *c;
     bool marked = cursor_take(&ahead, SLICE("ASM:"));
     struct slice head = word_head(cursor_rest(&ahead));
-    if (!begins_list(head) || (!marked && !slice_starts(head, SLICE("unit_hostname=")) &&
-                               !slice_starts(head, SLICE("attack_type="))))
+    if (!marked && !slice_starts(head, SLICE("unit_hostname=")) &&
+        !slice_starts(head, SLICE("attack_type=")))
+        return false;
+    if (!begins_list(head))
         return false;
     *c = ahead;
     return true;
