@@ -191,6 +191,18 @@ static bool probe(struct slice message)
     return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL;
 }
 
+/* The same of A10's devices alone. */
+static bool probe_a10(struct slice message)
+{
+    struct header header;
+    const char *before = NULL;
+    if (message.len > PROBE_MAX_BYTES)
+        message.len = PROBE_MAX_BYTES;
+    const char *end = message.data + message.len;
+    return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL &&
+           slice_starts(header.parts[1], SLICE("A10"));
+}
+
 static struct parser_state *state_new(void)
 {
     return calloc(1, sizeof(struct parser_state));
@@ -219,6 +231,18 @@ const struct parser parser_cef = {
     .name = "cef",
     .format = FORMAT_CEF,
     .probe = probe,
+    .parse = parse,
+    .state_new = state_new,
+    .state_free = state_free,
+    .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
+};
+
+/* A10 Thunder writes CEF, too; a row of its own in ingest/parsers.def. */
+const struct parser parser_a10 = {
+    .name = "a10",
+    .format = FORMAT_A10,
+    .probe = probe_a10,
     .parse = parse,
     .state_new = state_new,
     .state_free = state_free,

@@ -53,6 +53,8 @@ static const struct phrase PHRASES[] = {
     {{"Status \"", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '"'},
     {{"Failure_reason \"", 16}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, '"'},
     {{"Reason \"", 8}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, '"'},
+    {{"username:domainname ", 20}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ':'},
+    {{"Browser_type \"", 14}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_WORD, '"'},
     {{"SessionId: ", 11}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, 0},
     {{"Duration ", 9}, FIELD_EVENT_DURATION_CLOCK, FIELD_NONE, PHRASE_WORD, 0},
     {{"Group(s) \"", 10}, FIELD_USER_GROUP, FIELD_NONE, PHRASE_WORD, '"'},

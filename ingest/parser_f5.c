@@ -52,6 +52,10 @@ static const struct phrase PHRASES[] = {
     {{"xff ip: ", 8}, FIELD_HTTP_FORWARDED_FOR, FIELD_NONE, PHRASE_WORD, 0},
     {{"Support id: ", 12}, FIELD_EVENT_ID, FIELD_NONE, PHRASE_WORD, 0},
     {{"HTTP classifier: ", 17}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ','},
+    {{"session.logon.last.username is ", 31}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
+    {{"session.user.clientip is ", 25}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"logged in from ", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{" host=", 6}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
     {{" user=", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
     {{"status=[", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
     {{"cmd_data=", 9}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
@@ -111,7 +115,8 @@ static struct slice take_level(struct cursor *c)
 static bool take_process(struct cursor *c, struct slice *name, struct slice *id)
 {
     const char *at = c->at;
-    while (at < c->end && (word_is_letter(*at) || word_is_digit(*at) || *at == '_' || *at == '-'))
+    while (at < c->end && (word_is_letter(*at) || word_is_digit(*at) || *at == '_' || *at == '-' ||
+                           *at == '(' || *at == ')'))
         at++;
     const char *digits = at + 1;
     if (at == c->at || at == c->end || *at != '[')
@@ -289,7 +294,7 @@ static enum parse_result parse_list(struct parser_state *state, const struct cur
 static bool is_ours(struct cursor c)
 {
     static const struct slice PROCESSES[] = {{"tmm", 3},  {"apmd", 4}, {"tmsh", 4}, {"mcpd", 4},
-                                             {"bigd", 4}, {"apd", 3},  {"gtmd", 4}};
+                                             {"bigd", 4}, {"apd", 3},  {"gtmd", 4}, {"httpd(", 6}};
     struct slice name;
     struct slice id;
     const char *ends[3];
