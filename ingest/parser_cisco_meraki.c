@@ -52,6 +52,7 @@ static const struct phrase PHRASES[] = {
     {{"User=", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ':'},
     {{"user id '", 9}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
     {{"local ip ", 9}, FIELD_SOURCE_NAT_IP, FIELD_NONE, PHRASE_WORD, 0},
+    {{"reconnected from ", 17}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
     {{"connected from ", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
     {{"lease of ip ", 12}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
     {{"for client mac ", 15}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, ' '},

@@ -160,8 +160,7 @@ static bool walk(struct cursor *c, const struct phrase_table *table, const char 
     const uint64_t first = first_bytes(table);
     const char *told = from;
     for (const char *at = from; at < to;) {
-        const bool may =
-            (first >> ((unsigned char)*at & 63) & 1) != 0 && (!tell || begins_word(at, from));
+        const bool may = (first >> ((unsigned char)*at & 63) & 1) != 0 && begins_word(at, from);
         const struct phrase *phrase = may ? find_phrase(table, at, to) : NULL;
         if (phrase == NULL) {
             at++;

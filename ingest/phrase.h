@@ -45,13 +45,16 @@ struct phrase_table {
     size_t count;
 };
 
-/* Append the values in [from, to), in their order. Cost: bytes times phrases. */
+/*
+ * Append the values in [from, to), in their order. A phrase that begins with a letter begins a
+ * word. Cost: bytes times phrases.
+ */
 bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
                 const char *to);
 
 /*
  * The same, and all text before, between and behind the values is MESSAGE, without blanks at its
- * ends. A phrase that begins with a letter begins a word.
+ * ends.
  */
 bool phrase_tell(struct cursor *c, const struct phrase_table *table, const char *from,
                  const char *to);
