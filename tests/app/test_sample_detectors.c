@@ -65,8 +65,9 @@ static void states_follow_fields(void **state)
     (void)state;
     for (unsigned i = 0; (d = sample_detector_at(i)) != NULL; i++) {
         enum detector_state none = sample_detector_state(d->id, &facts);
-        /* Silence is heard without a single field; its clock needs times. */
-        assert_int_equal(none, is_called(d->id, "silence") ? DETECTOR_WEAKER : DETECTOR_BLIND);
+        /* Silence is heard without a single field; its clock needs times. Drift is about lines. */
+        enum detector_state want = is_called(d->id, "silence") ? DETECTOR_WEAKER : DETECTOR_BLIND;
+        assert_int_equal(none, is_called(d->id, "drift") ? DETECTOR_WORKS : want);
     }
     for (size_t i = 0; i < FIELD_LOCAL_FIRST; i++)
         values[i] = 1;
