@@ -205,6 +205,7 @@ struct feed_options bench_feed(const struct bench_stream *s)
                                  .source = slice_from(s->source),
                                  .format = s->format,
                                  .zone_minutes = JST_MINUTES,
+                                 .encoding = CHARSET_AUTO,
                                  .rows_max = BATCH_LIVE_ROWS_MAX,
                                  .split = SPLIT_LINES};
 }

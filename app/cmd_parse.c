@@ -16,6 +16,7 @@ static const char HELP[] =
     "Print one JSON object per line of FILE (or standard input), in order.\n"
     "  --format NAME      one of those below, or auto (the default): by the look of each line\n"
     "  --zone OFFSET      zone of the device's clock where a line does not say it (+09:00)\n"
+    "  --encoding NAME    utf-8, cp932, euc-jp, or auto (the default): by the look of each line\n"
     "  --reference-time T a time near the first line, for stamps without a year (now)\n"
     "  -0                 rows end with NUL instead of newline\n"
     "  --raw              print event.original in every object\n"
@@ -94,6 +95,7 @@ struct parse_options {
     const char *format;
     const char *path;
     int32_t zone_minutes;
+    enum charset encoding;
     int64_t now_ns;
     int64_t reference_ns;
     char end;
@@ -103,6 +105,7 @@ struct parse_options {
 static const struct option OPTIONS[] = {
     {"format", required_argument, NULL, 'f'},
     {"zone", required_argument, NULL, 'z'},
+    {"encoding", required_argument, NULL, 'e'},
     {"reference-time", required_argument, NULL, 't'},
     {"raw", no_argument, NULL, 'r'},
     {NULL, 0, NULL, 0},
@@ -119,6 +122,8 @@ static int take_option(void *self, int option, const char *value)
         if (clock_parse_zone(&o->zone_minutes, slice_from(value)) == 0)
             return 0;
         return option_usage("parse", "--zone takes an offset such as +09:00");
+    case 'e':
+        return option_encoding(&o->encoding, "--encoding", value);
     case 't':
         return option_time(&o->reference_ns, "--reference-time", value, o->now_ns);
     case 'r':
@@ -181,6 +186,7 @@ static int run_parse(struct config *config, struct feed_bench *bench, const stru
     struct feed_options options = {.zone_minutes = o->zone_minutes,
                                    .rows_max = WINDOW_ROWS,
                                    .order = &run.order,
+                                   .encoding = o->encoding,
                                    .split = o->end == '\0' ? SPLIT_NONE : SPLIT_LINES,
                                    .closed = take_batch,
                                    .self = &run};
@@ -215,6 +221,7 @@ int cmd_parse(int argc, char **argv)
     int64_t now_ns = clock_now_ns();
     struct parse_options o = {.format = "auto",
                               .zone_minutes = 9 * 60,
+                              .encoding = CHARSET_AUTO,
                               .now_ns = now_ns,
                               .reference_ns = now_ns,
                               .end = '\n'};

@@ -27,10 +27,11 @@ static const char HELP[] =
     "  --data DIR          store to make; one that holds events is refused\n"
     "  --tenant CODE       municipality of the files\n"
     "  --format NAME       their format (see sekisho parse --help)\n"
-    "  --manifest FILE     list of {tenant, source, format, file, zone}\n"
+    "  --manifest FILE     list of {tenant, source, format, file, zone, encoding}\n"
     "  --config CONF       networks, databases and limits\n"
     "  --rules DIR         Sigma rules, in place of the configuration's\n"
     "  --zone OFFSET       zone of the devices' clocks (+09:00)\n"
+    "  --encoding NAME     encoding of their lines: utf-8, cp932, euc-jp or auto (auto)\n"
     "  --reference-time T  a time near the first lines, for stamps without a year\n"
     "  --workers N         threads (one per core)\n"
     "  --batch-rows N      rows of a batch, 1 to 2048\n";
@@ -48,18 +49,27 @@ struct replay_command {
     bool has_tenant;
     int32_t zone_minutes;
     bool has_zone;
+    enum charset encoding;
+    bool has_encoding;
     int64_t reference_ns;
     uint64_t workers;
     uint64_t batch_rows;
 };
 
 static const struct option OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},     {"log", required_argument, NULL, 'l'},
-    {"tenant", required_argument, NULL, 'n'},   {"format", required_argument, NULL, 'f'},
-    {"manifest", required_argument, NULL, 'm'}, {"config", required_argument, NULL, 'c'},
-    {"zone", required_argument, NULL, 'z'},     {"reference-time", required_argument, NULL, 't'},
-    {"workers", required_argument, NULL, 'w'},  {"batch-rows", required_argument, NULL, 'b'},
-    {"rules", required_argument, NULL, 'R'},    {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},
+    {"log", required_argument, NULL, 'l'},
+    {"tenant", required_argument, NULL, 'n'},
+    {"format", required_argument, NULL, 'f'},
+    {"manifest", required_argument, NULL, 'm'},
+    {"config", required_argument, NULL, 'c'},
+    {"zone", required_argument, NULL, 'z'},
+    {"encoding", required_argument, NULL, 'e'},
+    {"reference-time", required_argument, NULL, 't'},
+    {"workers", required_argument, NULL, 'w'},
+    {"batch-rows", required_argument, NULL, 'b'},
+    {"rules", required_argument, NULL, 'R'},
+    {NULL, 0, NULL, 0},
 };
 
 static int take_option(void *self, int option, const char *value)
@@ -92,6 +102,9 @@ static int take_option(void *self, int option, const char *value)
         if (clock_parse_zone(&o->zone_minutes, slice_from(value)) == 0)
             return 0;
         return option_usage("replay", "--zone takes an offset such as +09:00");
+    case 'e':
+        o->has_encoding = true;
+        return option_encoding(&o->encoding, "--encoding", value);
     case 't':
         return option_time(&o->reference_ns, "--reference-time", value, clock_now_ns());
     case 'w':
@@ -138,6 +151,8 @@ static int list_files(const struct replay_command *o, struct config *config,
         config_source(config, o->tenant, f->source_name, &f->source);
         if (o->has_zone)
             f->source.zone_minutes = o->zone_minutes;
+        if (o->has_encoding)
+            f->source.encoding = o->encoding;
         int status = config_format(config, slice_from(o->format), &f->source.format,
                                    &f->source.layout, diag);
         if (status != 0)

@@ -32,6 +32,7 @@ static_assert(sizeof(LIST_TYPE_CHOICES) / sizeof(LIST_TYPE_CHOICES[0]) == INDICA
               "a word for each type");
 
 /* In the order of enum detect_class. */
+static const char *const ENCODING_CHOICES[] = {"auto", "utf-8", "cp932", "euc-jp", NULL};
 static const char *const SIZE_CHOICES[] = {"small", "medium", "large", NULL};
 static_assert(sizeof(SIZE_CHOICES) / sizeof(SIZE_CHOICES[0]) == DETECT_PREFECTURE + 1,
               "a word for each class of municipalities");
@@ -551,13 +552,16 @@ static void apply_source(const struct config *c, const struct conf_node *section
     }
     if (n != NULL && conf_given(n, "zone"))
         out->zone_minutes = (int32_t)conf_int(n, "zone");
+    if (n != NULL && conf_given(n, "encoding"))
+        (void)charset_find(&out->encoding, slice_from(conf_text(n, "encoding")));
 }
 
 void config_source(const struct config *c, uint32_t tenant, struct slice source,
                    struct config_source *out)
 {
     *out = (struct config_source){.format = (uint16_t)tenant_source_format(source),
-                                  .zone_minutes = DEFAULT_ZONE_MINUTES};
+                                  .zone_minutes = DEFAULT_ZONE_MINUTES,
+                                  .encoding = CHARSET_AUTO};
     apply_source(c, conf_find(conf_root(c->conf), "sources"), source, out);
     const struct config_tenant *t = find_tenant(c, tenant);
     if (t == NULL)

@@ -18,6 +18,7 @@ struct config_source {
     uint16_t format;               /* enum format; FORMAT_AUTO by the look of each line */
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL */
     int32_t zone_minutes;
+    enum charset encoding;
     const struct zone_table *networks; /* or NULL */
     struct feed_names names;
 };

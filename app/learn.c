@@ -95,6 +95,7 @@ static int open_source(struct learn *l, struct learned *s)
                                 .format = source.format,
                                 .layout = source.layout,
                                 .zone_minutes = source.zone_minutes,
+                                .encoding = source.encoding,
                                 .split = SPLIT_LINES,
                                 .replay = true,
                                 .networks = source.networks,

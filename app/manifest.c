@@ -30,7 +30,7 @@ static const char *resolve(struct manifest *m, struct slice file)
 
 static void check_keys(const struct manifest *m, const struct yaml_node *entry, struct diag *diag)
 {
-    static const char *const KEYS[] = {"tenant", "source", "format", "file", "zone"};
+    static const char *const KEYS[] = {"tenant", "source", "format", "file", "zone", "encoding"};
     enum {
         COUNT = sizeof(KEYS) / sizeof(KEYS[0]),
     };
@@ -42,7 +42,7 @@ static void check_keys(const struct manifest *m, const struct yaml_node *entry, 
             continue;
         const char *near = diag_suggest(slice_of(n->key, n->key_len), KEYS, COUNT);
         diag_add(diag, m->path, n->key_line, n->key_column,
-                 "unknown key \"%s\"; known are tenant source format file zone%s%s", n->key,
+                 "unknown key \"%s\"; known are tenant source format file zone encoding%s%s", n->key,
                  near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
     }
 }
@@ -62,6 +62,7 @@ static int read_entry(struct manifest *m, const struct yaml_node *entry, struct 
     struct slice file = yaml_text(entry, SLICE("file"));
     struct slice format = yaml_text(entry, SLICE("format"));
     struct slice zone = yaml_text(entry, SLICE("zone"));
+    struct slice encoding = yaml_text(entry, SLICE("encoding"));
     f->source_name = yaml_text(entry, SLICE("source"));
     if (tenant_code_parse(&f->tenant, tenant) != 0)
         diag_add(diag, m->path, entry->line, entry->column,
@@ -74,6 +75,9 @@ static int read_entry(struct manifest *m, const struct yaml_node *entry, struct 
     config_source(config, f->tenant, f->source_name, &f->source);
     if (zone.len != 0 && clock_parse_zone(&f->source.zone_minutes, zone) != 0)
         diag_add(diag, m->path, entry->line, entry->column, "zone is an offset such as +09:00");
+    if (encoding.len != 0 && !charset_find(&f->source.encoding, encoding))
+        diag_add(diag, m->path, entry->line, entry->column,
+                 "encoding is one of auto, utf-8, cp932 and euc-jp");
     if (format.len != 0)
         (void)config_format(config, format, &f->source.format, &f->source.layout, diag);
     return f->path == NULL ? ERR_NOMEM : 0;
@@ -92,7 +96,7 @@ static int read_root(struct manifest *m, const struct yaml_node *root, struct co
     }
     if (list == NULL || list->kind != YAML_LIST || list->count == 0) {
         diag_add(diag, m->path, root->line, root->column,
-                 "a manifest is a list of {tenant, source, format, file, zone}");
+                 "a manifest is a list of {tenant, source, format, file, zone, encoding}");
         return 0;
     }
     m->files = arena_array(&m->arena, list->count, sizeof(*m->files));

@@ -76,6 +76,13 @@ int option_time(int64_t *out, const char *option, const char *text, int64_t now_
                   "a time (2026-11-21T10:00:00+09:00) or a duration back from now (24h)");
 }
 
+int option_encoding(enum charset *out, const char *option, const char *text)
+{
+    if (charset_find(out, slice_from(text)))
+        return 0;
+    return refuse(option, text, "one of auto, utf-8, cp932 and euc-jp");
+}
+
 int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max)
 {
     uint64_t value = 0;

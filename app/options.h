@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/charset.h"
 #include "base/diag.h"
 #include "base/err.h"
 
@@ -46,6 +47,9 @@ int option_tenant(uint32_t *out, const char *option, const char *text);
 int option_time(int64_t *out, const char *option, const char *text, int64_t now_ns);
 /* A decimal number in [min, max]. */
 int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max);
+
+/* The name of an encoding, auto among them. */
+int option_encoding(enum charset *out, const char *option, const char *text);
 
 /* "ja" or "en"; NULL as text: by LC_ALL, LC_MESSAGES or LANG. */
 int option_language(bool *japanese, const char *option, const char *text);

@@ -116,6 +116,7 @@ static int input_open(struct worker *w, struct input *in, const struct replay_fi
                                 .format = file->source.format,
                                 .layout = file->source.layout,
                                 .zone_minutes = file->source.zone_minutes,
+                                .encoding = file->source.encoding,
                                 .split = SPLIT_LINES,
                                 .replay = true,
                                 .networks = file->source.networks,

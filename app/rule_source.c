@@ -130,6 +130,7 @@ int rule_source_feed(struct rule_source *s, const struct rule_source_lines *line
                                    .topic = SLICE("seclog.raw.999997.test"),
                                    .source = SLICE("test"),
                                    .zone_minutes = JAPAN_MINUTES,
+                                   .encoding = CHARSET_AUTO,
                                    .rows_max = BATCH_LIVE_ROWS_MAX,
                                    .split = SPLIT_LINES,
                                    .networks = s->networks,

@@ -31,6 +31,7 @@ static int stream_open(struct topic_streams *t, struct intake *in, const struct 
                                       .format = source.format,
                                       .layout = source.layout,
                                       .zone_minutes = source.zone_minutes,
+                                      .encoding = source.encoding,
                                       .split = SPLIT_LINES,
                                       .networks = source.networks,
                                       .names = source.names};

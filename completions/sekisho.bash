@@ -3,10 +3,10 @@
 _sekisho_options() {
     case $1 in
     collect) echo -c --config --brokers ;;
-    replay) echo --data --log --tenant --format --manifest --config --rules --zone --reference-time --workers --batch-rows ;;
+    replay) echo --data --log --tenant --format --manifest --config --rules --zone --encoding --reference-time --workers --batch-rows ;;
     demo) echo --tenants --seconds --seed --lang --keep ;;
-    parse) echo --format --zone --reference-time -0 --raw ;;
     source) echo --tenant --source --broker --from --tls --format --zone --reference-time --rules --print --lang --json ;;
+    parse) echo --format --zone --encoding --reference-time -0 --raw ;;
     gen) echo --seed --tenants --events --days --start --pcs --format --inject --inject-after --mess --mess-huge --out --brokers ;;
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --keyring --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;

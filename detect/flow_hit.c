@@ -57,7 +57,7 @@ static struct slice text_at(struct flow_hits *h, const struct texts *t, uint32_t
         if (s.len == SPAN_NONE)
             continue;
         struct slice text = batch_span(h->b, s);
-        if (c->kind == SLOT_PERCENT || !value_is_encoded(text, c->kind))
+        if (slot_writing(c->kind) == SLOT_PERCENT || !value_is_encoded(text, c->kind))
             return text;
         buf_reset(&h->r->scratch);
         value_decode(&h->r->scratch, text, c->kind);

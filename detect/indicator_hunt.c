@@ -180,7 +180,7 @@ static bool column_may(struct indicator_hunt *h, const struct batch *b, const st
             continue;
         struct slice text = batch_span(b, c->entries[i]);
         if (value_is_encoded(text, c->kind)) {
-            if (c->kind == SLOT_PERCENT && may_be(h, c->field, text))
+            if (slot_writing(c->kind) == SLOT_PERCENT && may_be(h, c->field, text))
                 return true;
             buf_reset(&h->text);
             value_decode(&h->text, text, c->kind);

@@ -236,5 +236,8 @@ int batch_render(const struct batch *b, uint32_t row, struct buf *out);
 
 /* True when `kind` may write other bytes than it means and `text` does. */
 bool value_is_encoded(struct slice text, uint8_t kind);
-/* Append what the text means. A broken escape stands for itself. */
+/*
+ * Append what the text means, in UTF-8 where the kind names another encoding or percent escapes make
+ * one. A broken escape stands for itself.
+ */
 void value_decode(struct buf *out, struct slice text, uint8_t kind);

@@ -74,7 +74,8 @@ static bool slots_valid(struct slice line, const struct slots *slots)
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
         if (slot->offset < at || slot->offset > line.len ||
-            slot->length > line.len - slot->offset || slot->kind >= SLOT_KIND_COUNT)
+            slot->length > line.len - slot->offset ||
+            (slot->kind != SLOT_KEY && !slot_kind_is_value(slot->kind)))
             return false;
         at = (size_t)slot->offset + slot->length;
         if (slot->kind == SLOT_KEY) {

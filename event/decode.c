@@ -11,11 +11,9 @@ static int hex_digit(char c)
     return -1;
 }
 
-bool value_is_encoded(struct slice text, uint8_t kind)
+static bool writing_is_encoded(struct slice text, uint8_t writing)
 {
-    if (text.len == 0)
-        return false;
-    switch ((enum slot_kind)kind) {
+    switch ((enum slot_kind)writing) {
     case SLOT_C_ESCAPED:
     case SLOT_JSON_STRING:
     case SLOT_CEF:
@@ -35,6 +33,14 @@ bool value_is_encoded(struct slice text, uint8_t kind)
     return false;
 }
 
+bool value_is_encoded(struct slice text, uint8_t kind)
+{
+    if (text.len == 0)
+        return false;
+    return writing_is_encoded(text, slot_writing(kind)) ||
+           (slot_charset(kind) != CHARSET_UTF8 && !charset_is_ascii(text));
+}
+
 static void decode_percent(struct buf *out, struct slice text, bool form)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -49,25 +55,6 @@ static void decode_percent(struct buf *out, struct slice text, bool form)
             }
         }
         buf_byte(out, (char)(form && c == '+' ? ' ' : c));
-    }
-}
-
-static void utf8_put(struct buf *out, uint32_t point)
-{
-    if (point < 0x80) {
-        buf_byte(out, (char)point);
-    } else if (point < 0x800) {
-        buf_byte(out, (char)(0xc0 | point >> 6));
-        buf_byte(out, (char)(0x80 | (point & 0x3f)));
-    } else if (point < 0x10000) {
-        buf_byte(out, (char)(0xe0 | point >> 12));
-        buf_byte(out, (char)(0x80 | (point >> 6 & 0x3f)));
-        buf_byte(out, (char)(0x80 | (point & 0x3f)));
-    } else {
-        buf_byte(out, (char)(0xf0 | point >> 18));
-        buf_byte(out, (char)(0x80 | (point >> 12 & 0x3f)));
-        buf_byte(out, (char)(0x80 | (point >> 6 & 0x3f)));
-        buf_byte(out, (char)(0x80 | (point & 0x3f)));
     }
 }
 
@@ -93,14 +80,15 @@ static size_t decode_unicode(struct buf *out, struct slice text, size_t at)
     if (high < 0)
         return 0;
     if (high < 0xd800 || high > 0xdfff) {
-        utf8_put(out, (uint32_t)high);
+        charset_put(out, (uint32_t)high);
         return 5;
     }
     if (high < 0xdc00 && at + 6 < text.len && text.data[at + 5] == '\\' &&
         text.data[at + 6] == 'u') {
         int32_t low = hex4(text, at + 7);
         if (low >= 0xdc00 && low <= 0xdfff) {
-            utf8_put(out, 0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+            charset_put(out,
+                        0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
             return 11;
         }
     }
@@ -159,13 +147,13 @@ static void decode_backslash(struct buf *out, struct slice text, uint8_t kind)
     }
 }
 
-void value_decode(struct buf *out, struct slice text, uint8_t kind)
+static void decode_writing(struct buf *out, struct slice text, uint8_t writing)
 {
-    switch ((enum slot_kind)kind) {
+    switch ((enum slot_kind)writing) {
     case SLOT_C_ESCAPED:
     case SLOT_JSON_STRING:
     case SLOT_CEF:
-        decode_backslash(out, text, kind);
+        decode_backslash(out, text, writing);
         return;
     case SLOT_CSV_DOUBLED:
         for (size_t i = 0; i < text.len; i++) {
@@ -176,7 +164,7 @@ void value_decode(struct buf *out, struct slice text, uint8_t kind)
         return;
     case SLOT_FORM:
     case SLOT_PERCENT:
-        decode_percent(out, text, kind == SLOT_FORM);
+        decode_percent(out, text, writing == SLOT_FORM);
         return;
     case SLOT_PLAIN:
     case SLOT_KEY:
@@ -185,4 +173,57 @@ void value_decode(struct buf *out, struct slice text, uint8_t kind)
         break;
     }
     buf_slice(out, text);
+}
+
+/*
+ * What was appended from `from` on, for decoding once more: room for that is made first, so that it
+ * stays where it is. decode_end() takes it out again.
+ */
+static struct slice decode_begin(struct buf *out, size_t from)
+{
+    enum {
+        GROWTH_MAX = 3, /* a byte becomes at most so many */
+    };
+    size_t len = out->len - from;
+    if (len == 0 || buf_reserve(out, len * GROWTH_MAX) == NULL)
+        return (struct slice){0};
+    return slice_of(out->data + from, len);
+}
+
+static void decode_end(struct buf *out, size_t from, size_t len)
+{
+    if (!buf_ok(out))
+        return;
+    memmove(out->data + from, out->data + from + len, out->len - from - len);
+    out->len -= len;
+}
+
+/* What escapes made of the text from `from` on is in one of the encodings: make it UTF-8. */
+static void decode_meant(struct buf *out, size_t from)
+{
+    struct slice meant = slice_of(out->data + from, out->len - from);
+    if (charset_is_ascii(meant) || charset_guess(meant) == CHARSET_UTF8)
+        return;
+    meant = decode_begin(out, from);
+    charset_to_utf8(out, meant, CHARSET_AUTO);
+    decode_end(out, from, meant.len);
+}
+
+void value_decode(struct buf *out, struct slice text, uint8_t kind)
+{
+    uint8_t writing = slot_writing(kind);
+    size_t from = out->len;
+    if (slot_charset(kind) == CHARSET_UTF8) {
+        decode_writing(out, text, writing);
+    } else {
+        charset_to_utf8(out, text, slot_charset(kind));
+        struct slice read = decode_begin(out, from);
+        if (read.len != 0 && writing_is_encoded(read, writing)) {
+            decode_writing(out, read, writing);
+            decode_end(out, from, read.len);
+        }
+    }
+    if (slot_is_percent(kind) && out->len != from && buf_ok(out) &&
+        writing_is_encoded(text, writing))
+        decode_meant(out, from);
 }

@@ -63,8 +63,7 @@ void grams_free(struct grams *g)
 {
     if (g == NULL)
         return;
-    buf_release(&g->bufs.first);
-    buf_release(&g->bufs.second);
+    form_bufs_release(&g->bufs);
     buf_release(&g->number);
     arena_release(&g->arena);
     free(g);
@@ -206,19 +205,41 @@ static bool is_url_column(const struct column *c)
 /* A text of which URLs are made, in all its forms. */
 static int add_url_text(struct grams *g, struct gram_edges *edges, uint8_t kind, struct slice text)
 {
-    struct slice forms[FORM_TEXTS_MAX];
+    struct form_text forms[FORM_TEXTS_MAX];
     const struct form_way way = {.kind = kind, .is_url = true};
     unsigned count = form_texts(&way, text, &g->bufs, forms);
-    if (!buf_ok(&g->bufs.first) || !buf_ok(&g->bufs.second))
+    if (!form_bufs_ok(&g->bufs))
         return ERR_NOMEM;
     for (unsigned i = 0; i < count; i++) {
-        size_t tail = forms[i].len < ESCAPE_BYTES ? 0 : forms[i].len - ESCAPE_BYTES;
-        if (forms[i].len != 0 && memchr(forms[i].data + tail, '%', forms[i].len - tail) != NULL)
+        struct slice form = forms[i].text;
+        size_t tail = form.len < ESCAPE_BYTES ? 0 : form.len - ESCAPE_BYTES;
+        if (form.len != 0 && memchr(form.data + tail, '%', form.len - tail) != NULL)
             g->open |= GRAMS_URL; /* what follows may make an escape of it */
-        note_edges(edges, forms[i]);
-        add_text(g, forms[i], true);
+        note_edges(edges, form);
+        add_text(g, form, true);
+        if (form_texts_foreign(forms, count))
+            add_written(g, form);
     }
     return 0;
+}
+
+/* What a text of the lines means that its bytes do not show. */
+static int add_meaning(struct grams *g, uint8_t kind, struct slice text)
+{
+    struct form_text forms[FORM_TEXTS_MAX];
+    const struct form_way way = {.kind = kind};
+    if (!fold_changes(text) && !value_is_encoded(text, kind))
+        return 0;
+    unsigned count = form_texts(&way, text, &g->bufs, forms);
+    for (unsigned i = 0; i < count && form_texts_foreign(forms, count); i++)
+        add_written(g, forms[i].text);
+    return form_bufs_ok(&g->bufs) ? 0 : ERR_NOMEM;
+}
+
+/* The same of text without a kind: pieces of skeletons, lines without values. */
+static int add_looks(struct grams *g, struct slice text)
+{
+    return add_meaning(g, SLOT_PLAIN | CHARSET_AUTO << SLOT_CHARSET_SHIFT, text);
 }
 
 static int add_value(struct grams *g, uint32_t column, const struct column *c, struct slice text)
@@ -227,6 +248,8 @@ static int add_value(struct grams *g, uint32_t column, const struct column *c, s
     note_edges(&e->line, text);
     if (!c->derived)
         add_written(g, text);
+    if (!c->derived && add_meaning(g, c->kind, text) != 0)
+        return ERR_NOMEM;
     return is_url_column(c) ? add_url_text(g, &e->url, c->kind, text) : 0;
 }
 
@@ -330,8 +353,8 @@ static struct slice skeleton(const struct batch *b, uint32_t at, uint32_t len)
     return slice_of(b->skeleton.data + at, len);
 }
 
-static void look_at_line(struct grams *g, const struct batch *b, const struct shape *shape,
-                         bool first)
+static int look_at_line(struct grams *g, const struct batch *b, const struct shape *shape,
+                        bool first)
 {
     struct joint j = {0};
     for (uint32_t i = 0; i < shape->slot_count; i++) {
@@ -339,17 +362,22 @@ static void look_at_line(struct grams *g, const struct batch *b, const struct sh
         struct slice piece = skeleton(b, slot->piece, slot->piece_len);
         if (first)
             add_written(g, piece);
+        if (first && add_looks(g, piece) != 0)
+            return ERR_NOMEM;
         joint_bytes(&j, piece);
         joint_value(&j, &g->edges[slot->column].line);
     }
     struct slice tail = skeleton(b, shape->tail, shape->tail_len);
     if (first)
         add_written(g, tail);
+    if (first && add_looks(g, tail) != 0)
+        return ERR_NOMEM;
     joint_bytes(&j, tail);
     if (j.crosses)
         g->open |= GRAMS_LINE;
     if (j.dots_cross)
         g->open |= GRAMS_DOTTED;
+    return 0;
 }
 
 static int look_at_url(struct grams *g, const struct batch *b, const struct shape *shape)
@@ -377,13 +405,15 @@ int grams_add(struct grams *g, const struct batch *b, bool first)
     arena_reset(&g->arena);
     for (uint32_t i = 0; i < b->column_count && err == 0; i++)
         err = add_column(g, i, b, first);
-    for (uint32_t row = 0; row < b->row_count; row++) {
-        if (b->shape[row] == 0)
-            add_written(g, batch_span(b, b->line[row]));
+    for (uint32_t row = 0; row < b->row_count && err == 0; row++) {
+        if (b->shape[row] != 0)
+            continue;
+        add_written(g, batch_span(b, b->line[row]));
+        err = add_looks(g, batch_span(b, b->line[row]));
     }
     for (uint32_t s = 1; s < b->shape_count && err == 0; s++) {
-        look_at_line(g, b, &b->shapes[s], first);
-        err = look_at_url(g, b, &b->shapes[s]);
+        err = look_at_line(g, b, &b->shapes[s], first);
+        err = err == 0 ? look_at_url(g, b, &b->shapes[s]) : err;
     }
     return err;
 }

@@ -211,6 +211,17 @@ static void place_print(const struct batch *b, uint32_t row, struct buf *out)
     key_number(out, FIELD_SUB, b->sub[row]);
 }
 
+/* The encoding that the line's values are marked with; without one, what it looks like. */
+static enum charset line_charset(const struct batch *b, uint32_t row)
+{
+    const struct shape *shape = &b->shapes[b->shape[row]];
+    for (uint32_t i = 0; b->shape[row] != 0 && i < shape->slot_count; i++) {
+        if (slot_charset(shape->slots[i].kind) != CHARSET_UTF8)
+            return slot_charset(shape->slots[i].kind);
+    }
+    return CHARSET_AUTO;
+}
+
 static int original_print(struct ndjson *n, uint32_t row, struct buf *out)
 {
     buf_reset(&n->scratch);
@@ -221,8 +232,13 @@ static int original_print(struct ndjson *n, uint32_t row, struct buf *out)
         line.len--;
     if (line.len != 0 && line.data[line.len - 1] == '\r')
         line.len--;
+    if (line.len != 0 && !charset_is_ascii(line)) {
+        buf_reset(&n->decoded);
+        charset_to_utf8(&n->decoded, line, line_charset(n->batch, row));
+        line = buf_content(&n->decoded);
+    }
     key_text(out, FIELD_EVENT_ORIGINAL, line);
-    return 0;
+    return buf_ok(&n->decoded) ? 0 : ERR_NOMEM;
 }
 
 static void batch_print(const struct batch *b, uint32_t row, unsigned flags, struct buf *out)

@@ -14,12 +14,12 @@ int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct for
                struct rows *out)
 {
     for (uint32_t i = 0; i < forms->count; i++) {
-        const struct form *form = &forms->items[i];
-        int holds = leaf_text(leaf, s->regex, slice_of(form->data, form->len));
+        const struct form_text form = form_text_of(&forms->items[i]);
+        int holds = form_holds(leaf, s->regex, &form);
         if (holds < 0)
             return holds;
         if (holds != 0)
-            rows_set(out, form->owner);
+            rows_set(out, forms->items[i].owner);
     }
     return 0;
 }
@@ -31,13 +31,14 @@ static int codes_rows(struct pred_scratch *s, const struct leaf *leaf, const str
     memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
     bool any = false;
     for (uint32_t i = 0; i < forms->count; i++) {
-        const struct form *form = &forms->items[i];
-        int holds = leaf_text(leaf, s->regex, slice_of(form->data, form->len));
+        const struct form_text form = form_text_of(&forms->items[i]);
+        uint32_t entry = forms->items[i].owner;
+        int holds = form_holds(leaf, s->regex, &form);
         if (holds < 0)
             return holds;
         if (holds != 0) {
             any = true;
-            s->entry_bits[form->owner / 64] |= UINT64_C(1) << (form->owner % 64);
+            s->entry_bits[entry / 64] |= UINT64_C(1) << (entry % 64);
         }
     }
     const uint16_t *codes = c->codes + s->first_row;
@@ -160,17 +161,16 @@ static void ip_rows(const struct pred_scratch *s, const struct leaf *leaf, const
     ip16_rows(s, net, prefix, c, mask, out);
 }
 
-/* Ask the forms of one value that decoding may change. 1, 0 or an error. */
-static int encoded_holds(struct pred_scratch *s, const struct leaf *leaf,
-                         const struct form_way *way, struct slice written)
+int value_holds(struct pred_scratch *s, const struct leaf *leaf, const struct form_way *way,
+                struct slice written)
 {
-    struct slice texts[FORM_TEXTS_MAX];
+    struct form_text texts[FORM_TEXTS_MAX];
     unsigned count = form_texts(way, written, &s->forms, texts);
-    if (!buf_ok(&s->forms.first) || !buf_ok(&s->forms.second))
+    if (!form_bufs_ok(&s->forms))
         return ERR_NOMEM;
     int holds = 0;
     for (unsigned i = 0; holds == 0 && i < count; i++)
-        holds = leaf_text(leaf, s->regex, texts[i]);
+        holds = form_holds(leaf, s->regex, &texts[i]);
     return holds;
 }
 
@@ -194,8 +194,9 @@ static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const stru
             continue;
         struct slice written = batch_span(s->batch, spans[i]);
         int holds = as_is ? leaf_text(leaf, s->regex, written) : 0;
-        if (holds == 0 && (!as_is || (way->is_url && decoding_matters(leaf, written))))
-            holds = encoded_holds(s, leaf, way, written);
+        if (holds == 0 &&
+            (!as_is || fold_changes(written) || (way->is_url && decoding_matters(leaf, written))))
+            holds = value_holds(s, leaf, way, written);
         if (holds < 0)
             return holds;
         if (holds != 0)
@@ -270,7 +271,7 @@ static int block_encoded(struct pred_scratch *s, const struct leaf *leaf, const 
         row = block_row(s, c, row, (size_t)(at - text));
         struct span span = c->spans[s->first_row + row];
         struct slice written = batch_span(s->batch, span);
-        int holds = decoding_matters(leaf, written) ? encoded_holds(s, leaf, &way, written) : 0;
+        int holds = decoding_matters(leaf, written) ? value_holds(s, leaf, &way, written) : 0;
         if (holds < 0)
             return holds;
         if (holds != 0)
@@ -363,7 +364,7 @@ static int text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t c
     const struct form_way way = {.kind = c->kind, .is_url = is_url};
     struct slice block;
     if (c->kind != SLOT_PLAIN || leaf->needle.text.len == 0 || leaf->op > LEAF_OP_GLOB ||
-        rows_count(mask) != s->row_count || !is_block(s, c, &block))
+        rows_count(mask) != s->row_count || !is_block(s, c, &block) || fold_changes(block))
         return span_rows(s, leaf, c, &way, mask, out);
     return block_rows(s, leaf, c, is_url, block, out);
 }

@@ -280,8 +280,9 @@ bool url_compose(const struct batch *b, const struct url_plan *plan, uint32_t ro
         more = !part->is_last;
         if (part->is_value && !batch_value(b, &b->columns[part->column], row, scratch, &value))
             continue;
-        if (part->is_value && part->kind != SLOT_PERCENT && part->kind != SLOT_FORM)
-            value_decode(out, value, part->kind);
+        if (part->is_value)
+            value_decode(out, value,
+                         slot_is_percent(part->kind) ? slot_plain(part->kind) : part->kind);
         else
             buf_slice(out, value);
     }

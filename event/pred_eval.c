@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "event/pred_form.h"
 #include "event/pred_group.h"
 #include "event/pred_plan.h"
 
@@ -44,8 +45,7 @@ void pred_scratch_free(struct pred_scratch *s)
     arena_release(&s->arena);
     buf_release(&s->text);
     buf_release(&s->text2);
-    buf_release(&s->forms.first);
-    buf_release(&s->forms.second);
+    form_bufs_release(&s->forms);
     free(s->target_column);
     free(s->target_scanned);
     free(s->leaf_known);
@@ -110,6 +110,7 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set)
     s->url_forms = NULL;
     s->raw_forms = NULL;
     s->url_plans = NULL;
+    s->unlike = 0;
     memset(s->target_column, 0, p->target_count * sizeof(*s->target_column));
     memset(s->target_scanned, 0, p->target_count * sizeof(*s->target_scanned));
     memset(s->leaf_known, 0, p->leaf_count * sizeof(*s->leaf_known));

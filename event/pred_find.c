@@ -42,7 +42,7 @@ bool needle_escaped(const struct needle *n, struct slice text)
         int low = hex_digit(at[2]);
         if (high >= 0 && low >= 0) {
             unsigned char c = find_fold((unsigned char)(high * 16 + low));
-            if ((n->bytes[c / 64] >> (c % 64) & 1) != 0)
+            if (high >= 8 || (n->bytes[c / 64] >> (c % 64) & 1) != 0)
                 return true;
         }
         at++;

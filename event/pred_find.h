@@ -41,8 +41,9 @@ static inline bool needle_in(const struct needle *n, struct slice text)
 }
 
 /*
- * Could a part of the needle be written as %XX in the text? Where neither this nor needle_in() is
- * true, the percent-decoded text does not hold it either.
+ * Could a part of the needle be written as %XX in the text? What is not ASCII may be any part of it:
+ * another encoding, or folded. Where neither this nor needle_in() is true, the percent-decoded text
+ * does not hold it either.
  */
 bool needle_escaped(const struct needle *n, struct slice text);
 

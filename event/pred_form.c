@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "event/pred_compose.h"
+#include "event/pred_unlike.h"
 
 enum {
     FORMS_FIRST = 64,
@@ -20,8 +21,8 @@ int forms_push(struct pred_scratch *s, struct forms *f, struct slice text, uint3
         f->items = items;
         f->cap = cap;
     }
-    f->items[f->count++] =
-        (struct form){.data = text.data, .len = (uint32_t)text.len, .owner = owner};
+    f->items[f->count++] = (struct form){
+        .data = text.data, .len = (uint32_t)text.len & FORM_BYTES_MAX, .owner = owner};
     return 0;
 }
 
@@ -41,33 +42,70 @@ static bool form_decode(struct buf *out, struct slice text, uint8_t kind)
     return true;
 }
 
-unsigned form_texts(const struct form_way *way, struct slice written, struct form_bufs *bufs,
-                    struct slice out[FORM_TEXTS_MAX])
+bool form_texts_foreign(const struct form_text *texts, unsigned count)
 {
-    bool percent = way->kind == SLOT_PERCENT || way->kind == SLOT_FORM;
+    for (unsigned i = 0; i < count; i++) {
+        if (!charset_is_ascii(texts[i].text))
+            return true;
+    }
+    return false;
+}
+
+bool form_bufs_ok(const struct form_bufs *bufs)
+{
+    return buf_ok(&bufs->first) && buf_ok(&bufs->second) && buf_ok(&bufs->folded[0]) &&
+           buf_ok(&bufs->folded[1]);
+}
+
+void form_bufs_release(struct form_bufs *bufs)
+{
+    buf_release(&bufs->first);
+    buf_release(&bufs->second);
+    buf_release(&bufs->folded[0]);
+    buf_release(&bufs->folded[1]);
+    fold_bufs_release(&bufs->fold);
+}
+
+unsigned form_texts(const struct form_way *way, struct slice written, struct form_bufs *bufs,
+                    struct form_text out[FORM_TEXTS_MAX])
+{
+    bool percent = slot_is_percent(way->kind);
     bool as_written = way->is_url && percent;
-    out[0] = written;
-    if (!as_written && form_decode(&bufs->first, written, way->kind))
-        out[0] = buf_content(&bufs->first);
-    if (!way->is_url || !form_decode(&bufs->second, out[0], percent ? way->kind : SLOT_PERCENT))
-        return 1;
-    out[1] = buf_content(&bufs->second);
-    return 2;
+    unsigned count = 1;
+    out[0] = (struct form_text){.text = written};
+    if (form_decode(&bufs->first, written, as_written ? slot_plain(way->kind) : way->kind))
+        out[0].text = buf_content(&bufs->first);
+    uint8_t again = percent ? slot_writing(way->kind) : SLOT_PERCENT;
+    if (way->is_url && form_decode(&bufs->second, out[0].text, again))
+        out[count++] = (struct form_text){.text = buf_content(&bufs->second)};
+    for (unsigned i = 0, plain = count; i < plain; i++) {
+        if (!fold_changes(out[i].text))
+            continue;
+        struct buf *folded = &bufs->folded[i];
+        buf_reset(folded);
+        fold_text(folded, out[i].text, &bufs->fold);
+        if (folded->len != 0)
+            out[count++] = (struct form_text){.text = buf_content(folded), .folded = true};
+    }
+    return count;
 }
 
 int forms_add(struct pred_scratch *s, struct forms *f, const struct form_way *way,
               struct slice written, uint32_t owner)
 {
-    struct slice texts[FORM_TEXTS_MAX];
+    struct form_text texts[FORM_TEXTS_MAX];
     unsigned count = form_texts(way, written, &s->forms, texts);
     int err = 0;
     for (unsigned i = 0; err == 0 && i < count; i++) {
-        if (texts[i].data == written.data && texts[i].len == written.len)
+        struct slice text = texts[i].text;
+        if (text.data == written.data && text.len == written.len)
             err = forms_push(s, f, written, owner);
         else
-            err = forms_copy(s, f, texts[i], owner);
+            err = forms_copy(s, f, text, owner);
+        if (err == 0)
+            f->items[f->count - 1].folded = texts[i].folded & 1;
     }
-    return buf_ok(&s->forms.first) && buf_ok(&s->forms.second) ? err : ERR_NOMEM;
+    return form_bufs_ok(&s->forms) ? err : ERR_NOMEM;
 }
 
 void form_print_number(struct buf *out, unsigned type, unsigned epoch_form, int64_t value)
@@ -128,8 +166,8 @@ static bool column_is_literal(const struct batch *b, const struct column *c,
                               const struct form_way *way)
 {
     struct slice block;
-    bool percent = way->kind == SLOT_PERCENT || way->kind == SLOT_FORM;
-    if (!column_block(b, c, &block) || value_is_encoded(block, way->kind))
+    bool percent = slot_is_percent(way->kind);
+    if (!column_block(b, c, &block) || value_is_encoded(block, way->kind) || fold_changes(block))
         return false;
     return !way->is_url || percent || !value_is_encoded(block, SLOT_PERCENT);
 }
@@ -309,14 +347,15 @@ int forms_raw(struct pred_scratch *s, const struct rows *mask, const struct form
     int err = 0;
     for (uint32_t i = 0; err == 0 && rows_next(mask, &i); i++) {
         uint32_t row = s->first_row + i;
-        if (b->live || b->shape[row] == 0) {
-            err = forms_push(s, f, batch_span(b, b->line[row]), i);
-            continue;
-        }
         buf_reset(&s->text2);
-        err = batch_render(b, row, &s->text2);
-        if (err == 0)
+        if (b->live || b->shape[row] == 0)
+            err = forms_push(s, f, batch_span(b, b->line[row]), i);
+        else
+            err = batch_render(b, row, &s->text2);
+        if (err == 0 && !b->live && b->shape[row] != 0)
             err = forms_copy(s, f, buf_content(&s->text2), i);
+        if (err == 0)
+            err = unlike_forms(s, row, i, f);
     }
     if (err != 0)
         return err;

@@ -4,6 +4,10 @@
  *   written      `https:\/\/example.jp\/%2e`   kind JSON_STRING, field url.*
  *   decoded      `https://example.jp/%2e`      every field
  *   percent      `https://example.jp/.`        url.* only, beside the first
+ *   folded       `カメラ abc` of `ｶﾒﾗ ＡＢＣ`   each of these that folding changes, beside it
+ *
+ * Decoded is in UTF-8, whatever the line is in. Folded is base/fold.h; leaves that are cased are not
+ * asked of it.
  *
  * A url.* value that is written as PERCENT or FORM is compared as written and decoded. A typed value
  * is compared as printed and, where it was not canonical, as written, too.
@@ -21,18 +25,44 @@ struct form_way {
     bool is_url;
 };
 
+/* A text that a value is compared as. */
+struct form_text {
+    struct slice text;
+    bool folded;
+};
+
 /*
- * The texts that a value written so is compared as: `out[0]`, and `out[1]` where it returns 2. They
- * are `written` itself or in `bufs`, whose failures the caller checks.
+ * The texts that a value written so is compared as; how many. They are `written` itself or in
+ * `bufs`, whose failures the caller checks.
  */
 unsigned form_texts(const struct form_way *way, struct slice written, struct form_bufs *bufs,
-                    struct slice out[FORM_TEXTS_MAX]);
+                    struct form_text out[FORM_TEXTS_MAX]);
+/* Is any of them not ASCII? Then a line holds what they hold: event/pred_unlike.h. */
+bool form_texts_foreign(const struct form_text *texts, unsigned count);
+bool form_bufs_ok(const struct form_bufs *bufs);
+void form_bufs_release(struct form_bufs *bufs);
+
+/* leaf_text() of one text that a value is compared as. */
+static inline int form_holds(const struct leaf *leaf, struct regex_scratch *regex,
+                             const struct form_text *form)
+{
+    return form->folded && leaf->cased ? 0 : leaf_text(leaf, regex, form->text);
+}
+
+static inline struct form_text form_text_of(const struct form *form)
+{
+    return (struct form_text){.text = slice_of(form->data, form->len), .folded = form->folded};
+}
+
+/* Ask all forms of one value: 1, 0 or an error. */
+int value_holds(struct pred_scratch *s, const struct leaf *leaf, const struct form_way *way,
+                struct slice written);
 
 /* Add the forms of one value. 0 or ERR_NOMEM. */
 int forms_add(struct pred_scratch *s, struct forms *f, const struct form_way *way,
               struct slice written, uint32_t owner);
 
-/* Add one text as it is. */
+/* Add one text as it is, which is not folded. */
 int forms_push(struct pred_scratch *s, struct forms *f, struct slice text, uint32_t owner);
 /* Add a copy of a text that does not last. */
 int forms_copy(struct pred_scratch *s, struct forms *f, struct slice text, uint32_t owner);

@@ -336,7 +336,8 @@ static int hint(struct scan *scan, uint32_t leaf, uint32_t form)
         return 0;
     s->group->tested[leaf] = number;
     const struct form *f = &scan->forms->items[form];
-    int holds = leaf_text(&s->pred->leaves[leaf].leaf, s->regex, slice_of(f->data, f->len));
+    const struct form_text text = form_text_of(f);
+    int holds = form_holds(&s->pred->leaves[leaf].leaf, s->regex, &text);
     if (holds <= 0)
         return holds;
     if (scan->by_entry)

@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
+#include "base/charset.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/escape.h"
+#include "base/fold.h"
 #include "event/value.h"
 
 enum {
@@ -131,6 +134,68 @@ static int glob_simplify(struct leaf *leaf, struct arena *arena)
     return 0;
 }
 
+/* Is it text to fold, and not just bytes that a rule looks for? */
+static bool is_foldable(struct slice text)
+{
+    uint32_t ignored = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t len = escape_utf8(&ignored, slice_from_offset(text, at));
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return fold_changes(text);
+}
+
+/* A copy of the text, folded; data is NULL when the arena is full. */
+static struct slice folded_copy(struct arena *arena, struct slice text)
+{
+    if (!is_foldable(text))
+        return find_folded(arena, text);
+    struct buf folded = {0};
+    struct fold_bufs bufs = {0};
+    fold_text(&folded, text, &bufs);
+    struct slice out = {0};
+    if (buf_ok(&folded))
+        out = folded.len == 0 ? find_folded(arena, text) : find_folded(arena, buf_content(&folded));
+    buf_release(&folded);
+    fold_bufs_release(&bufs);
+    return out;
+}
+
+/* Fold what stands between the wildcards. Replaces the tokens. 0 or ERR_NOMEM. */
+static int glob_fold(struct leaf *leaf, struct arena *arena)
+{
+    struct buf tokens = {0};
+    size_t from = 0;
+    int err = 0;
+    for (size_t i = 0; err == 0 && i <= leaf->glob_len; i++) {
+        if (i < leaf->glob_len && leaf->glob[i] < GLOB_ONE)
+            continue;
+        struct slice part = glob_bytes(arena, leaf->glob, from, i);
+        if (part.data != NULL)
+            part = folded_copy(arena, part);
+        err = part.data == NULL ? ERR_NOMEM : 0;
+        for (size_t k = 0; k < part.len; k++)
+            buf_put16(&tokens, (unsigned char)part.data[k]);
+        if (i < leaf->glob_len)
+            buf_put16(&tokens, leaf->glob[i]);
+        from = i + 1;
+    }
+    size_t count = tokens.len / sizeof(uint16_t);
+    uint16_t *copy = arena_array(arena, count + 1, sizeof(*copy));
+    if (err == 0 && buf_ok(&tokens) && copy != NULL) {
+        for (size_t i = 0; i < count; i++)
+            copy[i] = bytes_get16(tokens.data + i * sizeof(uint16_t));
+        leaf->glob = copy;
+        leaf->glob_len = count;
+    } else {
+        err = ERR_NOMEM;
+    }
+    buf_release(&tokens);
+    return err;
+}
+
 static int glob_init(struct leaf *leaf, struct arena *arena, struct slice pattern)
 {
     uint16_t *tokens = arena_array(arena, pattern.len + 1, sizeof(*tokens));
@@ -139,6 +204,8 @@ static int glob_init(struct leaf *leaf, struct arena *arena, struct slice patter
     leaf->op = LEAF_OP_GLOB;
     leaf->glob_len = glob_read(tokens, pattern, leaf->cased);
     leaf->glob = tokens;
+    if (!leaf->cased && !charset_is_ascii(pattern) && glob_fold(leaf, arena) != 0)
+        return ERR_NOMEM;
     return glob_simplify(leaf, arena);
 }
 
@@ -148,7 +215,7 @@ static int literal_init(struct leaf *leaf, struct arena *arena, struct slice tex
     if (leaf->cased)
         leaf->text = slice_of(arena_copy(arena, text), text.len);
     else
-        leaf->text = find_folded(arena, text);
+        leaf->text = folded_copy(arena, text);
     if (leaf->text.data == NULL)
         return ERR_NOMEM;
     leaf->needle = needle_of(leaf->text, leaf->cased);

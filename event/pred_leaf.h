@@ -72,7 +72,7 @@ struct leaf {
     bool is_time;
     uint8_t part;         /* enum ast_part: LESS..RANGE of a part of a time */
     uint8_t epoch_form;   /* enum epoch_form */
-    struct slice text;    /* EQUAL, PREFIX, SUFFIX, CONTAINS: folded unless cased */
+    struct slice text;    /* EQUAL, PREFIX, SUFFIX, CONTAINS: folded (base/fold.h) unless cased */
     struct needle needle; /* a literal that every match holds; may be empty */
     const uint16_t *glob;
     size_t glob_len;

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/fold.h"
 #include "event/batch.h"
 #include "event/pred.h"
 #include "event/pred_leaf.h"
@@ -92,8 +93,13 @@ struct pred {
 /* One text that a value is compared as. */
 struct form {
     const char *data;
-    uint32_t len;
-    uint32_t owner; /* entry of a column of codes, else row of the set */
+    uint32_t len : 31;
+    uint32_t folded : 1; /* not for leaves that are cased */
+    uint32_t owner;      /* entry of a column of codes, else row of the set */
+};
+
+enum form_limits {
+    FORM_BYTES_MAX = INT32_MAX,
 };
 
 struct forms {
@@ -103,12 +109,14 @@ struct forms {
 };
 
 enum {
-    FORM_TEXTS_MAX = 2,
+    FORM_TEXTS_MAX = 4,
 };
 
 struct form_bufs {
     struct buf first;
     struct buf second;
+    struct buf folded[2];
+    struct fold_bufs fold;
 };
 
 struct frame {
@@ -139,6 +147,7 @@ struct pred_scratch {
     struct forms *url_forms;
     struct forms *raw_forms;
     struct url_plan *url_plans; /* one a shape */
+    uint8_t unlike;             /* enum unlike_known: event/pred_unlike.h */
     uint8_t *target_scanned;
     uint8_t *leaf_known;
     struct rows **leaf_rows; /* NULL where known = no rows */

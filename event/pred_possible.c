@@ -19,7 +19,9 @@ enum can {
 /* Could decoding bring the needle to light where the text does not show it? */
 static bool hides(const struct form_way *way, const struct needle *n, struct slice text)
 {
-    bool percent = way->is_url || way->kind == SLOT_PERCENT || way->kind == SLOT_FORM;
+    if (fold_changes(text))
+        return true;
+    bool percent = way->is_url || slot_is_percent(way->kind);
     if (percent && needle_escaped(n, text))
         return true;
     if (way->kind == SLOT_PERCENT || way->kind == SLOT_PLAIN)
@@ -31,18 +33,12 @@ static bool hides(const struct form_way *way, const struct needle *n, struct sli
 static bool texts_walk(struct pred_scratch *s, const struct leaf *leaf, const struct column *c,
                        const struct form_way *way)
 {
-    struct slice texts[FORM_TEXTS_MAX];
     uint32_t total = column_text_count(s->batch, c);
     for (uint32_t i = 0; i < total; i++) {
         struct slice written;
         if (!column_text(s->batch, c, i, &written))
             continue;
-        unsigned count = form_texts(way, written, &s->forms, texts);
-        for (unsigned k = 0; k < count; k++) {
-            if (leaf_text(leaf, s->regex, texts[k]) != 0)
-                return true;
-        }
-        if (!buf_ok(&s->forms.first) || !buf_ok(&s->forms.second))
+        if (value_holds(s, leaf, way, written) != 0)
             return true;
     }
     return false;
@@ -58,7 +54,8 @@ static bool texts_can(struct pred_scratch *s, const struct leaf *leaf, uint32_t 
     if (forms_texts(s, column, way->is_url, &forms) != 0)
         return true;
     for (uint32_t i = 0; i < forms->count; i++) {
-        if (leaf_text(leaf, s->regex, slice_of(forms->items[i].data, forms->items[i].len)) != 0)
+        const struct form_text form = form_text_of(&forms->items[i]);
+        if (form_holds(leaf, s->regex, &form) != 0)
             return true;
     }
     return false;
@@ -353,16 +350,17 @@ struct filter_walk {
 static int filter_text(struct filter_walk *w, uint16_t field, const struct form_way *way,
                        struct slice written)
 {
-    struct slice texts[FORM_TEXTS_MAX];
+    struct form_text texts[FORM_TEXTS_MAX];
     unsigned count = form_texts(way, written, &w->bufs, texts);
     int err = 0;
     for (unsigned i = 0; err == 0 && i < count; i++) {
+        struct slice text = texts[i].text;
         buf_reset(&w->folded);
-        char *folded = buf_reserve(&w->folded, texts[i].len + 1);
-        for (size_t k = 0; folded != NULL && k < texts[i].len; k++)
-            folded[k] = (char)find_fold((unsigned char)texts[i].data[k]);
-        w->folded.len = folded == NULL ? 0 : texts[i].len;
-        if (!buf_ok(&w->folded) || !buf_ok(&w->bufs.first) || !buf_ok(&w->bufs.second))
+        char *folded = buf_reserve(&w->folded, text.len + 1);
+        for (size_t k = 0; folded != NULL && k < text.len; k++)
+            folded[k] = (char)find_fold((unsigned char)text.data[k]);
+        w->folded.len = folded == NULL ? 0 : text.len;
+        if (!buf_ok(&w->folded) || !form_bufs_ok(&w->bufs))
             return ERR_NOMEM;
         err = w->each(w->self, field, buf_content(&w->folded));
     }
@@ -456,8 +454,7 @@ int pred_filter_values(const struct batch *b,
         struct form_way way = {.kind = c->kind, .is_url = slice_starts(info->name, SLICE("url."))};
         err = info->type == FIELD_TYPE_IP ? filter_ips(&w, c) : filter_texts(&w, c, &way);
     }
-    buf_release(&w.bufs.first);
-    buf_release(&w.bufs.second);
+    form_bufs_release(&w.bufs);
     buf_release(&w.folded);
     buf_release(&w.marks);
     return err;

@@ -6,10 +6,13 @@
  *             in a piece: every row of the shape has it
  *                        in a value: the rows with that value have it
  *                    `="/up` across: rows of the shape are rendered and searched
+ *
+ * Beside its bytes a line holds what its values mean: event/pred_unlike.h.
  */
 #include "base/err.h"
 #include "event/pred_form.h"
 #include "event/pred_plan.h"
+#include "event/pred_unlike.h"
 
 static bool is_typed(const struct column *c)
 {
@@ -263,8 +266,9 @@ int raw_rows(struct pred_scratch *s, const struct plan_leaf *leaf, const struct 
         return 0;
     }
     verbatim_rows(s, n, mask, out);
-    if (b->live)
-        return 0;
+    int err = unlike_rows(s, &leaf->leaf, mask, out);
+    if (b->live || err != 0)
+        return err;
     for (uint32_t i = 0; i < b->column_count; i++) {
         const struct column *c = &b->columns[i];
         if (c->derived)
@@ -297,7 +301,7 @@ bool raw_possible(struct pred_scratch *s, const struct plan_leaf *leaf)
 {
     const struct batch *b = s->batch;
     const struct needle *n = &leaf->leaf.needle;
-    if (needle_in(n, buf_content(&b->text)))
+    if (needle_in(n, buf_content(&b->text)) || unlike_possible(s, &leaf->leaf))
         return true;
     for (uint32_t i = 0; !b->live && i < b->column_count; i++) {
         const struct column *c = &b->columns[i];
@@ -353,5 +357,6 @@ bool raw_columns(struct pred_scratch *s, const struct plan_leaf *leaf, struct co
         if (!c->derived && column_holds(b, n, c))
             column_mask_add(out, i);
     }
+    unlike_columns(s, out);
     return true;
 }

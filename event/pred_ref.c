@@ -61,7 +61,7 @@ static uint32_t form_first(const struct forms *forms, uint32_t owner)
 
 /* The next text of a row, from list *list and form *at on; false when there is none. */
 static bool side_next(const struct ref_side *side, uint32_t row, unsigned *list, uint32_t *at,
-                      struct slice *out)
+                      struct form_text *out)
 {
     for (; *list < side->count; (*list)++, *at = UINT32_MAX) {
         const struct forms *forms = side->lists[*list].forms;
@@ -72,7 +72,7 @@ static bool side_next(const struct ref_side *side, uint32_t row, unsigned *list,
         uint32_t i = *at == UINT32_MAX ? form_first(forms, owner) : *at;
         if (i >= forms->count || forms->items[i].owner != owner)
             continue;
-        *out = slice_of(forms->items[i].data, forms->items[i].len);
+        *out = form_text_of(&forms->items[i]);
         *at = i + 1;
         return true;
     }
@@ -82,15 +82,16 @@ static bool side_next(const struct ref_side *side, uint32_t row, unsigned *list,
 static bool row_holds(const struct leaf *leaf, const struct ref_side *a, const struct ref_side *b,
                       uint32_t row)
 {
-    struct slice value;
-    struct slice other;
+    struct form_text value;
+    struct form_text other;
     unsigned list = 0;
     uint32_t at = UINT32_MAX;
     while (side_next(a, row, &list, &at, &value)) {
         unsigned other_list = 0;
         uint32_t other_at = UINT32_MAX;
         while (side_next(b, row, &other_list, &other_at, &other)) {
-            if (leaf_ref(leaf, value, other))
+            bool taken = !leaf->cased || (!value.folded && !other.folded);
+            if (taken && leaf_ref(leaf, value.text, other.text))
                 return true;
         }
     }

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "event/pred_compose.h"
 #include "event/pred_form.h"
+#include "event/pred_unlike.h"
 
 enum {
     URL_JOINTS_MAX = 32,  /* remembered; the others are looked at in each shape */
@@ -289,7 +290,10 @@ static enum look_answer column_answer(const struct url_look *u, const struct col
     bool percent = stays_percent(c);
     enum look_answer answer = LOOK_NONE;
     struct slice block;
-    if (column_block(b, c, &block) && (percent || !value_is_encoded(block, c->kind)))
+    bool whole = column_block(b, c, &block);
+    if (whole && fold_changes(block))
+        return LOOK_ALL;
+    if (whole && (percent || !value_is_encoded(block, c->kind)))
         return needle_in(u->needle, block) || needle_escaped(u->needle, block) ? LOOK_SOME
                                                                                : LOOK_NONE;
     uint32_t count = column_text_count(b, c);
@@ -297,7 +301,7 @@ static enum look_answer column_answer(const struct url_look *u, const struct col
         struct slice value;
         if (!column_text(b, c, i, &value))
             continue;
-        if (!percent && value_is_encoded(value, c->kind))
+        if (fold_changes(value) || (!percent && value_is_encoded(value, c->kind)))
             return LOOK_ALL;
         if (needle_in(u->needle, value) || needle_escaped(u->needle, value))
             answer = LOOK_SOME;
@@ -342,9 +346,9 @@ int url_candidates(struct pred_scratch *s, const struct leaf *leaf, const struct
     for (uint32_t i = 0; i < b->column_count && !all; i++) {
         if (!is_part_column(&b->columns[i]))
             continue;
-        enum look_answer answer = is_text(&b->columns[i]) && stays_percent(&b->columns[i])
-                                      ? LOOK_SOME
-                                      : column_answer(&u, &b->columns[i]);
+        const struct column *c = &b->columns[i];
+        bool by_row = is_text(c) && stays_percent(c) && !column_unlike(b, c);
+        enum look_answer answer = by_row ? LOOK_SOME : column_answer(&u, c);
         all = answer == LOOK_ALL;
         if (answer == LOOK_SOME)
             column_literal_rows(s, &leaf->needle, i, &found);

@@ -19,9 +19,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/charset.h"
 #include "event/field.h"
 
-/* How the bytes of a value are written; append-only, on disk. */
+/*
+ * How the bytes of a value are written; append-only, on disk. Text in another encoding than UTF-8
+ * has enum charset above it: SLOT_PLAIN | CHARSET_CP932 << SLOT_CHARSET_SHIFT. The encoding is the
+ * outer one: a backslash that is half of a character escapes nothing. What percent escapes mean
+ * may be in any encoding, and is taken for what it looks like.
+ */
 enum slot_kind {
     SLOT_PLAIN = 0,
     SLOT_C_ESCAPED =
@@ -36,9 +42,46 @@ enum slot_kind {
     SLOT_KIND_COUNT
 };
 
+enum slot_kind_bits {
+    SLOT_WRITING_MASK = 0x0f,
+    SLOT_CHARSET_SHIFT = 4,
+};
+
+static inline uint8_t slot_writing(uint8_t kind)
+{
+    return kind & SLOT_WRITING_MASK;
+}
+
+static inline bool slot_is_percent(uint8_t kind)
+{
+    return slot_writing(kind) == SLOT_PERCENT || slot_writing(kind) == SLOT_FORM;
+}
+
+/* The same encoding, written as it is. */
+static inline uint8_t slot_plain(uint8_t kind)
+{
+    return kind & (uint8_t)~SLOT_WRITING_MASK;
+}
+
+static inline enum charset slot_charset(uint8_t kind)
+{
+    return (enum charset)(kind >> SLOT_CHARSET_SHIFT);
+}
+
+/* Can a value of this kind, of UTF-8, be in another encoding? */
+static inline bool slot_kind_takes_charset(uint8_t kind)
+{
+    return kind == SLOT_PLAIN || kind == SLOT_C_ESCAPED || kind == SLOT_CSV_DOUBLED ||
+           kind == SLOT_JSON_STRING || kind == SLOT_CEF || kind == SLOT_PERCENT ||
+           kind == SLOT_FORM;
+}
+
 /* Whether a kind from outside is one that a stored value may have. */
 static inline bool slot_kind_is_value(uint8_t kind)
 {
+    uint8_t writing = slot_writing(kind);
+    if (kind != writing)
+        return kind >> SLOT_CHARSET_SHIFT < CHARSET_AUTO && slot_kind_takes_charset(writing);
     return kind < SLOT_KIND_COUNT && kind != SLOT_KEY;
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "event/builder.h"
+#include "ingest/encoding.h"
 #include "ingest/enrich.h"
 #include "ingest/format_ask.h"
 #include "ingest/syslog.h"
@@ -406,6 +407,7 @@ static int append_row(struct feed *f, const struct record *record, struct row *r
     if (f->o.replay && row->time_ns > row->arrival_ns)
         row->arrival_ns = row->time_ns;
     f->last_time_ns = row->time_ns;
+    encoding_mark(&f->bench->slots, line, f->o.encoding);
     row->reason = parsed.reason;
     row->slots = &f->bench->slots;
     int status = put_row(f, parsed.format, record, row, result);

@@ -51,6 +51,7 @@ struct feed_options {
     struct format_habit habit;     /* of the source until now: FORMAT_AUTO asks it first */
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL; borrowed */
     int32_t zone_minutes;          /* of the device's clock, east of UTC */
+    enum charset encoding;         /* of its lines */
     uint32_t rows_max;             /* a batch, 1..BATCH_LIVE_ROWS_MAX */
     enum split_mode split;
     uint32_t *order; /* counts the tenant's rows: each takes its place from it; or NULL */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/fold.h"
 
 enum {
     NAIVE_TEXTS_MAX = 64, /* of one field in one row */
@@ -205,7 +206,67 @@ static bool part_holds(const struct ast *ast, int64_t local_ns)
     return order(ast, parts[ast->part]);
 }
 
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] > 127)
+            return false;
+    }
+    return true;
+}
+
+/* NFKC with case folded, where all of it is UTF-8; else the text itself. */
+static void folded(struct buf *out, struct slice text)
+{
+    struct fold_bufs bufs = {0};
+    uint32_t point = 0;
+    bool valid = true;
+    for (size_t at = 0, len = 0; at < text.len && valid; at += len) {
+        len = escape_utf8(&point, rest_of(text, at));
+        valid = len != 0;
+    }
+    if (valid)
+        fold_text(out, text, &bufs);
+    else
+        buf_slice(out, text);
+    (void)buf_reserve(out, 1);
+    fold_bufs_release(&bufs);
+}
+
+static int on_plain_text(const struct ast *ast, struct slice text);
+
 static int on_text(const struct ast *ast, struct slice text)
+{
+    bool literal = ast->op == AST_EQUAL || ast->op == AST_GLOB || ast->op == AST_CONTAINS ||
+                   ast->op == AST_RAW;
+    if (!literal || ast->cased || is_ascii(ast->text))
+        return on_plain_text(ast, text);
+    struct buf want = {0};
+    struct ast like = *ast;
+    folded(&want, ast->text);
+    like.text = buf_content(&want);
+    int holds = on_plain_text(&like, text);
+    buf_release(&want);
+    return holds;
+}
+
+/* As it is and as it is folded. */
+static int on_meaning(const struct ast *ast, struct slice text)
+{
+    struct buf form = {0};
+    struct fold_bufs bufs = {0};
+    int holds = on_text(ast, text);
+    if (!ast->cased && !is_ascii(text)) {
+        fold_text(&form, text, &bufs);
+        (void)buf_reserve(&form, 1);
+        holds = holds < 0 ? holds : holds | on_text(ast, buf_content(&form));
+    }
+    fold_bufs_release(&bufs);
+    buf_release(&form);
+    return holds;
+}
+
+static int on_plain_text(const struct ast *ast, struct slice text)
 {
     int64_t local_ns = 0;
     char plain[512];
@@ -337,17 +398,14 @@ static int on_forms(const struct ast *ast, struct slice written, uint8_t kind, b
 {
     struct buf first = {0};
     struct buf second = {0};
-    bool percent = kind == SLOT_PERCENT || kind == SLOT_FORM;
-    if (url && percent)
-        buf_slice(&first, written);
-    else
-        value_decode(&first, written, kind);
+    bool percent = slot_is_percent(kind);
+    value_decode(&first, written, url && percent ? slot_plain(kind) : kind);
     (void)buf_reserve(&first, 1);
-    int holds = on_text(ast, buf_content(&first));
+    int holds = on_meaning(ast, buf_content(&first));
     if (holds == 0 && url) {
-        value_decode(&second, buf_content(&first), percent ? kind : SLOT_PERCENT);
+        value_decode(&second, buf_content(&first), percent ? slot_writing(kind) : SLOT_PERCENT);
         (void)buf_reserve(&second, 1);
-        holds = on_text(ast, buf_content(&second));
+        holds = on_meaning(ast, buf_content(&second));
     }
     buf_release(&first);
     buf_release(&second);
@@ -480,27 +538,30 @@ static int on_columns(const struct batch *b, uint32_t row, const struct ast *ast
 struct texts {
     struct buf items[NAIVE_TEXTS_MAX];
     unsigned count;
+    bool cased;
 };
 
 static void text_add(struct texts *t, struct slice text)
 {
-    if (t->count == NAIVE_TEXTS_MAX)
+    if (t->count + 1 >= NAIVE_TEXTS_MAX)
         abort();
     buf_slice(&t->items[t->count++], text);
+    if (t->cased || is_ascii(text))
+        return;
+    struct fold_bufs bufs = {0};
+    fold_text(&t->items[t->count++], text, &bufs);
+    fold_bufs_release(&bufs);
 }
 
 static void forms_add(struct texts *t, struct slice written, uint8_t kind, bool url)
 {
     struct buf first = {0};
     struct buf second = {0};
-    bool percent = kind == SLOT_PERCENT || kind == SLOT_FORM;
-    if (url && percent)
-        buf_slice(&first, written);
-    else
-        value_decode(&first, written, kind);
+    bool percent = slot_is_percent(kind);
+    value_decode(&first, written, url && percent ? slot_plain(kind) : kind);
     text_add(t, buf_content(&first));
     if (url) {
-        value_decode(&second, buf_content(&first), percent ? kind : SLOT_PERCENT);
+        value_decode(&second, buf_content(&first), percent ? slot_writing(kind) : SLOT_PERCENT);
         text_add(t, buf_content(&second));
     }
     buf_release(&first);
@@ -552,8 +613,8 @@ static bool pair_holds(const struct ast *ast, struct slice value, struct slice o
 static int on_pairs(const struct batch *b, uint32_t row, const struct naive_row *known,
                     const struct ast *ast)
 {
-    struct texts value = {0};
-    struct texts other = {0};
+    struct texts value = {.cased = ast->cased};
+    struct texts other = {.cased = ast->cased};
     bool holds = false;
     texts_read(&value, b, row, known, ast->field, ast->field_name);
     texts_read(&other, b, row, known, ast->other, ast->other_name);
@@ -580,12 +641,41 @@ static int numbered(const struct ast *ast, int64_t v)
     return on_number(ast, v, (double)v, slice_from(text));
 }
 
+/* Does the value mean something that is not ASCII? */
+static bool is_foreign(struct slice written, uint8_t kind, bool url)
+{
+    struct buf text = {0};
+    value_decode(&text, written, kind);
+    bool foreign = !is_ascii(buf_content(&text));
+    if (!foreign && url) {
+        struct buf meant = {0};
+        value_decode(&meant, buf_content(&text), SLOT_PERCENT);
+        foreign = !is_ascii(buf_content(&meant));
+        buf_release(&meant);
+    }
+    buf_release(&text);
+    return foreign;
+}
+
+/* The bytes, and what values mean that are not ASCII. */
 static int on_line(const struct batch *b, uint32_t row, const struct ast *ast)
 {
     struct buf line = {0};
+    struct buf scratch = {0};
     (void)batch_render(b, row, &line);
     (void)buf_reserve(&line, 1);
     int holds = on_text(ast, buf_content(&line));
+    if (b->shape[row] == 0)
+        holds = either(
+            holds, on_forms(ast, buf_content(&line), CHARSET_AUTO << SLOT_CHARSET_SHIFT, false));
+    for (uint32_t i = 0; i < b->column_count; i++) {
+        const struct column *c = &b->columns[i];
+        struct slice written;
+        if (c->type == FIELD_TYPE_TEXT && c->kind != SLOT_NULL && !c->derived &&
+            batch_value(b, c, row, &scratch, &written) && is_foreign(written, c->kind, is_url(c)))
+            holds = either(holds, on_forms(ast, written, c->kind, is_url(c)));
+    }
+    buf_release(&scratch);
     buf_release(&line);
     return holds;
 }

@@ -40,6 +40,12 @@ static const char *const WORDS[] = {
     "192.0.2.9",
     "\xe5\xb1\xb1\xe7\x94\xb0",
     "\xff\xfez",
+    "\xef\xbc\xa1\xef\xbc\xa2\xef\xbc\x91", /* letters and a digit of full width */
+    "\xef\xbd\xb6\xef\xbe\x9e\xef\xbe\x80", /* katakana of half width */
+    "\x8e\x52\x93\x63x\x81\x41",            /* CP932 */
+    "\xbb\xb3\xc5\xc4\xa4\xb5",             /* EUC-JP */
+    "%8eR%93c%E5%B1%B1",
+    "\\\"\xe5\xb1\xb1\\\"",
     "line\\nbreak",
     "a+b",
     "LongerValueWithLetters",
@@ -79,13 +85,23 @@ static const char *const HOSTS[] = {"www.example.jp", "Example.JP",       "cdn.e
 static const char *const PATHS[] = {
     "/",       "/a/b",  "/admin/Login.php", "/x%2Fy", "/%61dmin", "/a+b", "\\/json\\/path",
     "/upload", "Login", "%61bcd",           "1",      ""};
-static const char *const QUERIES[] = {"a=1", "q=%E5%B1%B1", "cmd=id+x", "x=1&y=2", ""};
+static const char *const QUERIES[] = {
+    "a=1", "q=%E5%B1%B1", "q=%8e%52%93%63", "n=\x8e\x52\xef\xbc\xa1", "cmd=id+x", "x=1&y=2", ""};
 static const char *const KEYS[] = {"k1", "vwlid", "odd key"};
 static const uint16_t TEXT_FIELDS[] = {FIELD_USER_NAME, FIELD_EVENT_ACTION, FIELD_MESSAGE,
                                        FIELD_USER_AGENT, FIELD_DESTINATION_DOMAIN};
-static const uint8_t KINDS[] = {SLOT_PLAIN,     SLOT_PLAIN,       SLOT_PLAIN,
-                                SLOT_C_ESCAPED, SLOT_CSV_DOUBLED, SLOT_JSON_STRING,
-                                SLOT_PERCENT,   SLOT_FORM,        SLOT_CEF};
+static const uint8_t KINDS[] = {SLOT_PLAIN,
+                                SLOT_PLAIN,
+                                SLOT_PLAIN,
+                                SLOT_C_ESCAPED,
+                                SLOT_CSV_DOUBLED,
+                                SLOT_JSON_STRING,
+                                SLOT_PERCENT,
+                                SLOT_FORM,
+                                SLOT_CEF,
+                                SLOT_PLAIN | CHARSET_CP932 << SLOT_CHARSET_SHIFT,
+                                SLOT_C_ESCAPED | CHARSET_EUC_JP << SLOT_CHARSET_SHIFT,
+                                SLOT_PERCENT | CHARSET_CP932 << SLOT_CHARSET_SHIFT};
 
 struct line {
     struct buf text;
@@ -129,10 +145,7 @@ static void put_unnamed(struct line *l, struct random *r)
 static void put_part(struct line *l, uint16_t field, uint8_t kind, const char *value)
 {
     put_value(l, field, kind, value);
-    if (kind == SLOT_PERCENT || kind == SLOT_FORM)
-        buf_text(&l->url, value);
-    else
-        value_decode(&l->url, slice_from(value), kind);
+    value_decode(&l->url, slice_from(value), slot_is_percent(kind) ? slot_plain(kind) : kind);
 }
 
 static void put_glue(struct line *l, const char *glue)
@@ -424,6 +437,10 @@ static const char *const FIXED[] = {
     "seclog",
     "https://www",
     "\xe5\xb1\xb1",
+    "ab1",
+    "\xef\xbc\xa1\xef\xbd\x82",
+    "\xe3\x82\xac\xe3\x82\xbf",
+    "\xe5\xb1\xb1\xe7\x94\xb0x",
     "a",
     "",
 };

@@ -213,6 +213,11 @@ static void test_strings(void **state)
 }
 
 /* What a value means, by the way it is written. */
+enum {
+    SLOT_CP932 = CHARSET_CP932 << SLOT_CHARSET_SHIFT,
+    SLOT_EUC_JP = CHARSET_EUC_JP << SLOT_CHARSET_SHIFT,
+};
+
 static void test_decoded(void **state)
 {
     (void)state;
@@ -232,7 +237,13 @@ static void test_decoded(void **state)
         {"a%20b+c%zz%4", SLOT_PERCENT, "a b+c%zz%4"},
         {"a\\=b\\|c\\n\\t\\\\", SLOT_CEF, "a=b|c\\n\\\\t\\\\"},
         {"a%2Bb+c%00", SLOT_FORM, "a+b c\\u0000"},
-        {"%93%fa", SLOT_PERCENT, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"%93%fa", SLOT_PERCENT, "\xe6\x97\xa5"},
+        {"%ff%fe", SLOT_PERCENT, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\x93\xfa\x95\x5c", SLOT_PLAIN, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\\\"},
+        {"\x93\xfa\x95\x5c", SLOT_CP932, "\xe6\x97\xa5\xe8\xa1\xa8"},
+        {"\x95\x5c\\\"\x81", SLOT_C_ESCAPED | SLOT_CP932, "\xe8\xa1\xa8\\\"\xef\xbf\xbd"},
+        {"\xc6\xfc\x8e\xb1%82%A0", SLOT_FORM | SLOT_EUC_JP,
+         "\xe6\x97\xa5\xef\xbd\xb1\xef\xbf\xbd\xef\xbf\xbd"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct ndjson_test t;
