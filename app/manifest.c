@@ -42,8 +42,8 @@ static void check_keys(const struct manifest *m, const struct yaml_node *entry, 
             continue;
         const char *near = diag_suggest(slice_of(n->key, n->key_len), KEYS, COUNT);
         diag_add(diag, m->path, n->key_line, n->key_column,
-                 "unknown key \"%s\"; known are tenant source format file zone encoding%s%s", n->key,
-                 near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
+                 "unknown key \"%s\"; known are tenant source format file zone encoding%s%s",
+                 n->key, near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
     }
 }
 

@@ -12,7 +12,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "sigma")]
+sys.path[:0] = [str(ROOT / "tests" / "sigma"), str(HERE)]
+import check_fields  # noqa: E402
 import support_cases  # noqa: E402
 
 PAGE = ".Dd January 1, 2026\n.Dt {title}\n.Os\n.Sh NAME\n.Nm sekisho\n.Nd words\n.Sh DESCRIPTION\n{body}"
@@ -29,6 +30,22 @@ def support_page(texts):
         return support_cases.render(support_cases.load(pathlib.Path(folder)))
 
 
+def field_page(texts):
+    """The page that these golden lines make."""
+    with tempfile.TemporaryDirectory(prefix="sekisho-style-") as folder:
+        for name, text in texts.items():
+            path = pathlib.Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return f"{check_fields.BEGIN}\n{check_fields.render(pathlib.Path(folder))}\n{check_fields.END}\n"
+
+
+FIELDS = {
+    "event/fields.def": 'FIELD(1, SOURCE_IP, "source.ip", "src_ip, c-ip", IP, NONE, NORMAL, "who")\n'
+                        'FIELD(2, USER_NAME, "user.name", "user", TEXT, NONE, PERSON, "account")\n',
+    "tests/golden/squid/a.expected": "source.ip|plain|192.0.2.1\tsquid.k|plain|x\tverdict=allow\n",
+}
+FIELDS["docs/fields.md"] = field_page(FIELDS)
 SUPPORT = {"tests/sigma/support/a.yml": """title: All
 words: Words.
 cases:
@@ -44,8 +61,7 @@ CLEAN = {
                   "int err_code(int err)\n{\n    if (err > 1)\n        goto out;\n"
                   "    if (NAMES[0] == NULL)\n        err = 2;\nout:\n    return err;\n}\n",
     "event/event.h": HEADER.format(path="event/event.h", what="words.", body='#include "base/err.h"'),
-    "event/fields.def": 'FIELD(1, SOURCE_IP, "source.ip", "src_ip, c-ip", IP, NONE, NORMAL, "who")\n'
-                        'FIELD(2, USER_NAME, "user.name", "user", TEXT, NONE, PERSON, "account")\n',
+    **FIELDS,
     "store/store.h": HEADER.format(path="store/store.h", what="keeps.", body="struct store;"),
     "ingest/ingest.h": HEADER.format(path="ingest/ingest.h", what="reads.", body='#include "event/event.h"'),
     "ingest/private.h": HEADER.format(path="ingest/private.h", what="inside.", body="struct part;"),
@@ -148,6 +164,10 @@ PLANTED = [
         "detect/sigma_filter.c": CLEAN["detect/sigma_filter.c"].replace('"base"', '"base", "town"')}),
     ("support", "is refused, or it finds", {
         "tests/sigma/support/a.yml": SUPPORT["tests/sigma/support/a.yml"].replace("finds:", "refused: no, finds:", 1)}),
+    ("fields", "check_fields.py --write", {
+        "tests/golden/squid/a.expected": FIELDS["tests/golden/squid/a.expected"] + "user.name|plain|sato\n"}),
+    ("fields", "check_fields.py --write", {"docs/fields.md": FIELDS["docs/fields.md"].replace("who", "what")}),
+    ("fields", "lacks the marks", {"docs/fields.md": "# A page\n"}),
     ("tidy", "readability-function-size", {
         "base/err.c": function("\n".join(f"    err += {n};" for n in range(80)))}),
     ("tidy", "readability-braces-around-statements", {
