@@ -1,5 +1,6 @@
 #include "base/charset.h"
 
+#include "base/bytes.h"
 #include "base/charset_points.h"
 #include "base/escape.h"
 
@@ -57,11 +58,17 @@ bool charset_is_ascii(struct slice text)
         if (_mm_movemask_epi8(any) != 0)
             return false;
     }
+    for (; i + 16 <= text.len; i += 16)
+        any = _mm_or_si128(any, _mm_loadu_si128((const void *)(text.data + i)));
+    if (_mm_movemask_epi8(any) != 0)
+        return false;
 #endif
-    unsigned rest = 0;
+    uint64_t rest = 0;
+    for (; i + sizeof(rest) <= text.len; i += sizeof(rest))
+        rest |= bytes_get64(text.data + i);
     for (; i < text.len; i++)
         rest |= (unsigned char)text.data[i];
-    return rest < 0x80;
+    return (rest & UINT64_C(0x8080808080808080)) == 0;
 }
 
 void charset_put(struct buf *out, uint32_t point)
@@ -330,8 +337,31 @@ static bool piece_next(struct slice text, size_t *at, struct slice *out)
     return end > from;
 }
 
+/* Is it UTF-8 without characters of two bytes? Then there is nothing to guess. */
+static bool is_plain_utf8(struct slice text)
+{
+    enum {
+        STEP = 32,
+    };
+    for (size_t at = 0; at < text.len;) {
+        struct slice rest = slice_from_offset(text, at);
+        uint32_t point = 0;
+        if (rest.len >= STEP && charset_is_ascii(slice_of(rest.data, STEP))) {
+            at += STEP;
+            continue;
+        }
+        size_t len = escape_utf8(&point, rest);
+        if (len == 0 || len == 2)
+            return false;
+        at += len;
+    }
+    return true;
+}
+
 enum charset charset_guess(struct slice text)
 {
+    if (is_plain_utf8(text))
+        return CHARSET_UTF8;
     struct look look = {0};
     struct slice piece;
     for (size_t at = 0; piece_next(text, &at, &piece);) {

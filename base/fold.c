@@ -27,14 +27,14 @@ static bool is_stable(uint32_t point)
 
 bool fold_changes(struct slice text)
 {
+    if (charset_is_ascii(text))
+        return false;
     for (size_t at = 0; at < text.len;) {
         struct slice rest = slice_from_offset(text, at);
         uint32_t point = 0;
         if ((unsigned char)text.data[at] < 0x80) {
-            bool all = rest.len >= ASCII_STEP && charset_is_ascii(slice_of(rest.data, ASCII_STEP));
-            if (all && charset_is_ascii(rest))
-                return false;
-            at += all ? ASCII_STEP : 1;
+            bool step = rest.len >= ASCII_STEP && charset_is_ascii(slice_of(rest.data, ASCII_STEP));
+            at += step ? ASCII_STEP : 1;
             continue;
         }
         size_t len = escape_utf8(&point, rest);

@@ -194,8 +194,8 @@ static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const stru
             continue;
         struct slice written = batch_span(s->batch, spans[i]);
         int holds = as_is ? leaf_text(leaf, s->regex, written) : 0;
-        if (holds == 0 &&
-            (!as_is || fold_changes(written) || (way->is_url && decoding_matters(leaf, written))))
+        if (holds == 0 && (!as_is || text_changes(s, written) ||
+                           (way->is_url && decoding_matters(leaf, written))))
             holds = value_holds(s, leaf, way, written);
         if (holds < 0)
             return holds;
@@ -364,7 +364,7 @@ static int text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t c
     const struct form_way way = {.kind = c->kind, .is_url = is_url};
     struct slice block;
     if (c->kind != SLOT_PLAIN || leaf->needle.text.len == 0 || leaf->op > LEAF_OP_GLOB ||
-        rows_count(mask) != s->row_count || !is_block(s, c, &block) || fold_changes(block))
+        rows_count(mask) != s->row_count || !is_block(s, c, &block) || text_changes(s, block))
         return span_rows(s, leaf, c, &way, mask, out);
     return block_rows(s, leaf, c, is_url, block, out);
 }

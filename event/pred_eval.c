@@ -111,6 +111,7 @@ int scratch_bind(struct pred_scratch *s, const struct column_set *set)
     s->raw_forms = NULL;
     s->url_plans = NULL;
     s->unlike = 0;
+    s->ascii = 0;
     memset(s->target_column, 0, p->target_count * sizeof(*s->target_column));
     memset(s->target_scanned, 0, p->target_count * sizeof(*s->target_scanned));
     memset(s->leaf_known, 0, p->leaf_count * sizeof(*s->leaf_known));

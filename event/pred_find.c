@@ -1,8 +1,15 @@
 #include "event/pred_find.h"
 
+#include "base/fold.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
+
+enum {
+    ESCAPE_BYTES = 3, /* %XX */
+    KANJI_BYTES = 3,  /* of UTF-8, of kana too */
+};
 
 static bool letter(unsigned char c)
 {
@@ -33,20 +40,64 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool needle_escaped(const struct needle *n, struct slice text)
+/* The next escape at or behind `at`, or NULL; what it means. */
+static const char *escape_next(const char *at, const char *end, unsigned char *out)
 {
-    const char *end = text.data + text.len;
-    const char *at = text.len < 3 ? NULL : memchr(text.data, '%', text.len - 2);
-    while (at != NULL) {
+    while (end - at >= ESCAPE_BYTES) {
+        at = memchr(at, '%', (size_t)(end - at) - (ESCAPE_BYTES - 1));
+        if (at == NULL)
+            return NULL;
         int high = hex_digit(at[1]);
         int low = hex_digit(at[2]);
         if (high >= 0 && low >= 0) {
-            unsigned char c = find_fold((unsigned char)(high * 16 + low));
-            if (high >= 8 || (n->bytes[c / 64] >> (c % 64) & 1) != 0)
-                return true;
+            *out = (unsigned char)(high * 16 + low);
+            return at;
         }
         at++;
-        at = end - at < 3 ? NULL : memchr(at, '%', (size_t)(end - at) - 2);
+    }
+    return NULL;
+}
+
+/* Do the escapes from `at` on make a kana or kanji of UTF-8, and none of its bytes is the needle's? */
+static bool is_other_kanji(const struct needle *n, const char *at, const char *end)
+{
+    char bytes[KANJI_BYTES + SLICE_PADDING_BYTES] = {0};
+    for (size_t i = 0; i < KANJI_BYTES; i++, at += ESCAPE_BYTES) {
+        unsigned char c = 0;
+        if (escape_next(at, end, &c) != at || (n->bytes[c / 64] >> (c % 64) & 1) != 0)
+            return false;
+        bytes[i] = (char)c;
+    }
+    return (unsigned char)bytes[0] >= 0xe0 && !fold_changes(slice_of(bytes, KANJI_BYTES));
+}
+
+bool needle_escaped(const struct needle *n, struct slice text)
+{
+    const char *end = text.data + text.len;
+    unsigned char c = 0;
+    for (const char *at = text.data; text.len != 0 && (at = escape_next(at, end, &c)) != NULL;) {
+        if (c < 0x80) {
+            c = find_fold(c);
+            if ((n->bytes[c / 64] >> (c % 64) & 1) != 0)
+                return true;
+            at++;
+        } else if (is_other_kanji(n, at, end)) {
+            at += KANJI_BYTES * ESCAPE_BYTES;
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool find_high_escape(struct slice text)
+{
+    const char *end = text.data + text.len;
+    unsigned char c = 0;
+    for (const char *at = text.data; text.len != 0 && (at = escape_next(at, end, &c)) != NULL;
+         at++) {
+        if (c >= 0x80)
+            return true;
     }
     return false;
 }

@@ -41,11 +41,14 @@ static inline bool needle_in(const struct needle *n, struct slice text)
 }
 
 /*
- * Could a part of the needle be written as %XX in the text? What is not ASCII may be any part of it:
- * another encoding, or folded. Where neither this nor needle_in() is true, the percent-decoded text
+ * Could a part of the needle be written as %XX in the text? What is not ASCII may be any part of it,
+ * in another encoding or folded, but for kana and kanji of UTF-8. Where neither this nor needle_in() is true, the percent-decoded text
  * does not hold it either.
  */
 bool needle_escaped(const struct needle *n, struct slice text);
+
+/* Is there an escape %XX of a byte that is not ASCII? */
+bool find_high_escape(struct slice text);
 
 /* True when `len` bytes of a, folded unless cased, are those of b, which is folded already. */
 bool find_equal(const char *a, const char *b, size_t len, bool cased);

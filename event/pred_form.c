@@ -161,13 +161,26 @@ static int forms_typed(struct pred_scratch *s, struct forms *f, const struct col
     return err;
 }
 
+bool text_changes(struct pred_scratch *s, struct slice text)
+{
+    enum {
+        NOT_ASCII = 1,
+        ALL_ASCII = 2,
+    };
+    if (s->ascii == 0)
+        s->ascii = !s->batch->live && charset_is_ascii(buf_content(&s->batch->text)) ? ALL_ASCII
+                                                                                     : NOT_ASCII;
+    return s->ascii != ALL_ASCII && fold_changes(text);
+}
+
 /* Is no text of the column changed by decoding? One look at all of them. */
-static bool column_is_literal(const struct batch *b, const struct column *c,
+static bool column_is_literal(struct pred_scratch *s, const struct column *c,
                               const struct form_way *way)
 {
+    const struct batch *b = s->batch;
     struct slice block;
     bool percent = slot_is_percent(way->kind);
-    if (!column_block(b, c, &block) || value_is_encoded(block, way->kind) || fold_changes(block))
+    if (!column_block(b, c, &block) || value_is_encoded(block, way->kind) || text_changes(s, block))
         return false;
     return !way->is_url || percent || !value_is_encoded(block, SLOT_PERCENT);
 }
@@ -182,7 +195,7 @@ static int forms_codes(struct pred_scratch *s, struct forms *f, const struct col
 {
     uint32_t words = (c->entry_count + 63) / 64;
     bool whole = s->row_count == s->batch->row_count && is_all(s, mask);
-    bool literal = whole && column_is_literal(s->batch, c, way);
+    bool literal = whole && column_is_literal(s, c, way);
     memset(s->entry_bits, whole ? 0xff : 0, words * sizeof(*s->entry_bits));
     if (whole && c->entry_count % 64 != 0)
         s->entry_bits[words - 1] = (UINT64_C(1) << (c->entry_count % 64)) - 1;
@@ -270,7 +283,7 @@ int forms_texts(struct pred_scratch *s, uint32_t column, bool is_url, const stru
     }
     struct forms *f = arena_alloc(&s->arena, sizeof(*f));
     uint32_t count = column_text_count(s->batch, c);
-    bool literal = column_is_literal(s->batch, c, &way);
+    bool literal = column_is_literal(s, c, &way);
     int err = f == NULL ? ERR_NOMEM : 0;
     for (uint32_t i = 0; err == 0 && i < count; i++) {
         struct slice written;

@@ -54,6 +54,12 @@ static inline struct form_text form_text_of(const struct form *form)
     return (struct form_text){.text = slice_of(form->data, form->len), .folded = form->folded};
 }
 
+/*
+ * May folding change the text, which is of the batch? One look at all texts of a batch that was read
+ * back answers for each; a live one holds the lines as well, where that would cost more than it saves.
+ */
+bool text_changes(struct pred_scratch *s, struct slice text);
+
 /* Ask all forms of one value: 1, 0 or an error. */
 int value_holds(struct pred_scratch *s, const struct leaf *leaf, const struct form_way *way,
                 struct slice written);

@@ -148,6 +148,7 @@ struct pred_scratch {
     struct forms *raw_forms;
     struct url_plan *url_plans; /* one a shape */
     uint8_t unlike;             /* enum unlike_known: event/pred_unlike.h */
+    uint8_t ascii; /* all text of a batch read back: 0 not looked as yet, 1 no, 2 yes */
     uint8_t *target_scanned;
     uint8_t *leaf_known;
     struct rows **leaf_rows; /* NULL where known = no rows */

@@ -17,9 +17,10 @@ enum can {
 };
 
 /* Could decoding bring the needle to light where the text does not show it? */
-static bool hides(const struct form_way *way, const struct needle *n, struct slice text)
+static bool hides(struct pred_scratch *s, const struct form_way *way, const struct needle *n,
+                  struct slice text)
 {
-    if (fold_changes(text))
+    if (text_changes(s, text))
         return true;
     bool percent = way->is_url || slot_is_percent(way->kind);
     if (percent && needle_escaped(n, text))
@@ -75,7 +76,7 @@ static bool column_can(struct pred_scratch *s, const struct plan_leaf *l, uint32
     const struct needle *n = &l->leaf.needle;
     struct slice block;
     if (l->leaf.op <= LEAF_OP_GLOB && n->text.len != 0 && column_block(s->batch, c, &block) &&
-        !needle_in(n, block) && !hides(&way, n, block))
+        !needle_in(n, block) && !hides(s, &way, n, block))
         return false;
     return texts_can(s, &l->leaf, column, &way);
 }

@@ -24,13 +24,6 @@ static struct form_way way_of(const struct column *c)
                              .is_url = info != NULL && slice_starts(info->name, SLICE("url."))};
 }
 
-/* Are there percent escapes of what is not ASCII? */
-static bool escapes_high(struct slice text)
-{
-    static const struct needle NOTHING = {0};
-    return needle_escaped(&NOTHING, text);
-}
-
 static bool other_charset(uint8_t kind, struct slice text)
 {
     return slot_charset(kind) != CHARSET_UTF8 && !charset_is_ascii(text);
@@ -46,15 +39,18 @@ static bool escapes_points(uint8_t kind, struct slice text)
 static bool value_unlike(const struct form_way *way, struct slice text)
 {
     bool percent = way->is_url || slot_is_percent(way->kind);
-    if ((percent && escapes_high(text)) || escapes_points(way->kind, text))
+    if ((percent && find_high_escape(text)) || escapes_points(way->kind, text))
         return true;
     return !charset_is_ascii(text) && (fold_changes(text) || value_is_encoded(text, way->kind) ||
                                        (way->is_url && value_is_encoded(text, SLOT_PERCENT)));
 }
 
-bool column_unlike(const struct batch *b, const struct column *c)
+bool column_unlike(struct pred_scratch *s, const struct column *c)
 {
+    const struct batch *b = s->batch;
     struct slice block;
+    if (!text_changes(s, SLICE("\xff"))) /* no text is other than ASCII */
+        return false;
     if (column_block(b, c, &block))
         return fold_changes(block) || other_charset(c->kind, block);
     uint32_t count = column_text_count(b, c);
@@ -74,7 +70,7 @@ static bool batch_unlike(struct pred_scratch *s)
         return s->unlike == UNLIKE_SOME;
     struct slice text = buf_content(&b->text);
     bool ascii = charset_is_ascii(text);
-    bool some = fold_changes(buf_content(&b->skeleton)) || escapes_high(text) ||
+    bool some = fold_changes(buf_content(&b->skeleton)) || find_high_escape(text) ||
                 (!ascii && fold_changes(text));
     for (uint32_t i = 0; i < b->column_count && !some; i++) {
         const struct form_way way = way_of(&b->columns[i]);

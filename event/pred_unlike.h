@@ -17,7 +17,7 @@
 #include "event/pred_plan.h"
 
 /* Is some value of a column of text changed by folding, or in another encoding? */
-bool column_unlike(const struct batch *b, const struct column *c);
+bool column_unlike(struct pred_scratch *s, const struct column *c);
 
 /* Add the rows of `mask` with such a value that holds the leaf's literal. 0 or an error. */
 int unlike_rows(struct pred_scratch *s, const struct leaf *leaf, const struct rows *mask,

@@ -291,7 +291,7 @@ static enum look_answer column_answer(const struct url_look *u, const struct col
     enum look_answer answer = LOOK_NONE;
     struct slice block;
     bool whole = column_block(b, c, &block);
-    if (whole && fold_changes(block))
+    if (whole && text_changes(u->s, block))
         return LOOK_ALL;
     if (whole && (percent || !value_is_encoded(block, c->kind)))
         return needle_in(u->needle, block) || needle_escaped(u->needle, block) ? LOOK_SOME
@@ -301,7 +301,7 @@ static enum look_answer column_answer(const struct url_look *u, const struct col
         struct slice value;
         if (!column_text(b, c, i, &value))
             continue;
-        if (fold_changes(value) || (!percent && value_is_encoded(value, c->kind)))
+        if (text_changes(u->s, value) || (!percent && value_is_encoded(value, c->kind)))
             return LOOK_ALL;
         if (needle_in(u->needle, value) || needle_escaped(u->needle, value))
             answer = LOOK_SOME;
@@ -347,7 +347,7 @@ int url_candidates(struct pred_scratch *s, const struct leaf *leaf, const struct
         if (!is_part_column(&b->columns[i]))
             continue;
         const struct column *c = &b->columns[i];
-        bool by_row = is_text(c) && stays_percent(c) && !column_unlike(b, c);
+        bool by_row = is_text(c) && stays_percent(c) && !column_unlike(s, c);
         enum look_answer answer = by_row ? LOOK_SOME : column_answer(&u, c);
         all = answer == LOOK_ALL;
         if (answer == LOOK_SOME)
