@@ -17,7 +17,7 @@ struct held {
     uint16_t field;
 };
 
-struct json_memory {
+struct parser_state {
     struct json_keys keys;
     struct json_text text;
     struct held meanings[MEANINGS_HELD];
@@ -26,7 +26,7 @@ struct json_memory {
 
 /* One line's items on their way. */
 struct emit {
-    struct json_memory *memory;
+    struct parser_state *memory;
     struct slots *out;
     struct slice line;
     enum vendor vendor;
@@ -36,15 +36,15 @@ struct emit {
     uint16_t owners[OWNERS];     /* the key whose value a field has, 0 = none */
 };
 
-struct json_memory *json_memory_new(void)
+struct parser_state *json_state_new(void)
 {
-    struct json_memory *memory = calloc(1, sizeof(*memory));
+    struct parser_state *memory = calloc(1, sizeof(*memory));
     if (memory != NULL)
         json_keys_init(&memory->keys);
     return memory;
 }
 
-void json_memory_free(struct json_memory *memory)
+void json_state_free(struct parser_state *memory)
 {
     free(memory);
 }
@@ -108,7 +108,7 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
     return (struct meaning){.field = field, .form = form_of(field)};
 }
 
-static inline struct meaning meaning_of(struct json_memory *memory, uint16_t index,
+static inline struct meaning meaning_of(struct parser_state *memory, uint16_t index,
                                         enum vendor vendor)
 {
     struct held *held = &memory->meanings[(index * 5U + vendor * 67U) & (MEANINGS_HELD - 1)];
@@ -121,7 +121,7 @@ static inline struct meaning meaning_of(struct json_memory *memory, uint16_t ind
 }
 
 /* The keys of the line give its vendor away; of several the last of the table. */
-static enum vendor line_vendor(struct json_memory *memory)
+static enum vendor line_vendor(struct parser_state *memory)
 {
     enum vendor vendor = VENDOR_ANY;
     for (uint32_t i = 0; i < memory->text.count; i++) {
@@ -343,24 +343,24 @@ static bool put_items(struct emit *e)
     return true;
 }
 
-enum parse_result json_slots(struct json_memory *memory, struct slice line, uint32_t from,
+enum parse_result json_slots(struct parser_state *state, struct slice line, uint32_t from,
                              enum vendor vendor, struct slots *out)
 {
-    struct emit e = {.memory = memory,
+    struct emit e = {.memory = state,
                      .out = out,
                      .line = line,
                      .vendor = vendor,
                      .header = {.field = FIELD_UNNAMED}};
-    enum parse_result result = json_read(&memory->text, &memory->keys, line, from);
+    enum parse_result result = json_read(&state->text, &state->keys, line, from);
     if (result == PARSE_MISMATCH)
         return result;
-    if (memory->emptied != memory->keys.emptied) {
-        memset(memory->meanings, 0, sizeof(memory->meanings));
-        memory->emptied = memory->keys.emptied;
+    if (state->emptied != state->keys.emptied) {
+        memset(state->meanings, 0, sizeof(state->meanings));
+        state->emptied = state->keys.emptied;
     }
     if (!put_items(&e))
         return PARSE_PARTIAL;
-    uint32_t rest = memory->text.rest;
+    uint32_t rest = state->text.rest;
     if (rest < line.len)
         (void)slots_add(out, rest, (uint32_t)line.len - rest, FIELD_COLUMN(JSON_COLUMN_REST),
                         SLOT_PLAIN);

@@ -10,7 +10,7 @@
  * gets no second one from another key.
  *
  * Layer:     ingest.
- * Ownership: the memory is the parser's state.
+ * Ownership: the state is that of one source's parser.
  * Threads:   one owner.
  * Failures:  as json_read(); also PARTIAL when the slots are full. What cannot be read is one slot,
  *            FIELD_COLUMN(JSON_COLUMN_REST).
@@ -28,12 +28,11 @@ enum json_column {
     JSON_COLUMN_LONG = 3,   /* the value of a key whose whole name is too long */
 };
 
-struct json_memory;
-
-struct json_memory *json_memory_new(void);
-void json_memory_free(struct json_memory *memory);
+/* The state of a parser of JSON is its memory of keys; as parser.state_new and parser.state_free. */
+struct parser_state *json_state_new(void);
+void json_state_free(struct parser_state *memory);
 
 /* Append the slots of line[from..], which begins with an object or a list. `vendor` is what the
  * format says, VENDOR_ANY where the keys are to. */
-enum parse_result json_slots(struct json_memory *memory, struct slice line, uint32_t from,
+enum parse_result json_slots(struct parser_state *state, struct slice line, uint32_t from,
                              enum vendor vendor, struct slots *out);

@@ -6,8 +6,6 @@
  *
  * What its keys mean stands in ingest/names.def.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/json_slots.h"
 #include "ingest/parsers.h"
@@ -16,14 +14,10 @@ enum {
     PROBE_MAX_BYTES = 512,
 };
 
-struct parser_state {
-    struct json_memory *memory;
-};
-
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
-    return json_slots(state->memory, line, from, VENDOR_EVE, out);
+    return json_slots(state, line, from, VENDOR_EVE, out);
 }
 
 static bool contains(struct slice text, struct slice part)
@@ -49,24 +43,6 @@ static bool probe(struct slice message)
            (contains(message, SLICE("\"src_ip\"")) || contains(message, SLICE("\"stats\"")));
 }
 
-static void state_free(struct parser_state *state)
-{
-    json_memory_free(state->memory);
-    free(state);
-}
-
-static struct parser_state *state_new(void)
-{
-    struct parser_state *state = calloc(1, sizeof(*state));
-    if (state == NULL)
-        return NULL;
-    state->memory = json_memory_new();
-    if (state->memory != NULL)
-        return state;
-    free(state);
-    return NULL;
-}
-
 /* alert.action: allowed or blocked; "allowed" is an alert that let the traffic pass. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
@@ -83,7 +59,7 @@ const struct parser parser_eve = {
     .format = FORMAT_EVE,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = json_state_new,
+    .state_free = json_state_free,
     .verdict = verdict,
 };

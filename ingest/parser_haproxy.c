@@ -10,8 +10,6 @@
  *
  * The last one is a log-format that writes JSON; its keys are in ingest/names.def.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/json_slots.h"
 #include "ingest/parsers.h"
@@ -30,10 +28,6 @@ enum {
     PROBE_MAX_BYTES = 512,
     TAG_MAX_BYTES = 64,  /* in front of an object */
     STATE_BYTES_MIN = 2, /* of a termination state */
-};
-
-struct parser_state {
-    struct json_memory *json;
 };
 
 static bool is_digit(char c)
@@ -185,8 +179,7 @@ static enum parse_result parse_object(struct parser_state *state, struct words *
         tag.to--;
     if (tag.from < tag.to && !words_add(w, &tag, FIELD_COLUMN(JSON_COLUMN_BEFORE)))
         return PARSE_PARTIAL;
-    return json_slots(state->json, w->line, (uint32_t)(object - w->line.data), VENDOR_HAPEE,
-                      w->out);
+    return json_slots(state, w->line, (uint32_t)(object - w->line.data), VENDOR_HAPEE, w->out);
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -224,32 +217,11 @@ static bool probe(struct slice message)
            text.data[20] == '.';
 }
 
-static struct parser_state *state_new(void)
-{
-    struct parser_state *state = calloc(1, sizeof(*state));
-    if (state == NULL)
-        return NULL;
-    state->json = json_memory_new();
-    if (state->json == NULL) {
-        free(state);
-        return NULL;
-    }
-    return state;
-}
-
-static void state_free(struct parser_state *state)
-{
-    if (state == NULL)
-        return;
-    json_memory_free(state->json);
-    free(state);
-}
-
 const struct parser parser_haproxy = {
     .name = "haproxy",
     .format = FORMAT_HAPROXY,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = json_state_new,
+    .state_free = json_state_free,
 };

@@ -5,8 +5,6 @@
  *
  * What its keys mean stands in ingest/names.def. Text in front of the object is kept by column.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/json_slots.h"
 #include "ingest/meaning.h"
@@ -15,11 +13,6 @@
 enum {
     PROBE_MAX_BYTES = 512,
     BEFORE_MAX_BYTES = 128, /* of text in front of the first object */
-};
-
-/* The state is the memory of the keys alone. */
-struct parser_state {
-    struct json_memory *memory;
 };
 
 static bool is_blank(char c)
@@ -69,7 +62,7 @@ static enum parse_result parse_as(struct parser_state *state, struct slice line,
         !slots_add(out, (uint32_t)(before - line.data), (uint32_t)(before_end - before),
                    FIELD_COLUMN(JSON_COLUMN_BEFORE), SLOT_PLAIN))
         return PARSE_PARTIAL;
-    return json_slots(state->memory, line, (uint32_t)(object - line.data), vendor, out);
+    return json_slots(state, line, (uint32_t)(object - line.data), vendor, out);
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -109,24 +102,6 @@ static bool probe_menlo(struct slice message)
     return false;
 }
 
-static void state_free(struct parser_state *state)
-{
-    json_memory_free(state->memory);
-    free(state);
-}
-
-static struct parser_state *state_new(void)
-{
-    struct parser_state *state = calloc(1, sizeof(*state));
-    if (state == NULL)
-        return NULL;
-    state->memory = json_memory_new();
-    if (state->memory != NULL)
-        return state;
-    free(state);
-    return NULL;
-}
-
 /* Azure's flows say A (allowed), D (denied), B, C, E (of an allowed flow begun, going on, ended). */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
@@ -141,8 +116,8 @@ const struct parser parser_json = {
     .format = FORMAT_JSON,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = json_state_new,
+    .state_free = json_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };
@@ -153,8 +128,8 @@ const struct parser parser_menlo = {
     .format = FORMAT_MENLO,
     .probe = probe_menlo,
     .parse = parse_menlo,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = json_state_new,
+    .state_free = json_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };
