@@ -1,5 +1,7 @@
 #include "ingest/extension.h"
 
+#include <stdlib.h>
+
 #include "ingest/scan.h"
 
 enum {
@@ -16,6 +18,25 @@ struct places {
     bool whole_url;
     struct meaning meanings[EXTENSION_PAIRS_MAX]; /* of the pairs */
 };
+
+struct parser_state {
+    struct names_memory names;
+};
+
+struct names_memory *extension_names(struct parser_state *state)
+{
+    return &state->names;
+}
+
+struct parser_state *extension_state_new(void)
+{
+    return calloc(1, sizeof(struct parser_state));
+}
+
+void extension_state_free(struct parser_state *state)
+{
+    free(state);
+}
 
 static struct slice text_at(const struct extension *e, uint32_t from, uint32_t bytes)
 {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "ingest/names.h"
+#include "ingest/parser.h"
 
 enum extension_limits {
     EXTENSION_PAIRS_MAX = 512, /* of a line */
@@ -37,6 +38,11 @@ struct extension {
     uint32_t count;
     struct extension_pair pairs[EXTENSION_PAIRS_MAX];
 };
+
+/* The state of a parser of such pairs, a memory of names; as parser.state_new and state_free. */
+struct parser_state *extension_state_new(void);
+void extension_state_free(struct parser_state *state);
+struct names_memory *extension_names(struct parser_state *state);
 
 /* Append a pair; false when there are too many. */
 bool extension_add(struct extension *e, struct slice key, const char *from, const char *to);

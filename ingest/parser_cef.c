@@ -8,7 +8,6 @@
  * An equals sign inside is escaped, but not by everybody; what looks like no key behind a blank is
  * none. What keys mean stands in ingest/names.def; custom keys mean what their labels say.
  */
-#include <stdlib.h>
 #include <strings.h>
 
 #include "event/verdict.h"
@@ -21,10 +20,6 @@ enum {
     COLUMN_REST = 1,   /* of a line that cannot be read on */
     HEADER_PARTS = 7,  /* version, vendor, product, version, signature, name, severity */
     PROBE_MAX_BYTES = 512,
-};
-
-struct parser_state {
-    struct names_memory names;
 };
 
 /* The parts of the header, without the bars behind them. */
@@ -162,7 +157,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         !add_part(out, line, slice_of(text, (size_t)(before - text)), FIELD_COLUMN(COLUMN_BEFORE)))
         return PARSE_PARTIAL;
     struct extension e;
-    e.memory = &state->names;
+    e.memory = extension_names(state);
     e.out = out;
     e.line = line;
     e.vendor = find_vendor(&header);
@@ -203,16 +198,6 @@ static bool probe_a10(struct slice message)
            slice_starts(header.parts[1], SLICE("A10"));
 }
 
-static struct parser_state *state_new(void)
-{
-    return calloc(1, sizeof(struct parser_state));
-}
-
-static void state_free(struct parser_state *state)
-{
-    free(state);
-}
-
 /* The vendor's verb, else the outcome. "not blocked" and what like it is said of lets pass. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
@@ -232,8 +217,8 @@ const struct parser parser_cef = {
     .format = FORMAT_CEF,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = extension_state_new,
+    .state_free = extension_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };
@@ -244,8 +229,8 @@ const struct parser parser_a10 = {
     .format = FORMAT_A10,
     .probe = probe_a10,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = extension_state_new,
+    .state_free = extension_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };

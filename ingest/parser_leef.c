@@ -7,8 +7,6 @@
  * The separator is a tab unless the header of 2.0 says another; rsyslog writes a tab as #011. What
  * keys mean stands in ingest/names.def.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/extension.h"
 #include "ingest/parsers.h"
@@ -20,10 +18,6 @@ enum {
     HEADER_PARTS = 5,  /* version, vendor, product, version, event */
     PROBE_MAX_BYTES = 512,
     KEY_BYTES_MAX = 64,
-};
-
-struct parser_state {
-    struct names_memory names;
 };
 
 struct header {
@@ -165,7 +159,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         !add(out, line, slice_of(text, (size_t)(before - text)), FIELD_COLUMN(COLUMN_BEFORE)))
         return PARSE_PARTIAL;
     struct extension e;
-    e.memory = &state->names;
+    e.memory = extension_names(state);
     e.out = out;
     e.line = line;
     e.vendor = slice_equal(header.parts[1], SLICE("WatchGuard")) ? VENDOR_WATCHGUARD : VENDOR_LEEF;
@@ -195,16 +189,6 @@ static bool probe(struct slice message)
     return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL;
 }
 
-static struct parser_state *state_new(void)
-{
-    return calloc(1, sizeof(struct parser_state));
-}
-
-static void state_free(struct parser_state *state)
-{
-    free(state);
-}
-
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     uint8_t found = meaning_verdict(action);
@@ -216,8 +200,8 @@ const struct parser parser_leef = {
     .format = FORMAT_LEEF,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = extension_state_new,
+    .state_free = extension_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };

@@ -8,18 +8,12 @@
  *
  * Values without quotes may have blanks. What keys mean stands in ingest/names.def.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/extension.h"
 #include "ingest/parsers.h"
 
 enum {
     PROBE_MAX_BYTES = 512,
-};
-
-struct parser_state {
-    struct names_memory names;
 };
 
 static bool contains(struct slice text, struct slice part)
@@ -47,7 +41,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!contains(text, SLICE("source_ip=")) || !contains(text, SLICE("username=")))
         return PARSE_MISMATCH;
     struct extension e;
-    e.memory = &state->names;
+    e.memory = extension_names(state);
     e.out = out;
     e.line = line;
     /* The cloud sees two addresses of a client: its own, and the one it comes from. */
@@ -57,16 +51,6 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     e.count = 0;
     bool whole = extension_read(&e, text.data, text.data + text.len);
     return extension_slots(&e) && whole ? PARSE_OK : PARSE_PARTIAL;
-}
-
-static struct parser_state *state_new(void)
-{
-    return calloc(1, sizeof(struct parser_state));
-}
-
-static void state_free(struct parser_state *state)
-{
-    free(state);
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
@@ -80,7 +64,7 @@ const struct parser parser_skyhigh = {
     .format = FORMAT_SKYHIGH,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = extension_state_new,
+    .state_free = extension_state_free,
     .verdict = verdict,
 };

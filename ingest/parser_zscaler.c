@@ -7,8 +7,6 @@
  *
  * rsyslog writes a tab as #011. What keys mean stands in ingest/names.def.
  */
-#include <stdlib.h>
-
 #include "event/verdict.h"
 #include "ingest/extension.h"
 #include "ingest/parsers.h"
@@ -18,10 +16,6 @@
 enum {
     KEYS_LEAST = 3, /* of those that only these feeds have together */
     STAMP_BYTES = 19,
-};
-
-struct parser_state {
-    struct names_memory names;
 };
 
 static const struct slice KEYS[] = {
@@ -79,7 +73,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         at = first + separator.len;
     }
     struct extension e;
-    e.memory = &state->names;
+    e.memory = extension_names(state);
     e.out = out;
     e.line = line;
     e.vendor = VENDOR_ZSCALER;
@@ -90,16 +84,6 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (e.count == 0)
         return PARSE_MISMATCH;
     return extension_slots(&e) && whole ? PARSE_OK : PARSE_PARTIAL;
-}
-
-static struct parser_state *state_new(void)
-{
-    return calloc(1, sizeof(struct parser_state));
-}
-
-static void state_free(struct parser_state *state)
-{
-    free(state);
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
@@ -113,7 +97,7 @@ const struct parser parser_zscaler = {
     .format = FORMAT_ZSCALER,
     .probe = probe,
     .parse = parse,
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_new = extension_state_new,
+    .state_free = extension_state_free,
     .verdict = verdict,
 };
