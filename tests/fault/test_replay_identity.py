@@ -13,6 +13,7 @@ import json
 import pathlib
 import re
 import sys
+import unicodedata
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
@@ -106,9 +107,28 @@ def values(event, field):
     return found if isinstance(found, list) else [found]
 
 
+# Characters that are not to be seen (Default_Ignorable_Code_Point); folding leaves them out.
+UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+                    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
+
+
 def fold(value):
-    """ASCII letters alone fold."""
-    return "".join(c.lower() if c < "\x80" else c for c in str(value))
+    """ASCII case, and of other text NFKC with case folded."""
+    text = str(value)
+    if text.isascii():
+        return text.lower()
+    text = UNSEEN.sub("", text)
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text)
+
+
+def holds_word(event, word):
+    """In the bytes of the line, or in what a value means that is not ASCII."""
+    if word.lower().encode() in event["_lower"]:
+        return True
+    printed = [v for key, some in event.items() if key[0] != "_" for v in (some if isinstance(some, list) else [some])]
+    return any(word.lower() in fold(v) for v in printed if isinstance(v, str) and not v.isascii())
 
 
 class Query:
@@ -215,8 +235,7 @@ def make_word(r, events):
     else:
         return None
     word = piece.decode()
-    wanted = word.lower().encode()
-    return Query(f'"{word}"', lambda e: wanted in e["_lower"], raw_only=True)
+    return Query(f'"{word}"', lambda e: holds_word(e, word), raw_only=True)
 
 
 MAKERS = [make_equal, make_equal, make_glob, make_network, make_address, make_range, make_exists, make_word, make_word]

@@ -7,7 +7,7 @@ import warnings
 import pattern
 from documents import Disputed
 from refusal import Refused, Unclear
-from values import TIME_PARTS, Number, address_of, fold, number_of, text_of, time_part, values_of
+from values import TIME_PARTS, Number, address_of, fold, fold_wide, number_of, text_of, time_part, values_of
 
 ORDERS = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 PLACES = {"contains", "startswith", "endswith"}
@@ -112,8 +112,9 @@ class Item:
         patterns = [self.placed(tokens if cased else pattern.folded(tokens)) for tokens in patterns]
 
         def test(found):
-            text = text_of(found) if cased else fold(text_of(found))
-            return any(pattern.matches(tokens, text) for tokens in patterns)
+            text = text_of(found)
+            texts = {text} if cased else {fold(text), fold_wide(text)}
+            return any(pattern.matches(tokens, text) for tokens in patterns for text in texts)
         return test
 
     def placed(self, tokens):
@@ -131,8 +132,11 @@ class Item:
         return [[frozenset(char) for char in text] for text in texts]
 
     def refers(self, mine, other):
-        if not self.has("cased"):
-            mine, other = fold(mine), fold(other)
+        if self.has("cased"):
+            return self.stands(mine, other)
+        return any(self.stands(a, b) for a in (fold(mine), fold_wide(mine)) for b in (fold(other), fold_wide(other)))
+
+    def stands(self, mine, other):
         if self.has("contains"):
             return other in mine
         if self.has("startswith"):

@@ -7,7 +7,7 @@ import itertools
 import re
 
 from refusal import Refused, Unclear
-from values import fold
+from values import fold_wide
 
 ANY, ONE = "*", "?"
 DASHES = frozenset("-/\u2013\u2014\u2015")
@@ -30,7 +30,17 @@ def parse(text):
 
 
 def folded(tokens):
-    return [token if token in (ANY, ONE) else frozenset(map(fold, token)) for token in tokens]
+    """Text between wildcards is folded as a whole, dashes that stand for each other one by one."""
+    out, run = [], ""
+    for token in [*tokens, None]:
+        if isinstance(token, frozenset) and len(token) == 1:
+            run += next(iter(token))
+            continue
+        out += [frozenset(char) for char in fold_wide(run)]
+        run = ""
+        if token is not None:
+            out.append(token if token in (ANY, ONE) else frozenset(map(fold_wide, token)))
+    return out
 
 
 def matches(tokens, text):

@@ -4,6 +4,7 @@ import decimal
 import ipaddress
 import json
 import re
+import unicodedata
 
 ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 NUMBER_CHARS_MAX = 64
@@ -22,8 +23,21 @@ class Number:
 
 
 def fold(text):
-    """Only ASCII letters fold (decision 10)."""
+    """ASCII letters alone."""
     return text.translate(ASCII_LOWER)
+
+
+# Characters that are not to be seen (Default_Ignorable_Code_Point); folding leaves them out.
+UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+                    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
+
+
+def fold_wide(text):
+    """NFKC with case folded; characters that Japanese systems convert in two ways are one."""
+    text = UNSEEN.sub("", text).translate({0x301c: "~", 0x2212: "-", 0x2014: "\u2015"})
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text)
 
 
 def read_event(line):
