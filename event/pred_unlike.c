@@ -132,6 +132,12 @@ static int spans_rows(struct pred_scratch *s, const struct leaf *leaf, const str
     return 0;
 }
 
+/* The same of a piece of a skeleton: only what is in another encoding is unlike its bytes. */
+static int piece_holds(struct pred_scratch *s, const struct leaf *leaf, struct slice piece)
+{
+    return charset_guess(piece) == CHARSET_UTF8 ? 0 : holds_beyond(s, leaf, &LOOKS, piece);
+}
+
 /* 1 where a piece of the shape's skeleton holds the leaf, 0, or an error. */
 static int shape_holds(struct pred_scratch *s, const struct leaf *leaf, const struct shape *shape)
 {
@@ -139,11 +145,10 @@ static int shape_holds(struct pred_scratch *s, const struct leaf *leaf, const st
     int holds = 0;
     for (uint32_t i = 0; i < shape->slot_count && holds == 0; i++) {
         const struct shape_slot *slot = &shape->slots[i];
-        holds = holds_beyond(s, leaf, &LOOKS, slice_of(skeleton + slot->piece, slot->piece_len));
+        holds = piece_holds(s, leaf, slice_of(skeleton + slot->piece, slot->piece_len));
     }
-    return holds != 0
-               ? holds
-               : holds_beyond(s, leaf, &LOOKS, slice_of(skeleton + shape->tail, shape->tail_len));
+    return holds != 0 ? holds
+                      : piece_holds(s, leaf, slice_of(skeleton + shape->tail, shape->tail_len));
 }
 
 /* Rows whose skeleton holds it, or whose line has no values and does. */
@@ -252,8 +257,11 @@ int unlike_forms(struct pred_scratch *s, uint32_t row, uint32_t owner, struct fo
     for (uint32_t i = 0; err == 0 && i < shape->slot_count; i++) {
         const struct shape_slot *slot = &shape->slots[i];
         struct slice piece = slice_of(b->skeleton.data + slot->piece, slot->piece_len);
-        err = forms_beyond(s, &LOOKS, piece, owner, out);
+        if (charset_guess(piece) != CHARSET_UTF8)
+            err = forms_beyond(s, &LOOKS, piece, owner, out);
     }
     struct slice tail = slice_of(b->skeleton.data + shape->tail, shape->tail_len);
-    return err == 0 ? forms_beyond(s, &LOOKS, tail, owner, out) : err;
+    if (err != 0 || charset_guess(tail) == CHARSET_UTF8)
+        return err;
+    return forms_beyond(s, &LOOKS, tail, owner, out);
 }

@@ -6,8 +6,8 @@
  *
  * A literal stands in a line where its bytes do, or in a form (event/pred_form.h) of a value that has
  * a form that is not ASCII. Most of those forms are their bytes, and found there; others are unlike
- * them: another encoding, folded, decoded. Pieces of the skeleton and lines without values are such
- * values, in the encoding that they look like.
+ * them: another encoding, folded, decoded. Lines without values, and pieces of the
+ * skeleton that are not in UTF-8, are such values in the encoding that they look like.
  * Batches without any are told from others by one look at their text.
  *
  * Ownership, threads, failures: as event/pred_plan.h.
