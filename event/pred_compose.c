@@ -280,9 +280,9 @@ bool url_compose(const struct batch *b, const struct url_plan *plan, uint32_t ro
         more = !part->is_last;
         if (part->is_value && !batch_value(b, &b->columns[part->column], row, scratch, &value))
             continue;
+        uint8_t kind = slot_is_percent(part->kind) ? slot_plain(part->kind) : part->kind;
         if (part->is_value)
-            value_decode(out, value,
-                         slot_is_percent(part->kind) ? slot_plain(part->kind) : part->kind);
+            value_decode(out, value, kind);
         else
             buf_slice(out, value);
     }

@@ -82,7 +82,7 @@ bool needle_escaped(const struct needle *n, struct slice text)
                 return true;
             at++;
         } else if (is_other_kanji(n, at, end)) {
-            at += KANJI_BYTES * ESCAPE_BYTES;
+            at += (size_t)KANJI_BYTES * ESCAPE_BYTES;
         } else {
             return true;
         }

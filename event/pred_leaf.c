@@ -176,7 +176,7 @@ static int glob_fold(struct leaf *leaf, struct arena *arena)
         if (part.data != NULL)
             part = folded_copy(arena, part);
         err = part.data == NULL ? ERR_NOMEM : 0;
-        for (size_t k = 0; k < part.len; k++)
+        for (size_t k = 0; err == 0 && k < part.len; k++)
             buf_put16(&tokens, (unsigned char)part.data[k]);
         if (i < leaf->glob_len)
             buf_put16(&tokens, leaf->glob[i]);

@@ -156,16 +156,16 @@ static int lines_rows(struct pred_scratch *s, const struct leaf *leaf, const str
                       struct rows *out)
 {
     const struct batch *b = s->batch;
-    int8_t answers[BATCH_SHAPES_MAX] = {0};
+    bool answers[BATCH_SHAPES_MAX] = {false};
     for (uint32_t i = 1; i < b->shape_count; i++) {
         int holds = shape_holds(s, leaf, &b->shapes[i]);
         if (holds < 0)
             return holds;
-        answers[i] = (int8_t)(holds != 0);
+        answers[i] = holds != 0;
     }
     for (uint32_t i = 0; rows_next(mask, &i); i++) {
         uint32_t row = s->first_row + i;
-        int holds = answers[b->shape[row]];
+        int holds = answers[b->shape[row]] ? 1 : 0;
         if (b->shape[row] == 0)
             holds = holds_beyond(s, leaf, &LOOKS, batch_span(b, b->line[row]));
         if (holds < 0)
