@@ -15,11 +15,29 @@ enum {
     REAL_PLAIN_LEAST = 1000, /* from here on three digits would be printed with an exponent */
 };
 
-/* Behind a message whose host was found by other rows. */
-#define JOINED_JA \
-    "この端末は、{via} を経由した通信を他のログと突き合わせて特定しました（方法 {joined_by}、確度 {joined_confidence}）。"
-#define JOINED_EN \
-    " The host behind {via} was found by other lines (by {joined_by}, confidence {joined_confidence})."
+/* Behind a message whose host was found by other rows, by its `joined_by` (detect/held.h). */
+static const struct joined_text {
+    const char *by;
+    const char *ja;
+    const char *en;
+} JOINED[] = {
+    {"x-forwarded-for",
+     "この端末は、{via} が中継した通信の X-Forwarded-For から特定しました（確度は高いです）。",
+     " The host was found behind {via} by X-Forwarded-For (confidence: high)."},
+    {"nat",
+     "この端末は、アドレス変換（NAT）の記録により、{via} の背後から特定しました（確度は高いです）。",
+     " The host was found behind {via} by the log of address translation (confidence: high)."},
+    {"request",
+     "この端末は、同じ頃に同じ要求をプロキシへ出した唯一の端末として、{via} の背後から特定しました"
+     "（確度は中程度です）。",
+     " The host was found behind {via}: no other asked a proxy for the same at the time "
+     "(confidence: medium)."},
+    {"destination",
+     "この端末は、前後の時間に同じ宛先へ通信した唯一の端末として、{via} の背後から特定しました"
+     "（確度は低めです。プロキシのログでも確認してください）。",
+     " The host was found behind {via}: no other used a proxy to reach that address around the time "
+     "(confidence: low; look at the proxy's log, too)."},
+};
 
 static void put_key(struct buf *out, const char *name)
 {
@@ -69,6 +87,18 @@ static bool find_item(const struct episode *e, struct slice name, struct episode
             return true;
     }
     return false;
+}
+
+static struct joined_text joined_text(const struct episode *e)
+{
+    struct episode_item by;
+    if (find_item(e, SLICE("joined_by"), &by)) {
+        for (size_t i = 0; i < sizeof(JOINED) / sizeof(JOINED[0]); i++) {
+            if (slice_equal(by.value, slice_from(JOINED[i].by)))
+                return JOINED[i];
+        }
+    }
+    return (struct joined_text){.ja = "", .en = ""};
 }
 
 /* A time of an item as people in Japan read it; items hold RFC 3339. */
@@ -239,8 +269,7 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
         e->rule == 0 ? NULL : rule_set_find(run->tenant->o.shared->rules, e->rule);
     const struct detector_text *text = rule == NULL ? &d->texts[e->text] : &rule->text;
     const struct detect_profile *p = run->tenant->o.profile;
-    struct episode_item via;
-    bool joined = find_item(e, SLICE("via"), &via); /* detect/held.h */
+    const struct joined_text joined = joined_text(e);
     buf_text(out, "{\"alert.id\":");
     put_hex(out, &e->id);
     put_number(out, "alert.revision", e->revision);
@@ -256,8 +285,8 @@ void alert_line_print(struct buf *out, const struct detect_run *run, const struc
     put_text(out, "sekisho.tenant.name",
              e->tenant != 0 ? p->name_of(p->names, e->tenant) : p->name);
     put_rule(out, d, rule, text);
-    put_expanded(out, run, e, "message.ja", text->message_ja, joined ? JOINED_JA : "");
-    put_expanded(out, run, e, "message.en", text->message_en, joined ? JOINED_EN : "");
+    put_expanded(out, run, e, "message.ja", text->message_ja, joined.ja);
+    put_expanded(out, run, e, "message.en", text->message_en, joined.en);
     put_expanded(out, run, e, "action.ja", text->action_ja, "");
     put_expanded(out, run, e, "action.en", text->action_en, "");
     put_items(out, e, true);
