@@ -241,7 +241,6 @@ static int forms_beyond(struct pred_scratch *s, const struct form_way *way, stru
 int unlike_forms(struct pred_scratch *s, uint32_t row, uint32_t owner, struct forms *out)
 {
     const struct batch *b = s->batch;
-    const struct shape *shape = &b->shapes[b->shape[row]];
     int err = 0;
     if (!batch_unlike(s))
         return 0;
@@ -252,8 +251,11 @@ int unlike_forms(struct pred_scratch *s, uint32_t row, uint32_t owner, struct fo
         if (is_text(c) && batch_value(b, c, row, &s->text, &text))
             err = forms_beyond(s, &way, text, owner, out);
     }
-    if (err == 0 && b->shape[row] == 0)
+    if (err != 0)
+        return err;
+    if (b->shape[row] == 0) /* and there may be no shapes at all */
         return forms_beyond(s, &LOOKS, batch_span(b, b->line[row]), owner, out);
+    const struct shape *shape = &b->shapes[b->shape[row]];
     for (uint32_t i = 0; err == 0 && i < shape->slot_count; i++) {
         const struct shape_slot *slot = &shape->slots[i];
         struct slice piece = slice_of(b->skeleton.data + slot->piece, slot->piece_len);
