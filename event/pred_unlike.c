@@ -12,9 +12,12 @@ enum unlike_known {
 /* Text without a kind of its own. */
 static const struct form_way LOOKS = {.kind = SLOT_PLAIN | CHARSET_AUTO << SLOT_CHARSET_SHIFT};
 
+/* Texts that are printed; the device's stamp is told as a time, and its bytes are found in the line. */
 static bool is_text(const struct column *c)
 {
-    return c->type == FIELD_TYPE_TEXT && c->kind != SLOT_NULL && !c->derived;
+    const struct field_info *info = c->field < FIELD_LOCAL_FIRST ? field_info(c->field) : NULL;
+    bool internal = info != NULL && info->sensitivity == FIELD_SENSITIVITY_INTERNAL;
+    return c->type == FIELD_TYPE_TEXT && c->kind != SLOT_NULL && !c->derived && !internal;
 }
 
 static struct form_way way_of(const struct column *c)

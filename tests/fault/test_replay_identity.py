@@ -123,11 +123,19 @@ def fold(value):
     return unicodedata.normalize("NFKC", text)
 
 
+def is_whole(event):
+    """Whether no part of the line was taken for a value, so that all of it is one."""
+    own = ("event.original", "event.ingested")
+    parts = [key for key in event if not key.startswith(("_", "@", "sekisho.", "kafka.")) and key not in own]
+    return not parts and event.get("sekisho.time.source") != "syslog"
+
+
 def holds_word(event, word):
     """In the bytes of the line, or in what a value means that is not ASCII."""
     if word.lower().encode() in event["_lower"]:
         return True
-    printed = [v for key, some in event.items() if key[0] != "_" for v in (some if isinstance(some, list) else [some])]
+    printed = [v for key, some in event.items() if key[0] != "_" and (key != "event.original" or is_whole(event))
+               for v in (some if isinstance(some, list) else [some])]
     return any(word.lower() in fold(v) for v in printed if isinstance(v, str) and not v.isascii())
 
 
