@@ -288,10 +288,11 @@ static void print_encoding(struct report *r)
     }
     if (most == TEXT_CP932 || most == TEXT_EUC_JP) {
         say(r,
-            "\n  The bytes are kept as they are; Japanese in them is shown and searched only after "
-            "the device is set to UTF-8.",
-            "\n  バイト列はそのまま保存されますが、機器を UTF-8 に設定するまで日本語部分は文字として"
-            "表示も検索もできません。");
+            "\n  The bytes are kept as they are, and Japanese in them is shown and searched. Short texts "
+            "are certain with this line behind format: of the source: encoding: ",
+            "\n  バイト列はそのまま保存され、日本語部分も表示・検索できます。短い語まで確実に読むには、"
+            "ソースの format: の次に次の行を加えてください: encoding: ");
+        buf_text(r->out, most == TEXT_CP932 ? "cp932" : "euc-jp");
     }
     if (e->lines[TEXT_BROKEN] != 0) {
         say(r,

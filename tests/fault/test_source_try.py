@@ -149,6 +149,9 @@ def encodings(folder):
     found = {row["encoding"]: (row["lines"], row["first_line"]) for row in
              tried(write(folder / "cp932", b"".join(rows)))["encoding"]}
     assert found == {"ASCII": (37, 1), "UTF-8": (1, 5), "CP932": (2, 8)}, found
+    for language in ("ja", "en"):
+        report = run("source", "try", "--lang", language, folder / "cp932").stdout.decode()
+        assert "encoding: cp932" in report, report
     rows[7] = fortigate("2026-11-21T10:00:07", ' msg="ありがとう"').encode("euc_jp")
     found = {row["encoding"]: row["lines"] for row in tried(write(folder / "euc", b"".join(rows)))["encoding"]}
     assert found == {"ASCII": 37, "UTF-8": 1, "EUC-JP": 2}, found
