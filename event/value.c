@@ -212,8 +212,17 @@ void ip4_print(struct buf *out, uint32_t v4)
     buf_append(out, text, (size_t)(value_put_ip4(text, v4) - text));
 }
 
+/* A group of an IPv6 address in lower case, without leading zeros. */
+static char *put_group(char *to, unsigned v)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    for (int shift = v >= 0x1000 ? 12 : v >= 0x100 ? 8 : v >= 0x10 ? 4 : 0; shift >= 0; shift -= 4)
+        *to++ = DIGITS[v >> shift & 0xf];
+    return to;
+}
+
 /* RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as "::". */
-static void ip6_print(struct buf *out, const uint8_t *bytes)
+static char *put_ip6(char *to, const uint8_t *bytes)
 {
     unsigned groups[8];
     int best = -1;
@@ -230,22 +239,28 @@ static void ip6_print(struct buf *out, const uint8_t *bytes)
     }
     for (int i = 0; i < 8; i++) {
         if (i == best) {
-            buf_append(out, "::", 2);
+            memcpy(to, "::", 2);
+            to += 2;
             i += best_len - 1;
             continue;
         }
         if (i != 0 && (best < 0 || i != best + best_len))
-            buf_byte(out, ':');
-        buf_printf(out, "%x", groups[i]);
+            *to++ = ':';
+        to = put_group(to, groups[i]);
     }
+    return to;
+}
+
+/* At most VALUE_IP_TEXT_MAX bytes; returns behind the last. */
+static char *put_ip(char *to, const struct ip *ip)
+{
+    return ip_is_v4(ip) ? value_put_ip4(to, ip_v4(ip)) : put_ip6(to, ip->bytes);
 }
 
 void ip_print(struct buf *out, const struct ip *ip)
 {
-    if (ip_is_v4(ip))
-        ip4_print(out, ip_v4(ip));
-    else
-        ip6_print(out, ip->bytes);
+    char text[VALUE_IP_TEXT_MAX];
+    buf_append(out, text, (size_t)(put_ip(text, ip) - text));
 }
 
 enum value_class ip_parse(struct slice text, struct ip *out)
@@ -263,11 +278,10 @@ enum value_class ip_parse(struct slice text, struct ip *out)
     struct ip ip;
     if (memchr(copy, '\0', text.len) != NULL || inet_pton(AF_INET6, copy, ip.bytes) != 1)
         return VALUE_INVALID;
-    char printed[VALUE_IP_TEXT_MAX + 1 + SLICE_PADDING_BYTES];
-    struct buf b = {.data = printed, .cap = VALUE_IP_TEXT_MAX, .limit = VALUE_IP_TEXT_MAX};
-    ip_print(&b, &ip);
+    char printed[VALUE_IP_TEXT_MAX];
+    size_t len = (size_t)(put_ip(printed, &ip) - printed);
     *out = ip;
-    return slice_equal(buf_content(&b), text) ? VALUE_CANONICAL : VALUE_VALID;
+    return slice_equal(slice_of(printed, len), text) ? VALUE_CANONICAL : VALUE_VALID;
 }
 
 int network_parse(struct network *out, struct slice text, bool *had_host_bits)

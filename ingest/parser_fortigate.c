@@ -53,8 +53,9 @@ static uint32_t offset_of(const struct pairs *p, const char *at)
 static bool add_account(struct pairs *p, const struct pair *pair)
 {
     const uint8_t kind = pair->key->kind;
-    struct slice value = pair_value(pair);
-    const char *tail = value.len > 4 ? memmem(value.data, value.len, ",cn=", 4) : NULL;
+    const char *comma = scan_byte(pair->value, pair->close, ',');
+    const char *tail =
+        comma == pair->close ? NULL : memmem(comma, (size_t)(pair->close - comma), ",cn=", 4);
     const char *account_end = tail == NULL || tail == pair->value ? pair->close : tail;
     if (!account_slots(p->out, p->line, offset_of(p, pair->value),
                        (uint32_t)(account_end - pair->value), kind))

@@ -484,6 +484,8 @@ static void test_addresses(void **state)
     assert_false(url_host_is_address(SLICE("www.example.com")));
     assert_false(url_host_is_address(SLICE("fade")));
     assert_false(url_host_is_address(SLICE("")));
+    assert_false(url_host_is_address(SLICE("0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0")));
+    assert_false(url_host_is_address(SLICE("192.0.2.7 ")));
 }
 
 int main(void)
