@@ -1,15 +1,19 @@
 #include "detect/origin.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
+#include "detect/detect.h"
 #include "event/value.h"
 
 enum {
     TIE_HOSTS = 2, /* the last two of a key: more than one near a time is nobody */
 };
 
-#define FED_NS (60 * CLOCK_NS_PER_MINUTE)
+#define NS_PER_MS INT64_C(1000000)
+#define FED_NS    (60 * CLOCK_NS_PER_MINUTE)
 
-static const uint32_t TIES[DETECT_CLASSES] = {4096, 16384, 65536, 64};
+static const uint32_t TIES[DETECT_CLASSES] = {2048, 8192, 32768, 64};
 
 struct tie {
     uint64_t key;
@@ -27,6 +31,21 @@ void origin_init(struct origin_set *set, void *memory, enum detect_class size)
     table_init(&set->ties, memory, TIES[size], sizeof(struct tie));
 }
 
+static_assert(sizeof(struct tie) == 112, "no padding; there are many");
+static_assert(DETECT_SOURCES_MAX <= UINT16_MAX, "a source's number fits");
+
+/* Of the first row, in whole milliseconds: it stays where it is while later rows come. */
+static int64_t since_of(const struct origin *o)
+{
+    return (o->time_ns / NS_PER_MS - (int64_t)o->before_ms) * NS_PER_MS;
+}
+
+static uint32_t ms_between(int64_t since_ns, int64_t time_ns)
+{
+    int64_t ms = time_ns / NS_PER_MS - since_ns / NS_PER_MS;
+    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
 static int64_t window_of(uint32_t way)
 {
     if (way == ORIGIN_DESTINATION)
@@ -39,7 +58,7 @@ static bool goes_on(const struct origin *o, const struct flow *flow)
 {
     return o->way != ORIGIN_UNKNOWN && memcmp(&o->host, &flow->source, sizeof(o->host)) == 0 &&
            flow->time_ns - o->time_ns <= 2 * window_of(o->way) &&
-           o->since_ns - flow->time_ns <= 2 * window_of(o->way);
+           since_of(o) - flow->time_ns <= 2 * window_of(o->way);
 }
 
 static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const struct flow *flow)
@@ -50,10 +69,10 @@ static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const str
     struct origin *last = &tie->hosts[TIE_HOSTS - 1];
     int64_t since_ns = flow->time_ns;
     if (goes_on(first, flow)) {
-        if (first->since_ns < since_ns)
-            since_ns = first->since_ns;
+        if (since_of(first) < since_ns)
+            since_ns = since_of(first);
         if (flow->time_ns < first->time_ns) {
-            first->since_ns = since_ns;
+            first->before_ms = ms_between(since_ns, first->time_ns);
             return;
         }
     } else {
@@ -62,13 +81,13 @@ static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const str
         *last = *first;
     }
     *first = (struct origin){.host = flow->source,
-                             .since_ns = since_ns,
+                             .before_ms = ms_between(since_ns, flow->time_ns),
                              .time_ns = flow->time_ns,
                              .offset = flow->offset,
                              .partition = flow->partition,
                              .sub = flow->sub,
-                             .log_source = flow->log_source,
-                             .way = way};
+                             .log_source = (uint16_t)flow->log_source,
+                             .way = (uint16_t)way};
 }
 
 void origin_note(struct origin_set *set, const struct origin_trace *trace, const struct flow *flow,
@@ -97,7 +116,7 @@ static bool alone(struct origin *out, struct origin_set *set, uint64_t key, int6
         return false;
     for (size_t i = 0; i < TIE_HOSTS; i++) {
         const struct origin *o = &tie->hosts[i];
-        if (o->way == ORIGIN_UNKNOWN || time_ns < o->since_ns - window_ns ||
+        if (o->way == ORIGIN_UNKNOWN || time_ns < since_of(o) - window_ns ||
             time_ns > o->time_ns + window_ns)
             continue;
         if (found != NULL && memcmp(&found->host, &o->host, sizeof(o->host)) != 0)

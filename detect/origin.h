@@ -42,13 +42,13 @@ enum origin_way {
 /* A host, and the row that names it: the last of those that stand near to each other. */
 struct origin {
     struct ip host;
-    int64_t since_ns; /* of the first */
     int64_t time_ns;
     int64_t offset;
+    uint32_t before_ms; /* from the first to it */
     int32_t partition;
     uint32_t sub;
-    uint32_t log_source;
-    uint32_t way; /* enum origin_way */
+    uint16_t log_source;
+    uint16_t way; /* enum origin_way */
 };
 
 struct origin_set {
