@@ -548,6 +548,50 @@ static void observe_alerts(struct collector *c)
     }
 }
 
+/* OpenMetrics wants the last bucket to hold all. */
+static void observe_latency(struct collector *c)
+{
+    static const struct {
+        const char *le; /* seconds */
+        int64_t top_ms;
+    } BUCKETS[] = {
+        {"0.05", 50},
+        {"0.1", 100},
+        {"0.15", 150},
+        {"0.2", 200},
+        {"0.25", 250},
+        {"0.3", 300},
+        {"0.35", 350},
+        {"0.4", 400},
+        {"0.45", 450},
+        {"0.5", 500},
+        {"0.6", 600},
+        {"0.7", 700},
+        {"0.8", 800},
+        {"0.9", 900},
+        {"1.0", 1000},
+        {"1.25", 1250},
+        {"1.5", 1500},
+        {"2.0", 2000},
+        {"4.0", 4000},
+        {"8.0", 8000},
+        {"16.0", 16000},
+        {"32.0", 32000},
+        {"+Inf", INT64_MAX / 1000000},
+    };
+    enum {
+        COUNT = sizeof(BUCKETS) / sizeof(BUCKETS[0])
+    };
+    int64_t tops_ns[COUNT];
+    uint64_t counts[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        tops_ns[i] = BUCKETS[i].top_ms * 1000000;
+    tally_latency_counts(c->tally, tops_ns, counts, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        metric_cell_set(metric_cell(c->metrics, METRIC_LATENCY, slice_from(BUCKETS[i].le)),
+                        (int64_t)counts[i]);
+}
+
 static void observe_filters(struct collector *c)
 {
     size_t count = tally_copy_hidden(c->tally, c->hidden, TALLY_HIDDEN_MAX);
@@ -568,6 +612,7 @@ void collector_observe(struct collector *c)
     observe_sources(c);
     observe_alerts(c);
     observe_filters(c);
+    observe_latency(c);
     int64_t workers = 0;
     for (unsigned i = 0; i < c->worker_count; i++)
         workers += c->workers[i].cpu_ns;

@@ -151,6 +151,19 @@ int64_t tally_latency_share(struct tally *t, double share)
     return top;
 }
 
+void tally_latency_counts(struct tally *t, const int64_t *tops_ns, uint64_t *counts, size_t count)
+{
+    unsigned bucket = 0;
+    uint64_t seen = 0;
+    (void)pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < count; i++) {
+        for (; bucket < TALLY_LATENCY_BUCKETS && bucket_top_ns(bucket) <= tops_ns[i]; bucket++)
+            seen += t->latency[bucket];
+        counts[i] = seen;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
 size_t tally_copy(struct tally *t, struct tally_row *out, size_t cap)
 {
     (void)pthread_mutex_lock(&t->lock);

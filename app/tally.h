@@ -66,6 +66,8 @@ void tally_latency(struct tally *t, int64_t ns, uint64_t rows);
  * and to a doubling above; 0 without rows.
  */
 int64_t tally_latency_share(struct tally *t, double share);
+/* counts[i]: how many took at most tops_ns[i], as exactly as tally_latency_share(). Rising tops. */
+void tally_latency_counts(struct tally *t, const int64_t *tops_ns, uint64_t *counts, size_t count);
 
 /* Count alerts: records of event/alert.h, each behind its u32 length. */
 void tally_alerts(struct tally *t, struct slice records);

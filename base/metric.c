@@ -220,6 +220,7 @@ static bool type_counts(enum metric_type type)
     return type == METRIC_TYPE_COUNTER || type == METRIC_TYPE_COUNTER_SECONDS;
 }
 
+/* Whether the value is a time; that of a histogram is a count, though its name ends in seconds. */
 static bool type_seconds(enum metric_type type)
 {
     return type == METRIC_TYPE_COUNTER_SECONDS || type == METRIC_TYPE_GAUGE_SECONDS;
@@ -262,6 +263,8 @@ static void render_row(struct buf *out, const struct metric_desc *desc, struct m
     buf_text(out, desc->name);
     if (type_counts(desc->type))
         buf_text(out, "_total");
+    if (desc->type == METRIC_TYPE_HISTOGRAM_SECONDS)
+        buf_text(out, "_bucket");
     if (desc->label[0] != '\0') {
         buf_printf(out, "{%s=\"", desc->label);
         render_label(out, slice_of(row->label, row->label_len));
@@ -272,14 +275,20 @@ static void render_row(struct buf *out, const struct metric_desc *desc, struct m
     buf_byte(out, '\n');
 }
 
+static const char *type_name(enum metric_type type)
+{
+    if (type == METRIC_TYPE_HISTOGRAM_SECONDS)
+        return "histogram";
+    return type_counts(type) ? "counter" : "gauge";
+}
+
 void metric_render(struct metric_set *set, struct buf *out)
 {
     (void)pthread_mutex_lock(&set->lock);
     for (size_t i = 0; i < set->count; i++) {
         const struct metric_desc *desc = &set->table[i];
-        buf_printf(out, "# TYPE %s %s\n", desc->name,
-                   type_counts(desc->type) ? "counter" : "gauge");
-        if (type_seconds(desc->type))
+        buf_printf(out, "# TYPE %s %s\n", desc->name, type_name(desc->type));
+        if (type_seconds(desc->type) || desc->type == METRIC_TYPE_HISTOGRAM_SECONDS)
             buf_printf(out, "# UNIT %s seconds\n", desc->name);
         buf_printf(out, "# HELP %s ", desc->name);
         render_label(out, slice_from(desc->help));

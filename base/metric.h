@@ -38,6 +38,7 @@ enum metric_type {
     METRIC_TYPE_GAUGE,           /* signed */
     METRIC_TYPE_COUNTER_SECONDS, /* held in nanoseconds, shown in seconds */
     METRIC_TYPE_GAUGE_SECONDS,
+    METRIC_TYPE_HISTOGRAM_SECONDS, /* label "le", rising, "+Inf" last: how many were at most that */
 };
 
 struct metric_desc {

@@ -23,6 +23,8 @@ enum metric_id {
     METRIC_LAG,
     METRIC_CPU,
     METRIC_BYTES,
+    METRIC_WAIT,
+    METRIC_COUNT,
 };
 
 static const struct metric_desc TABLE[] = {
@@ -30,12 +32,13 @@ static const struct metric_desc TABLE[] = {
     {"test_lag", METRIC_TYPE_GAUGE, "", "Records \"behind\"."},
     {"test_cpu_seconds", METRIC_TYPE_COUNTER_SECONDS, "", "Time spent."},
     {"test_bytes", METRIC_TYPE_COUNTER, "", "Bytes read."},
+    {"test_wait_seconds", METRIC_TYPE_HISTOGRAM_SECONDS, "le", "Time waited."},
 };
 
 static struct metric_set *make_set(void)
 {
     struct metric_set *set = NULL;
-    assert_int_equal(metric_new(&set, TABLE, 4), 0);
+    assert_int_equal(metric_new(&set, TABLE, METRIC_COUNT), 0);
     return set;
 }
 
@@ -50,6 +53,8 @@ static void renders_openmetrics(void **state)
     metric_set_value(set, METRIC_LAG, -3);
     metric_add(set, METRIC_CPU, 1500000000);
     metric_add(set, METRIC_BYTES, UINT64_C(5000000000));
+    metric_cell_set(metric_cell(set, METRIC_WAIT, SLICE("0.5")), 3);
+    metric_cell_set(metric_cell(set, METRIC_WAIT, SLICE("+Inf")), 4);
     metric_render(set, &b);
     assert_string_equal(buf_string(&b), "# TYPE test_rows counter\n"
                                         "# HELP test_rows Rows stored.\n"
@@ -65,6 +70,11 @@ static void renders_openmetrics(void **state)
                                         "# TYPE test_bytes counter\n"
                                         "# HELP test_bytes Bytes read.\n"
                                         "test_bytes_total 5000000000\n"
+                                        "# TYPE test_wait_seconds histogram\n"
+                                        "# UNIT test_wait_seconds seconds\n"
+                                        "# HELP test_wait_seconds Time waited.\n"
+                                        "test_wait_seconds_bucket{le=\"0.5\"} 3\n"
+                                        "test_wait_seconds_bucket{le=\"+Inf\"} 4\n"
                                         "# EOF\n");
     assert_int_equal(metric_value(set, METRIC_ROWS, SLICE("052027")), 7);
     assert_int_equal(metric_value(set, METRIC_ROWS, SLICE("none")), 0);
