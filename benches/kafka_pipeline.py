@@ -9,6 +9,7 @@
     steady10k    10,000 lines a second while they are collected, sender's linger 100 ms: figures of --seconds behind a
                  quarter of them, in which pages are touched for the first time and the broker warms up
     steady30k    the same with 30,000
+    steady5k     the same with 5,000: with --seconds 2880 an hour, in which memory has to stay as it is
     busy         a backlog by itself, and again while every row is compacted at once and one search after the other reads the
                  whole store: how many lines a second are collected, in turns
     restart      SIGKILL when half of the backlog is collected: seconds until the next process has made new lines durable
@@ -46,6 +47,7 @@ CASES = {
     "backlog50": {"per_record": 50, "batch": 1},
     "steady10k": {"per_record": 1, "rate": 10000},
     "steady30k": {"per_record": 1, "rate": 30000},
+    "steady5k": {"per_record": 1, "rate": 5000},
     "busy": {"per_record": 1, "batch": 20, "busy": True},
     "restart": {"per_record": 1, "batch": 20, "kill": True},
 }
@@ -56,11 +58,16 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def resident_peak(pid):
+def resident(pid, what):
+    """VmHWM: the most so far; VmRSS: now."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(what + ":"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def resident_peak(pid):
+    return resident(pid, "VmHWM")
 
 
 def metrics(path):
@@ -256,12 +263,14 @@ def run_steady(options, kafka, case, support):
             with subprocess.Popen(produce_command(options, kafka, case, lines), stdout=subprocess.PIPE) as sender:
                 before = c.wait(lambda m: m.get("sekisho_events", 0) >= warm, options.seconds + 60)
                 cpu = cpu_seconds(c.process.pid)
+                memory = resident(c.process.pid, "VmRSS")
                 found = c.wait(lambda m: m.get("sekisho_events", 0) >= lines, 2 * options.seconds + 60)
                 cpu = cpu_seconds(c.process.pid) - cpu
                 sent = json.loads(sender.communicate()[0])
             check(found, lines)
             return {"cpu": cpu / (lines - before["sekisho_events"]) * 1e6,
-                    "resident_mb": resident_peak(c.process.pid) / 1e6, "rate": lines / sent["seconds"],
+                    "resident_mb": resident_peak(c.process.pid) / 1e6,
+                    "grown_mb": (resident(c.process.pid, "VmRSS") - memory) / 1e6, "rate": lines / sent["seconds"],
                     "p99_ms": latency_ms(before, found, 0.99), "p50_ms": latency_ms(before, found, 0.5),
                     "bytes": found["sekisho_log_bytes"] / lines}
 
