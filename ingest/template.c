@@ -145,12 +145,50 @@ static bool add_token(struct reader *r, const struct token *token, uint8_t form,
     return add(r, token->from, token->to, field, SLOT_PLAIN);
 }
 
+/* Whether a token of the form is its value as it stands. */
+static bool is_plain(uint8_t form)
+{
+    return form == TEMPLATE_TEXT || form == TEMPLATE_ENCODED;
+}
+
+/*
+ * Read tokens that are values without quotes, as most are, up to one that is not or whose field has
+ * another form; *column is that field's then. False when the slots are full.
+ */
+static bool plain_tokens(struct reader *r, uint32_t *column)
+{
+    const struct template *t = r->t;
+    const char *text = r->line.data;
+    const char *at = text + r->at;
+    const char *end = text + r->end;
+    uint32_t i = *column;
+    for (; i < t->field_count && is_plain(t->fields[i].form); i++) {
+        while (t->separator == ' ' && at < end && *at == ' ')
+            at++;
+        if (at >= end || *at == t->quote)
+            break;
+        const char *to = scan_byte(at, end, t->separator);
+        const struct template_field *f = &t->fields[i];
+        uint16_t field = f->field != 0 ? f->field : FIELD_COLUMN(i);
+        uint8_t kind = f->form == TEMPLATE_ENCODED ? SLOT_FORM : SLOT_PLAIN;
+        bool none = to - at == 1 && *at == '-';
+        if (!none && !slots_add(r->out, (uint32_t)(at - text), (uint32_t)(to - at), field, kind))
+            return false;
+        at = to + (to < end);
+    }
+    r->at = (uint32_t)(at - text);
+    *column = i;
+    return true;
+}
+
 enum parse_result template_parse(const struct template *t, struct slice line, uint32_t from,
                                  struct slots *out)
 {
     struct reader r = {.t = t, .out = out, .line = line, .at = from, .end = (uint32_t)line.len};
     uint32_t column = t->first;
     for (;; column++) {
+        if (!plain_tokens(&r, &column))
+            return PARSE_PARTIAL;
         struct template_field plain = {.form = TEMPLATE_TEXT};
         const struct template_field *f = column < t->field_count ? &t->fields[column] : &plain;
         struct token token;
