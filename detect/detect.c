@@ -14,6 +14,7 @@
 #include "detect/digest.h"
 #include "detect/origin_read.h"
 #include "detect/prefecture.h"
+#include "detect/row_origin.h"
 #include "detect/tenant_state.h"
 
 enum {
@@ -21,7 +22,7 @@ enum {
     AHEAD_NEAR = 4,
     GAP_BYTES_MIN = 4096, /* a page: shorter gaps are copied */
     SPAN_BYTES = 16,
-    IMAGE_VERSION = 6,
+    IMAGE_VERSION = 7,
     LAYOUT_SEED = 1, /* of a hash that nobody attacks */
 };
 
@@ -98,6 +99,7 @@ static struct tenant_state *state_new(enum detect_class class)
     s->tick_ns = CLOCK_NONE;
     s->since_ns = CLOCK_NONE;
     s->watermark_ns = CLOCK_NONE;
+    s->heard_ns = CLOCK_NONE;
     return s;
 }
 
@@ -170,7 +172,7 @@ void detect_tenant_free(struct detect_tenant *t)
 
 /*
  * What is known beside the detectors goes into a state of another class. Open episodes are not: their
- * last revision is the one that was released.
+ * last revision is the one that was released. What is held was not.
  */
 static struct tenant_state *state_of_class(const struct tenant_state *from, enum detect_class class)
 {
@@ -179,6 +181,7 @@ static struct tenant_state *state_of_class(const struct tenant_state *from, enum
         return NULL;
     s->tick_ns = from->tick_ns;
     s->watermark_ns = from->watermark_ns;
+    s->heard_ns = from->heard_ns;
     s->day = from->day;
     s->hour = from->hour;
     s->released_in_hour = from->released_in_hour;
@@ -193,6 +196,8 @@ static struct tenant_state *state_of_class(const struct tenant_state *from, enum
     memcpy(s->format_names, from->format_names, sizeof(s->format_names));
     memcpy(s->suppressions, from->suppressions, sizeof(s->suppressions));
     memcpy(s->digest, from->digest, sizeof(s->digest));
+    s->lags = from->lags;
+    s->held = from->held;
     return s;
 }
 
@@ -423,11 +428,16 @@ static struct correlation_sink sink_of(struct detect_tenant *t)
         .alert = correlation_fire, .signal = prefecture_tell, .self = &t->run};
 }
 
-/* Tell the correlations of a row; returns where those of later rows begin. */
+/*
+ * Tell the correlations of a row; returns where those of later rows begin. What they fire is of rows
+ * of before, and not told of who is behind the row at hand.
+ */
 static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
 {
     const struct rule_hits *hits = &t->desk->hits;
     const struct flow *flow = &t->desk->flows[place];
+    char text[VALUE_IP_TEXT_MAX + 1 + SLICE_PADDING_BYTES];
+    struct buf host = {.data = text, .cap = VALUE_IP_TEXT_MAX, .limit = VALUE_IP_TEXT_MAX};
     if (at == hits->row_count || hits->rows[at].place != place)
         return at;
     const struct correlation_row row = {.rules = hits->rows[at].rules,
@@ -435,35 +445,13 @@ static size_t correlate_row(struct detect_tenant *t, size_t place, size_t at)
                                         .values = hits->rows[at].values,
                                         .flow = flow};
     const struct correlation_sink sink = sink_of(t);
+    const struct origin_trace *trace = t->run.trace;
+    row_origin_name(&t->run, hits->rows[at].values, &host, flow);
+    t->run.trace = NULL;
     if ((flow->flags & FLOW_EXCLUDED) == 0 && t->run.status == 0)
         t->run.status = correlation_run_add(t->correlations, &row, &sink);
+    t->run.trace = trace;
     return at + 1;
-}
-
-/*
- * A row of a shared address: whose is it? A row of a host itself: who has waited for it? Where hosts'
- * own rows come here, a request that a proxy forwards was seen there before, and counts once.
- */
-static void meet_origin(struct detect_tenant *t, struct flow *f, const struct origin_trace *trace)
-{
-    struct detect_run *run = &t->run;
-    struct tenant_state *s = t->state;
-    run->trace = trace;
-    run->via = f->source;
-    run->origin.way = ORIGIN_UNKNOWN;
-    if ((f->flags & FLOW_SHARED_SOURCE) == 0) {
-        if (trace->translation == 0 && trace->site == 0)
-            return;
-        origin_note(&s->origins, trace, f, s->tick_ns);
-        held_meet(run, trace);
-    } else if (trace->has_forwarded) {
-        run->origin = (struct origin){.host = trace->forwarded, .way = ORIGIN_FORWARDED};
-        flow_comes_from(&t->desk->reader, f, &trace->forwarded);
-        if (!origin_is_fed(&s->origins, s->tick_ns))
-            f->flags &= (uint16_t)~FLOW_SHARED_SOURCE;
-    } else {
-        (void)origin_of_translation(&run->origin, &s->origins, trace, f->time_ns);
-    }
 }
 
 int detect_run_rows(struct detect_tenant *t)
@@ -479,19 +467,18 @@ int detect_run_rows(struct detect_tenant *t)
         hit = show_hits(run, i, hit);
         look_ahead(t, i + AHEAD_FAR, false);
         look_ahead(t, i + AHEAD_NEAR, true);
+        row_origin_leave(run);
         if (t->o.rows_tick)
             tick_to(t, f->time_ns);
         note_time(t->state, f);
-        if (t->shared_networks != NULL)
-            meet_origin(t, f, &t->desk->traces[i]);
+        row_origin_meet(run, f, t->shared_networks == NULL ? NULL : &t->desk->traces[i]);
         row = correlate_row(t, i, row);
         show(run, f);
     }
     t->flow_count = 0;
     run->hits = NULL;
     run->hit_count = 0;
-    run->trace = NULL;
-    run->origin.way = ORIGIN_UNKNOWN;
+    row_origin_leave(run);
     desk_give(t->o.desks, t->desk);
     t->desk = NULL;
     return run->status;
@@ -568,6 +555,7 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
     struct tenant_state *s = t->state;
     bool first = s->tick_ns == CLOCK_NONE;
     s->tick_ns = tick_ns;
+    s->heard_ns = tick_ns > s->heard_ns ? tick_ns : s->heard_ns;
     s->told_in_tick = 0;
     run->tick_flags = flags | (first ? DETECT_TICK_GAP : 0U);
     advance_watermark(t);
@@ -583,7 +571,7 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
         d->tick(run, detector_state(s, i), tick_ns);
     }
     bool end = (flags & DETECT_TICK_END) != 0;
-    held_tick(run, tick_ns, end);
+    held_release(run, end ? INT64_MAX : s->heard_ns);
     if (end)
         digest_release(run);
     episode_tick(run, tick_ns, s->watermark_ns, end);

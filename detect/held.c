@@ -88,10 +88,11 @@ static void tell_of(struct finding *f, const struct detect_run *run, const struc
 
 /* ------------------------------------------------------------------------- those that wait */
 
-static bool keep(struct held *h, const struct detect_run *run, const struct finding *f)
+static bool keep(struct held *h, const struct detect_run *run, const struct finding *f,
+                 int64_t due_ns)
 {
     const struct flow *flow = f->flow;
-    *h = (struct held){.due_ns = run->state->tick_ns + HELD_NS,
+    *h = (struct held){.due_ns = due_ns,
                        .window_ns = f->window_ns,
                        .time_ns = f->time_ns,
                        .arrival_ns = flow->arrival_ns,
@@ -177,11 +178,23 @@ static void restore(struct finding *f, const struct detect_run *run, const struc
     }
 }
 
+/* The first that is due; of several the one that came first. */
+static size_t first_due(const struct held_set *set)
+{
+    size_t first = 0;
+    for (size_t i = 1; i < set->count; i++) {
+        if (set->items[i].due_ns < set->items[first].due_ns)
+            first = i;
+    }
+    return first;
+}
+
 static void forget(struct held_set *set, size_t at)
 {
     set->count--;
     memmove(&set->items[at], &set->items[at + 1], (set->count - at) * sizeof(set->items[0]));
     memset(&set->items[set->count], 0, sizeof(set->items[0]));
+    set->due_ns = set->count == 0 ? 0 : set->items[first_due(set)].due_ns;
 }
 
 /* It goes on: of a host (NULL: as it was), in the name of the detector whose it is. */
@@ -209,38 +222,75 @@ static void end_wait(struct detect_run *run, size_t at)
 {
     const struct held *h = &run->state->held.items[at];
     struct origin origin;
-    const struct origin_trace trace = {.translation = h->translation,
-                                       .transfer = h->transfer,
-                                       .request = h->request,
-                                       .site = h->site,
-                                       .destination = h->destination};
+    const struct origin_trace all = {.translation = h->translation,
+                                     .transfer = h->transfer,
+                                     .request = h->request,
+                                     .site = h->site,
+                                     .destination = h->destination};
+    const struct origin_trace trace = lag_trace(&run->state->lags, &all);
     bool found = origin_find(&origin, &run->state->origins, &trace, h->time_ns);
     go_on(run, at, found ? &origin : NULL);
 }
 
-bool held_take(struct detect_run *run, struct finding *f)
+/* How long the finding of the row at hand is to wait; 0: what is known now is all that comes. */
+static int64_t wait_of(const struct detect_run *run)
+{
+    const struct tenant_state *s = run->state;
+    int64_t longest_ns = 0;
+    for (enum origin_way way = ORIGIN_TRANSLATION; way < ORIGIN_WAYS; way++) {
+        if (!origin_has_key(run->trace, way) || !origin_is_fed(&s->origins, way, s->tick_ns))
+            continue;
+        int64_t wait_ns = run->timely ? lag_wait(&s->lags, way) : HELD_NS;
+        longest_ns = wait_ns > longest_ns ? wait_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
+/* By what means one connection only: a translation, and where it is exact a transfer. */
+static bool named_at_once(struct origin *out, struct tenant_state *s,
+                          const struct origin_trace *trace, int64_t time_ns)
+{
+    const struct origin_trace exact = {.translation = trace->translation,
+                                       .transfer = lag_is_exact(&s->lags) ? trace->transfer : 0};
+    return origin_find(out, &s->origins, &exact, time_ns);
+}
+
+/* False: it has more names than there is room for. */
+static bool take(struct detect_run *run, const struct finding *f, int64_t wait_ns)
 {
     struct held_set *set = &run->state->held;
-    const struct origin_trace *trace = run->trace;
-    if (f->flow == NULL || trace == NULL)
+    if (set->count == HELD_MAX)
+        end_wait(run, 0);
+    struct held *h = &set->items[set->count];
+    if (!keep(h, run, f, run->state->heard_ns + wait_ns)) {
+        memset(h, 0, sizeof(*h));
+        return false;
+    }
+    if (set->count == 0 || h->due_ns < set->due_ns)
+        set->due_ns = h->due_ns;
+    set->count++;
+    return true;
+}
+
+bool held_take(struct detect_run *run, struct finding *f)
+{
+    if (f->flow == NULL || run->trace == NULL)
         return false;
     if (run->origin.way != ORIGIN_UNKNOWN) {
         if (is_about(f, &run->via) || is_about(f, &run->origin.host))
             tell_of(f, run, &run->origin, &run->via);
         return false;
     }
-    bool has_key = trace->translation != 0 || trace->request != 0 || trace->destination != 0;
-    if ((f->flow->flags & FLOW_SHARED_SOURCE) == 0 || !has_key || !is_about(f, &run->via) ||
-        !origin_is_fed(&run->state->origins, run->state->tick_ns))
+    if ((f->flow->flags & FLOW_SHARED_SOURCE) == 0 || !is_about(f, &run->via))
         return false;
-    if (set->count == HELD_MAX)
-        end_wait(run, 0);
-    if (!keep(&set->items[set->count], run, f)) {
-        memset(&set->items[set->count], 0, sizeof(set->items[0]));
-        return false;
-    }
-    set->count++;
-    return true;
+    const struct origin_trace trace = lag_trace(&run->state->lags, run->trace);
+    int64_t wait_ns = wait_of(run);
+    struct origin origin;
+    bool found = wait_ns > 0 ? named_at_once(&origin, run->state, &trace, f->flow->time_ns)
+                             : origin_find(&origin, &run->state->origins, &trace, f->flow->time_ns);
+    if (found)
+        tell_of(f, run, &origin, &run->via);
+    return !found && wait_ns > 0 && take(run, f, wait_ns);
 }
 
 void held_meet(struct detect_run *run, const struct origin_trace *trace)
@@ -248,20 +298,23 @@ void held_meet(struct detect_run *run, const struct origin_trace *trace)
     struct held_set *set = &run->state->held;
     for (size_t i = 0; i < set->count;) {
         const struct held *h = &set->items[i];
+        const struct origin_trace both = {
+            .translation = h->translation == trace->translation ? h->translation : 0,
+            .transfer = h->transfer == trace->transfer ? h->transfer : 0};
         struct origin origin;
-        if (trace->translation != 0 && h->translation == trace->translation &&
-            origin_of_translation(&origin, &run->state->origins, trace, h->time_ns))
+        if ((both.translation | both.transfer) != 0 &&
+            named_at_once(&origin, run->state, &both, h->time_ns))
             go_on(run, i, &origin);
         else
             i++;
     }
 }
 
-void held_tick(struct detect_run *run, int64_t tick_ns, bool end)
+void held_release(struct detect_run *run, int64_t now_ns)
 {
-    struct held_set *set = &run->state->held;
-    while (set->count != 0 && (end || set->items[0].due_ns <= tick_ns))
-        end_wait(run, 0);
+    const struct held_set *set = &run->state->held;
+    while (set->count != 0 && set->due_ns <= now_ns)
+        end_wait(run, first_due(set));
 }
 
 void held_gaps(const struct held_set *set, struct gaps *out)

@@ -3,27 +3,32 @@
  *
  *   finding of a row of a proxy or of a translated address
  *        origin known                      -> told of the host
- *        rows of hosts come here, too      -> held, HELD_NS of ticks at most
- *             the host's row comes         -> told of the host
+ *        rows of hosts come here, too      -> held as long as they come behind (detect/lag.h), which
+ *                                             may be not at all; HELD_NS at most
+ *             the host's row comes         -> told of the host, where it means this connection alone
  *             time is over                 -> told of the host that is alone by then, else as it was
+ *
+ * Time is over by the arrival of any row, or by a tick. Rows that do not arrive at the time of the
+ * ticks (a backlog, a broker's wrong clock) tell nothing of time: what they cause waits HELD_NS of
+ * ticks.
  *
  * A finding that is told of a host has it in the place of the shared address, and explains: `via`
  * (that address), `joined_by`, `joined_confidence` and `joined_line`, the row that names the host.
  *
  * Ownership: flat, in the tenant's state.
  * Threads:   the tenant's owner.
- * Failures:  none: where HELD_MAX wait, the one that waited longest goes on as it is.
+ * Failures:  none: where HELD_MAX wait, the one that waited longest goes on with what is known.
  */
 #pragma once
 
-#include "detect/origin.h"
+#include "detect/lag.h"
 
 enum held_limits {
     HELD_MAX = 64,
     HELD_NAME_BYTES_MAX = 640, /* of all items of a finding, each with its NUL */
 };
 
-#define HELD_NS (3 * INT64_C(1000000000))
+#define HELD_NS LAG_MOST_NS
 
 struct held_item {
     uint16_t name; /* in names */
@@ -71,7 +76,8 @@ struct held {
 
 struct held_set {
     uint64_t count;
-    struct held items[HELD_MAX]; /* by due_ns; behind the last zeroes */
+    int64_t due_ns;              /* of the first that is; meaningless while there are none */
+    struct held items[HELD_MAX]; /* in the order of their coming; behind the last zeroes */
 };
 
 struct detect_run;
@@ -83,8 +89,8 @@ struct detect_run;
 bool held_take(struct detect_run *run, struct finding *f);
 /* A host's own row came: who waited for it goes on. */
 void held_meet(struct detect_run *run, const struct origin_trace *trace);
-/* Those whose time is over go on; all of them when `end`. */
-void held_tick(struct detect_run *run, int64_t tick_ns, bool end);
+/* Those whose time is over by now go on; with INT64_MAX all. */
+void held_release(struct detect_run *run, int64_t now_ns);
 void held_gaps(const struct held_set *set, struct gaps *out);
 
 /* Deliver a finding; detect_fire() without the wait. Defined in run.c. */

@@ -46,7 +46,7 @@ static uint32_t ms_between(int64_t since_ns, int64_t time_ns)
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
-static int64_t window_of(uint32_t way)
+int64_t origin_window(enum origin_way way)
 {
     if (way == ORIGIN_DESTINATION)
         return ORIGIN_DESTINATION_NS;
@@ -57,8 +57,8 @@ static int64_t window_of(uint32_t way)
 static bool goes_on(const struct origin *o, const struct flow *flow)
 {
     return o->way != ORIGIN_UNKNOWN && memcmp(&o->host, &flow->source, sizeof(o->host)) == 0 &&
-           flow->time_ns - o->time_ns <= 2 * window_of(o->way) &&
-           since_of(o) - flow->time_ns <= 2 * window_of(o->way);
+           flow->time_ns - o->time_ns <= 2 * origin_window((enum origin_way)o->way) &&
+           since_of(o) - flow->time_ns <= 2 * origin_window((enum origin_way)o->way);
 }
 
 static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const struct flow *flow)
@@ -90,6 +90,13 @@ static void tie_to(struct origin_set *set, uint64_t key, uint32_t way, const str
                              .way = (uint16_t)way};
 }
 
+bool origin_has_key(const struct origin_trace *trace, enum origin_way way)
+{
+    if (way == ORIGIN_TRANSLATION)
+        return trace->translation != 0;
+    return way == ORIGIN_REQUEST ? trace->request != 0 : trace->destination != 0;
+}
+
 void origin_note(struct origin_set *set, const struct origin_trace *trace, const struct flow *flow,
                  int64_t tick_ns)
 {
@@ -103,49 +110,81 @@ void origin_note(struct origin_set *set, const struct origin_trace *trace, const
         tie_to(set, trace->site, ORIGIN_REQUEST, flow);
     if (trace->destination != 0)
         tie_to(set, trace->destination, ORIGIN_DESTINATION, flow);
-    set->noted_tick_ns = tick_ns;
+    for (enum origin_way way = ORIGIN_TRANSLATION; way < ORIGIN_WAYS; way++) {
+        if (origin_has_key(trace, way))
+            set->noted_tick_ns[way] = tick_ns;
+    }
+    set->noted_tick_ns[ORIGIN_UNKNOWN] = tick_ns;
 }
 
-/* The one host of a key near a time; false: there is none, or more. */
-static bool alone(struct origin *out, struct origin_set *set, uint64_t key, int64_t time_ns,
-                  int64_t window_ns)
+/* The one host of a key near a time. */
+static enum origin_near near_key(struct origin *out, struct origin_set *set, uint64_t key,
+                                 enum origin_way way, int64_t time_ns)
 {
     const struct tie *tie = key == 0 ? NULL : table_find(&set->ties, key);
     const struct origin *found = NULL;
-    if (tie == NULL || (tie->gone_ns != 0 && time_ns <= tie->gone_ns + window_ns))
-        return false;
+    int64_t window_ns = origin_window(way);
+    if (tie == NULL)
+        return ORIGIN_NOBODY;
+    if (tie->gone_ns != 0 && time_ns <= tie->gone_ns + window_ns)
+        return ORIGIN_SEVERAL;
     for (size_t i = 0; i < TIE_HOSTS; i++) {
         const struct origin *o = &tie->hosts[i];
         if (o->way == ORIGIN_UNKNOWN || time_ns < since_of(o) - window_ns ||
             time_ns > o->time_ns + window_ns)
             continue;
         if (found != NULL && memcmp(&found->host, &o->host, sizeof(o->host)) != 0)
-            return false;
+            return ORIGIN_SEVERAL;
         found = found == NULL ? o : found;
     }
-    if (found != NULL)
-        *out = *found;
-    return found != NULL;
+    if (found == NULL)
+        return ORIGIN_NOBODY;
+    *out = *found;
+    return ORIGIN_ONE;
+}
+
+/* By the finest key that means one; several, if none does and one means several. */
+static enum origin_near near_request(struct origin *out, struct origin_set *set,
+                                     const struct origin_trace *trace, int64_t time_ns)
+{
+    const uint64_t keys[] = {trace->transfer, trace->request, trace->site};
+    enum origin_near best = ORIGIN_NOBODY;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        enum origin_near near = near_key(out, set, keys[i], ORIGIN_REQUEST, time_ns);
+        if (near == ORIGIN_ONE)
+            return near;
+        best = near == ORIGIN_SEVERAL ? near : best;
+    }
+    return best;
+}
+
+enum origin_near origin_near(struct origin *out, struct origin_set *set,
+                             const struct origin_trace *trace, enum origin_way way, int64_t time_ns)
+{
+    if (way == ORIGIN_REQUEST)
+        return near_request(out, set, trace, time_ns);
+    uint64_t key = way == ORIGIN_TRANSLATION ? trace->translation : trace->destination;
+    return near_key(out, set, key, way, time_ns);
 }
 
 bool origin_of_translation(struct origin *out, struct origin_set *set,
                            const struct origin_trace *trace, int64_t time_ns)
 {
-    return alone(out, set, trace->translation, time_ns, ORIGIN_TRANSLATION_NS);
+    return origin_near(out, set, trace, ORIGIN_TRANSLATION, time_ns) == ORIGIN_ONE;
 }
 
 bool origin_find(struct origin *out, struct origin_set *set, const struct origin_trace *trace,
                  int64_t time_ns)
 {
-    return origin_of_translation(out, set, trace, time_ns) ||
-           alone(out, set, trace->transfer, time_ns, ORIGIN_REQUEST_NS) ||
-           alone(out, set, trace->request, time_ns, ORIGIN_REQUEST_NS) ||
-           alone(out, set, trace->site, time_ns, ORIGIN_REQUEST_NS) ||
-           alone(out, set, trace->destination, time_ns, ORIGIN_DESTINATION_NS);
+    for (enum origin_way way = ORIGIN_TRANSLATION; way < ORIGIN_WAYS; way++) {
+        if (origin_near(out, set, trace, way, time_ns) == ORIGIN_ONE)
+            return true;
+    }
+    return false;
 }
 
-bool origin_is_fed(const struct origin_set *set, int64_t tick_ns)
+bool origin_is_fed(const struct origin_set *set, enum origin_way way, int64_t tick_ns)
 {
-    return set->noted_tick_ns != 0 && set->noted_tick_ns != CLOCK_NONE &&
-           tick_ns - set->noted_tick_ns <= FED_NS;
+    int64_t noted_ns = set->noted_tick_ns[way];
+    return noted_ns != 0 && noted_ns != CLOCK_NONE && tick_ns - noted_ns <= FED_NS;
 }

@@ -37,6 +37,7 @@ enum origin_way {
     ORIGIN_TRANSLATION,
     ORIGIN_REQUEST,
     ORIGIN_DESTINATION,
+    ORIGIN_WAYS,
 };
 
 /* A host, and the row that names it: the last of those that stand near to each other. */
@@ -53,7 +54,14 @@ struct origin {
 
 struct origin_set {
     struct table ties;
-    int64_t noted_tick_ns; /* at which a host's own row was last noted; 0 = never */
+    int64_t noted_tick_ns[ORIGIN_WAYS]; /* at which a host's own row was last noted; 0 = never */
+};
+
+/* Whom a key can mean near a time. */
+enum origin_near {
+    ORIGIN_NOBODY = 0,
+    ORIGIN_ONE,
+    ORIGIN_SEVERAL,
 };
 
 /* Between the rows of one connection, of one request, of a request and its connection's end. */
@@ -68,11 +76,19 @@ void origin_init(struct origin_set *set, void *memory, enum detect_class size);
 /* A row of a host itself. */
 void origin_note(struct origin_set *set, const struct origin_trace *trace, const struct flow *flow,
                  int64_t tick_ns);
-/* Who is behind a row at `time_ns`; false: nobody, or one of several. */
+/* Who is behind a row at `time_ns` by one way of the table of ties; *out only with ORIGIN_ONE. */
+enum origin_near origin_near(struct origin *out, struct origin_set *set,
+                             const struct origin_trace *trace, enum origin_way way,
+                             int64_t time_ns);
+/* False: nobody, or one of several. */
 bool origin_of_translation(struct origin *out, struct origin_set *set,
                            const struct origin_trace *trace, int64_t time_ns);
 /* The same by all that the trace has. */
 bool origin_find(struct origin *out, struct origin_set *set, const struct origin_trace *trace,
                  int64_t time_ns);
-/* Whether rows of hosts themselves have come lately: there is something to wait for. */
-bool origin_is_fed(const struct origin_set *set, int64_t tick_ns);
+/* Whether rows of hosts themselves that have keys of the way have come lately; ORIGIN_UNKNOWN: of any. */
+bool origin_is_fed(const struct origin_set *set, enum origin_way way, int64_t tick_ns);
+/* Whether a trace has a key of the way. */
+bool origin_has_key(const struct origin_trace *trace, enum origin_way way);
+/* How far the rows of one connection stand apart at most. */
+int64_t origin_window(enum origin_way way);

@@ -67,8 +67,9 @@ struct tenant_state {
     int64_t tick_ns; /* CLOCK_NONE before the first */
     int64_t since_ns;
     int64_t watermark_ns;
-    int64_t day;  /* JST, of the budget */
-    int64_t hour; /* of the cap on alerts */
+    int64_t heard_ns; /* the last tick, or a later arrival of a row */
+    int64_t day;      /* JST, of the budget */
+    int64_t hour;     /* of the cap on alerts */
     uint64_t released_in_hour;
     uint64_t held_in_hour;
     uint64_t suppressed; /* episodes kept back so far */
@@ -85,6 +86,7 @@ struct tenant_state {
     struct episode_set episodes;
     struct table contributed;
     struct origin_set origins;
+    struct lag_set lags;
     struct source_state sources[DETECT_SOURCES_MAX];
     char format_names[TENANT_FORMATS_MAX][TENANT_FORMAT_BYTES_MAX]; /* of what came so far */
     struct suppression suppressions[TENANT_SUPPRESSIONS_MAX];
@@ -98,6 +100,7 @@ struct detect_run {
     const struct detector *detector; /* whose call it is */
     unsigned index;                  /* of it */
     unsigned tick_flags;
+    bool timely;                      /* the row at hand arrived at the time of the ticks */
     const struct origin_trace *trace; /* of the row at hand; NULL: nobody is looked for */
     struct origin origin;             /* of the row at hand, if it is known */
     struct ip via;                    /* the shared address in whose place it is */

@@ -4,7 +4,8 @@
 Generated traffic of municipalities whose firewalls see proxies in the place of PCs, with contacts of listed places planted:
 an alert that was joined names the PC that the generator's label names, few alerts are left to proxies, and all of them are the
 same bytes whatever the batches and workers are, and from the log. By hand: X-Forwarded-For, of which only what a proxy of the
-municipality wrote counts, and a connection through NAT whose outer row comes before, after and without the inner one.
+municipality wrote counts, and a connection through NAT whose outer row comes before, after and without the inner one; and
+whom correlations count.
 """
 import json
 import pathlib
@@ -146,11 +147,77 @@ def check_hand(folder, step):
     step(f"{len(want)} contacts by hand: each told of whom it is")
 
 
+RULE = """\
+title: asks for a page
+name: page
+id: 6e2f1d1c-0a55-4b7e-9d3c-1f0a2b3c4d01
+status: test
+logsource: {category: proxy}
+detection: {selection: {url.path: /gate}, condition: selection}
+level: low
+---
+title: asks for many pages
+id: 6e2f1d1c-0a55-4b7e-9d3c-1f0a2b3c4d02
+status: test
+correlation: {type: event_count, rules: [page], group-by: [source.ip], timespan: 10m, condition: {gte: 3}}
+level: high
+---
+title: goes to a place
+name: place
+id: 6e2f1d1c-0a55-4b7e-9d3c-1f0a2b3c4d03
+status: test
+logsource: {category: firewall}
+detection: {selection: {destination.ip: 198.51.100.50}, condition: selection}
+level: low
+---
+title: goes there often
+id: 6e2f1d1c-0a55-4b7e-9d3c-1f0a2b3c4d04
+status: test
+correlation: {type: event_count, rules: [place], group-by: [source.ip], timespan: 10m, condition: {gte: 3}}
+level: high
+"""
+
+
+def correlated(folder, sources):
+    """{source.ip: events from the one on that completed it} of the correlations' alerts, and how they were joined."""
+    folder.mkdir()
+    (folder / "rules").mkdir()
+    (folder / "rules" / "rule.yml").write_text(RULE)
+    (folder / "config.yaml").write_text(CONFIG.replace("lists: [{name: invented, file: list.txt}]", "rules: rules"))
+    manifest = []
+    for name, (form, lines) in sources.items():
+        (folder / f"{name}.log").write_text("".join(lines))
+        manifest.append(f'- {{tenant: "990001", source: {name}, format: {form}, file: {name}.log, zone: "+00:00"}}\n')
+    (folder / "manifest.yaml").write_text("".join(manifest))
+    found = [a for a in last_revisions(replay(folder, "data")) if a["alert.kind"] == "correlation"]
+    return {a["source.ip"]: a["alert.count"] for a in found}, {a.get("explain.joined_by") for a in found}
+
+
+def check_correlations(folder, step):
+    """Without hosts' own rows the host of X-Forwarded-For is counted; with them the proxy stays who it is."""
+    begin = 10 * 3600
+    web = [ELFF + "\n"] + [request(begin + i, "10.0.9.1", "page.example", f"10.1.0.{5 if i < 4 else 10 + i}") for i in range(8)]
+    found = correlated(folder / "web", {"web": ("elff", web)})
+    assert found == ({"10.1.0.5": 2}, {None}), found
+    web.append(request(begin + 8, "10.1.0.9", "page.example", "-"))
+    web[1:1] = [request(begin - 60, "10.1.0.9", "other.example", "-")]
+    counted, ways = correlated(folder / "own", {"web": ("elff", web)})
+    assert counted == {"10.0.9.1": 6} and ways == {None}, (counted, ways)
+    # The alert comes when the watermark has passed: the row that is then at hand is of another connection.
+    inner = [session(begin + i, "10.1.0.30", 6000 + i, "203.0.113.9", ("192.0.2.1", 42000 + i)) for i in range(300)]
+    outer = [session(begin + i, "192.0.2.1", 42000 + i, "203.0.113.9") for i in range(300)]
+    outer[3:3] = [session(begin + 3, "192.0.2.1", 43000 + i, "198.51.100.50") for i in range(3)]
+    found = correlated(folder / "nat", {"inner": ("fortigate", inner), "outer": ("fortigate", outer)})
+    assert found == ({"192.0.2.1": 1}, {None}), found
+    step("correlations count the host where only X-Forwarded-For tells of it, and else the address")
+
+
 def main():
     step, r = Steps(), seeded_random()
     with temp_dir() as folder:
         check_generated(folder / "gen", r, step)
         check_hand(folder / "hand", step)
+        check_correlations(folder, step)
 
 
 if __name__ == "__main__":
