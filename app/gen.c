@@ -263,6 +263,12 @@ int gen_next(struct gen *g, struct gen_line *out)
     return 0;
 }
 
+void gen_postpone(struct gen *g, int64_t by_ns)
+{
+    assert(by_ns >= 0);
+    g->options.shift_ns += by_ns;
+}
+
 int64_t gen_time(const struct gen *g)
 {
     return g->now_ns + g->options.shift_ns;

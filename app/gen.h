@@ -57,6 +57,9 @@ int gen_open(struct gen **out, const struct gen_options *options, struct diag *d
 /* NULL is allowed. */
 void gen_close(struct gen *g);
 
+/* Every time that comes out from now on is so much later, at least 0. */
+void gen_postpone(struct gen *g, int64_t by_ns);
+
 /* The next line. ERR_NOTFOUND at the end of the run. */
 int gen_next(struct gen *g, struct gen_line *out);
 /* Event time (shifted) up to which everything has been said; at first the run's beginning. */

@@ -14,11 +14,14 @@ enum {
 
 #define MS INT64_C(1000000)
 
-/* A source of it is silent or cannot be read for a while: no place for other cases. */
+/*
+ * A source of it is silent or cannot be read for a while: no place for other cases. Where silences are
+ * short on order the whole run is, and a relay's restart takes as much of it.
+ */
 static bool is_taken(const struct gen_inject *g, uint32_t tenant)
 {
     for (uint32_t i = 0; i < g->count && gen_case_of_source(g->cases[i].kind); i++)
-        if (g->cases[i].flow.tenant == tenant && !g->cases[i].look_alike)
+        if (g->cases[i].flow.tenant == tenant && (!g->cases[i].look_alike || g->silence_ns[0] != 0))
             return true;
     return false;
 }

@@ -279,6 +279,59 @@ static void test_silence_is_silent(void **state)
     gen_close(g);
 }
 
+/* A run of seconds: where a source falls silent or a relay restarts, no other case can be seen whole. */
+static void test_short_run(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct gen_options o = small_options();
+        struct diag diag = {0};
+        o.tenants = 10;
+        o.seed = seed;
+        o.inject_from_ns = o.start_ns + 10 * GEN_HOUR_NS;
+        o.inject_until_ns = o.inject_from_ns + 16 * CLOCK_NS_PER_SECOND;
+        o.silence_from_ns = o.inject_from_ns - 290 * CLOCK_NS_PER_SECOND;
+        o.silence_until_ns = o.inject_until_ns;
+        assert_int_equal(
+            gen_options_inject(&o, SLICE("silence,scan,ioc_ip,ioc_domain,ioc_url"), &diag), 0);
+        struct gen *g = open_gen(&o);
+        struct gen_label silences[2];
+        struct gen_label label;
+        gen_label(&silences[0], g, 0);
+        gen_label(&silences[1], g, 1);
+        assert_true(silences[0].expect_alert && !silences[1].expect_alert);
+        for (uint32_t i = 2; i < gen_label_count(g); i++) {
+            gen_label(&label, g, i);
+            assert_int_not_equal(label.tenant, silences[0].tenant);
+            assert_int_not_equal(label.tenant, silences[1].tenant);
+        }
+        gen_close(g);
+    }
+}
+
+/* Later from now on, in the line as in its time. */
+static void test_postpone(void **state)
+{
+    (void)state;
+    struct gen_options o = small_options();
+    struct gen *g = open_gen(&o);
+    struct gen *as_planned = open_gen(&o);
+    struct gen_line line;
+    struct gen_line planned;
+    for (int i = 0; i < 2000; i++) {
+        int64_t by_ns = i < 1000 ? 0 : 7 * CLOCK_NS_PER_SECOND;
+        if (i == 1000)
+            gen_postpone(g, by_ns);
+        assert_int_equal(gen_next(g, &line), 0);
+        assert_int_equal(gen_next(as_planned, &planned), 0);
+        assert_true(line.time_ns == planned.time_ns + by_ns);
+        assert_int_equal(slice_equal(line.line, planned.line), i < 1000);
+    }
+    assert_true(gen_time(g) == gen_time(as_planned) + 7 * CLOCK_NS_PER_SECOND);
+    gen_close(g);
+    gen_close(as_planned);
+}
+
 /* Whether the parser of the line's device reads it; else no format takes it for its own. */
 static bool is_read(const struct gen_line *line)
 {
@@ -519,6 +572,8 @@ int main(void)
         cmocka_unit_test(test_mix),
         cmocka_unit_test(test_labels_name_planted_lines),
         cmocka_unit_test(test_silence_is_silent),
+        cmocka_unit_test(test_short_run),
+        cmocka_unit_test(test_postpone),
         cmocka_unit_test(test_drift_cannot_be_read),
         cmocka_unit_test(test_mess),
         cmocka_unit_test(test_databases),
