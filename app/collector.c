@@ -641,6 +641,11 @@ void collector_observe(struct collector *c)
         metric_set_value(c->metrics, values[i].id, values[i].value);
 }
 
+int collector_end_input(struct collector *c, int64_t until_ns)
+{
+    return committer_end_input(c->committer, until_ns);
+}
+
 int collector_stop(struct collector *c)
 {
     if (c->committer != NULL)

@@ -55,6 +55,14 @@ void collector_pause(struct collector *c, bool paused);
 /* As committer_retire(). */
 void collector_retire(struct collector *c, uint64_t through_seq);
 
-/* Commit what was read and end, within a few seconds. Returns collector_error(). */
+/*
+ * Nothing more will be sent, and the store is not gone on with: say what is pending. As
+ * committer_end_input(); collector_stop() comes next.
+ */
+int collector_end_input(struct collector *c, int64_t until_ns);
+/*
+ * Commit what was read and end, within a few seconds. What is pending stays in the state: who opens the
+ * store next goes on with it. Returns collector_error().
+ */
 int collector_stop(struct collector *c);
 void collector_free(struct collector *c);

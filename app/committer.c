@@ -57,6 +57,8 @@ struct committer {
     struct buf asked; /* controls for the next mark, each behind its u32 length */
     size_t asked_count;
     bool quiet;
+    bool ending;       /* the next mark is the input's end */
+    bool ended;        /* and is committed */
     int64_t marked_ns; /* tick of the last mark that is committed */
     bool clock_behind; /* and that was said */
 };
@@ -175,6 +177,7 @@ static void end_mark(struct committer *c)
     frame_maker_end_mark(c->maker);
     (void)pthread_mutex_lock(&c->mark_lock);
     c->announced.open = false;
+    c->ended = (c->announced.mark.flags & DETECT_TICK_END) != 0;
     c->marked_ns = frame_maker_tick_ns(c->maker);
     (void)pthread_cond_broadcast(&c->marked);
     (void)pthread_mutex_unlock(&c->mark_lock);
@@ -284,7 +287,7 @@ static void watch_clock(struct committer *c, int64_t now_ns, int64_t last_ns)
     c->clock_behind = behind;
 }
 
-/* Once a second, when the last mark is done. */
+/* Once a second, and at the input's end, when the last mark is done. */
 static void announce(struct committer *c)
 {
     int64_t now = clock_now_ns() / CLOCK_NS_PER_SECOND * CLOCK_NS_PER_SECOND;
@@ -292,12 +295,14 @@ static void announce(struct committer *c)
     struct announcement *a = &c->announced;
     int64_t last = frame_maker_tick_ns(c->maker);
     watch_clock(c, now, last);
-    if (!c->quiet && !a->open && now > last) {
+    if (!c->quiet && !a->open && (now > last || c->ending)) {
         bool gap = now - last > TICK_GAP_NS;
         take_controls(c, a);
-        a->mark.tick_ns = now;
+        a->mark.tick_ns = now > last ? now : last;
         a->mark.keeps_states = true;
         a->mark.flags = gap ? DETECT_TICK_GAP : 0;
+        a->mark.flags |= c->ending ? DETECT_TICK_END : 0U;
+        c->quiet = c->ending;
         a->mark.day_ends = watch_day_ends(last, now);
         a->open = true;
         a->number++;
@@ -323,6 +328,18 @@ int committer_wait_mark(struct committer *c, int64_t tick_ns)
         (void)pthread_cond_wait(&c->marked, &c->mark_lock);
     (void)pthread_mutex_unlock(&c->mark_lock);
     return committer_error(c);
+}
+
+int committer_end_input(struct committer *c, int64_t until_ns)
+{
+    int status = 0;
+    (void)pthread_mutex_lock(&c->mark_lock);
+    c->ending = true;
+    while (!c->ended && committer_error(c) == 0 && clock_monotonic_ns() < until_ns)
+        (void)clock_cond_wait(&c->marked, &c->mark_lock, until_ns);
+    status = c->ended ? 0 : ERR_AGAIN;
+    (void)pthread_mutex_unlock(&c->mark_lock);
+    return committer_error(c) != 0 ? committer_error(c) : status;
 }
 
 void committer_quiet(struct committer *c)

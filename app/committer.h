@@ -71,6 +71,12 @@ int committer_submit(struct committer *c, unsigned worker, struct parcel *parcel
 bool committer_mark(struct committer *c, uint64_t *seen, struct mark *out);
 /* Wait until the mark of that tick is committed. Returns committer_error(). */
 int committer_wait_mark(struct committer *c, int64_t tick_ns);
+/*
+ * Nothing more will be submitted but answers: announce a last mark, the end of the input, at which all
+ * that is pending is said, and wait until it is committed. With wall_ticks, before committer_quiet().
+ * ERR_AGAIN: it was not by `until_ns` (monotonic).
+ */
+int committer_end_input(struct committer *c, int64_t until_ns);
 /* No more announcements: call it before workers are told to end. */
 void committer_quiet(struct committer *c);
 /* Hand over a control; it is part of the next mark. Any thread. ERR_FORMAT, ERR_NOMEM, ERR_AGAIN. */

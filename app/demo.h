@@ -35,7 +35,10 @@ int demo_learn(struct demo *d, bool (*progress)(uint64_t lines, int64_t time_ns)
 /* Send every line that is due by now (wall clock). */
 int demo_send_due(struct demo *d);
 
-/* Wait until all that was sent is in the log, at most wait_ns; then bring the numbers up to date. */
+/*
+ * Wait until all that was sent is in the log, at most wait_ns; then end the input, so that what waits
+ * for more is said, and bring the numbers up to date.
+ */
 int demo_settle(struct demo *d, int64_t wait_ns, struct diag *diag);
 
 /* The wall clock at which the planned live part begins; learning is over before, as a rule. */

@@ -46,7 +46,7 @@ static void told(void *self, const struct frame_entry *entries, size_t count)
 }
 
 /* Committing every frame_age_ns; ages and sizes of a frame decide how parcels come together. */
-static void test_open(struct commit_test *t, int64_t frame_age_ns, bool give_up)
+static void open_with(struct commit_test *t, int64_t frame_age_ns, bool give_up, bool wall_ticks)
 {
     memset(t, 0, sizeof(*t));
     log_dir_make(&t->dir);
@@ -60,10 +60,16 @@ static void test_open(struct commit_test *t, int64_t frame_age_ns, bool give_up)
                                               .frame_bytes = 64 << 20,
                                               .frame_age_ns = frame_age_ns,
                                               .give_up_when_full = give_up,
+                                              .wall_ticks = wall_ticks,
                                               .tally = t->tally,
                                               .committed = told,
                                               .self = t};
     assert_int_equal(committer_open(&t->committer, &options), 0);
+}
+
+static void test_open(struct commit_test *t, int64_t frame_age_ns, bool give_up)
+{
+    open_with(t, frame_age_ns, give_up, false);
 }
 
 static void test_close(struct commit_test *t)
@@ -379,12 +385,91 @@ static void test_many_entries(void **state)
     test_close(&t);
 }
 
+struct answers {
+    struct commit_test *test;
+    _Atomic bool over;
+    uint64_t marks;
+    uint64_t ends;
+    int64_t last_ns;
+};
+
+static struct parcel *answer_of(const struct mark *mark)
+{
+    struct parcel *p = calloc(1, sizeof(*p));
+    assert_non_null(p);
+    p->mark = true;
+    p->tick_ns = mark->tick_ns;
+    p->tick_flags = (mark->flags & DETECT_TICK_END) != 0 ? FRAME_FLAG_INPUT_END : 0;
+    p->newest_arrival_ns = CLOCK_NONE;
+    return p;
+}
+
+/* Both workers in one: answers every mark. */
+static void *answer_main(void *arg)
+{
+    struct answers *a = arg;
+    uint64_t seen = 0;
+    while (!a->over) {
+        struct mark mark;
+        const struct timespec wait = {.tv_nsec = 2 * 1000000};
+        if (!committer_mark(a->test->committer, &seen, &mark)) {
+            (void)nanosleep(&wait, NULL);
+            continue;
+        }
+        a->marks++;
+        a->ends += (mark.flags & DETECT_TICK_END) != 0;
+        a->last_ns = mark.tick_ns;
+        for (unsigned w = 0; w < WORKERS; w++)
+            (void)committer_submit(a->test->committer, w, answer_of(&mark));
+    }
+    return NULL;
+}
+
+static uint64_t frames_with(const struct commit_test *t, uint32_t flag)
+{
+    const struct log_reader_options options = {.dir = t->dir.path};
+    struct log_reader *reader = NULL;
+    struct diag diag = {0};
+    struct frame_view view;
+    uint64_t count = 0;
+    assert_int_equal(log_reader_open(&reader, &options, &diag), 0);
+    while (ledger_read(&view, reader, &diag) == 0)
+        count += (view.flags & flag) != 0;
+    log_reader_close(reader);
+    diag_release(&diag);
+    return count;
+}
+
+/* The end of the input is a mark that comes at once, is the last, and is waited for until it is durable. */
+static void test_end_input(void **state)
+{
+    (void)state;
+    struct commit_test t;
+    pthread_t thread;
+    open_with(&t, 0, false, true);
+    struct answers a = {.test = &t};
+    assert_int_equal(committer_end_input(t.committer, clock_monotonic_ns()), ERR_AGAIN);
+    assert_int_equal(frames_with(&t, FRAME_FLAG_INPUT_END), 0);
+    assert_int_equal(pthread_create(&thread, NULL, answer_main, &a), 0);
+    int64_t until_ns = clock_monotonic_ns() + 30 * CLOCK_NS_PER_SECOND;
+    assert_int_equal(committer_end_input(t.committer, until_ns), 0);
+    assert_int_equal(frames_with(&t, FRAME_FLAG_INPUT_END), 1);
+    const struct timespec second = {.tv_sec = 1, .tv_nsec = 100 * 1000000};
+    (void)nanosleep(&second, NULL);
+    a.over = true;
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(a.ends, 1);
+    assert_true(a.marks <= 2); /* one may have been announced before it was asked for the end */
+    test_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),       cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_pause),       cmocka_unit_test(test_give_up),
         cmocka_unit_test(test_broken_disk), cmocka_unit_test(test_many_entries),
+        cmocka_unit_test(test_end_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
