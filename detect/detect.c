@@ -554,6 +554,8 @@ static void tick(struct detect_tenant *t, int64_t tick_ns, unsigned flags)
     struct detect_run *run = &t->run;
     struct tenant_state *s = t->state;
     bool first = s->tick_ns == CLOCK_NONE;
+    if (!first && tick_ns - s->tick_ns > HELD_NS)
+        held_delay(&s->held, tick_ns - s->tick_ns - SECOND);
     s->tick_ns = tick_ns;
     s->heard_ns = tick_ns > s->heard_ns ? tick_ns : s->heard_ns;
     s->told_in_tick = 0;

@@ -310,6 +310,13 @@ void held_meet(struct detect_run *run, const struct origin_trace *trace)
     }
 }
 
+void held_delay(struct held_set *set, int64_t by_ns)
+{
+    for (size_t i = 0; i < set->count; i++)
+        set->items[i].due_ns += by_ns;
+    set->due_ns += set->count != 0 ? by_ns : 0;
+}
+
 void held_release(struct detect_run *run, int64_t now_ns)
 {
     const struct held_set *set = &run->state->held;

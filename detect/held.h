@@ -89,6 +89,8 @@ struct detect_run;
 bool held_take(struct detect_run *run, struct finding *f);
 /* A host's own row came: who waited for it goes on. */
 void held_meet(struct detect_run *run, const struct origin_trace *trace);
+/* Nobody ticked for so long: rows of hosts that came meanwhile are still to be read. */
+void held_delay(struct held_set *set, int64_t by_ns);
 /* Those whose time is over by now go on; with INT64_MAX all. */
 void held_release(struct detect_run *run, int64_t now_ns);
 void held_gaps(const struct held_set *set, struct gaps *out);
