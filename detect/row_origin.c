@@ -28,8 +28,10 @@ static void meet_host(struct detect_run *run, const struct flow *f)
     held_meet(run, trace);
 }
 
-/* Where hosts' own rows come here, a request that a proxy forwards was seen there before, and counts
- * once. */
+/*
+ * Where hosts' own rows come here, a request that a proxy forwards was seen there before, and counts
+ * once.
+ */
 static void meet_shared(struct detect_run *run, struct flow *f)
 {
     struct tenant_state *s = run->state;
