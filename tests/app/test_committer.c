@@ -411,7 +411,7 @@ static void *answer_main(void *arg)
     uint64_t seen = 0;
     while (!a->over) {
         struct mark mark;
-        const struct timespec wait = {.tv_nsec = 2 * 1000000};
+        const struct timespec wait = {.tv_nsec = 2000000};
         if (!committer_mark(a->test->committer, &seen, &mark)) {
             (void)nanosleep(&wait, NULL);
             continue;
@@ -454,7 +454,7 @@ static void test_end_input(void **state)
     int64_t until_ns = clock_monotonic_ns() + 30 * CLOCK_NS_PER_SECOND;
     assert_int_equal(committer_end_input(t.committer, until_ns), 0);
     assert_int_equal(frames_with(&t, FRAME_FLAG_INPUT_END), 1);
-    const struct timespec second = {.tv_sec = 1, .tv_nsec = 100 * 1000000};
+    const struct timespec second = {.tv_sec = 1, .tv_nsec = 100000000};
     (void)nanosleep(&second, NULL);
     a.over = true;
     (void)pthread_join(thread, NULL);
