@@ -165,8 +165,9 @@ struct judgement {
 static void print_case(const struct gen_label *l, const struct shown *s)
 {
     (void)printf("  %-14s %06u %s", l->name, l->tenant, s == NULL ? "NOT FOUND" : "found");
-    if (s != NULL && s->by_row)
-        (void)printf(" after %lld ms", (long long)(s->latency_ns / 1000000));
+    if (s != NULL)
+        (void)printf(" %s%lld ms%s", s->by_row ? "after " : "",
+                     (long long)(s->latency_ns / 1000000), s->by_row ? "" : " after its tick");
     (void)printf("\n");
 }
 

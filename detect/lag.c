@@ -150,14 +150,14 @@ void lag_answer(struct lag_set *set, const struct origin_trace *trace, int64_t t
     for (enum origin_way way = ORIGIN_TRANSLATION; way < ORIGIN_WAYS; way++) {
         struct lag *l = &set->ways[way];
         uint64_t keys[LAG_KEYS];
-        if (l->out == 0)
+        if (l->out == 0 || !origin_has_key(trace, way))
             continue;
-        expire(l, heard_ns);
         keys_of(keys, trace, way);
-        for (size_t i = 0; l->out != 0 && i < LAG_PROBES; i++) {
+        for (size_t i = 0; i < LAG_PROBES; i++) {
             struct lag_probe *p = &l->probes[i];
             int64_t apart = time_ns - p->time_ns;
-            if (!answers(p, keys) || apart > origin_window(way) || apart < -origin_window(way))
+            if (!answers(p, keys) || apart > origin_window(way) || apart < -origin_window(way) ||
+                heard_ns - p->heard_ns > LAG_MOST_NS)
                 continue;
             sample(l, &l->behind[1 + (heard_ns - p->heard_ns) / LAG_STEP_NS]);
             if (way == ORIGIN_REQUEST && p->keys[0] != 0) {
