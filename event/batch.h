@@ -149,6 +149,13 @@ struct shape {
     uint64_t hash; /* builder only */
 };
 
+/* Builder only: where the names and columns of a batch are found; see event/binder.h. */
+struct id_table {
+    uint16_t *ids; /* id + 1, 0 = free */
+    uint32_t mask;
+    uint32_t count; /* ids in it, from 0 on */
+};
+
 struct batch {
     uint32_t tenant; /* municipality code */
     uint16_t format;
@@ -181,12 +188,14 @@ struct batch {
     struct column *columns;
     uint32_t column_count;
     uint32_t column_cap;
+    struct id_table column_table;
     struct shape *shapes; /* [0] unused: verbatim */
     uint32_t shape_count; /* including [0] */
     uint32_t shape_cap;
     struct span *names; /* local field FIELD_LOCAL_FIRST + i */
     uint32_t name_count;
     uint32_t name_cap;
+    struct id_table name_table;
 
     struct buf text;         /* lines and derived texts (live), or the text block (read back) */
     struct buf skeleton;     /* pieces of all shapes */

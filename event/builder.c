@@ -3,7 +3,7 @@
  *
  *   line + slots -> shape_find() -- same skeleton as before? --> shape_store(): a value a column
  *                        | no
- *                   shape_add(): bind each slot to a column
+ *                   shape_add(): bind each slot to a column (event/binder.h)
  */
 #include "event/builder.h"
 
@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "event/binder.h"
 #include "event/columns.h"
 #include "event/intern.h"
 
@@ -93,151 +94,19 @@ static bool slots_valid(struct slice line, const struct slots *slots)
     return true;
 }
 
-/*
- * Where the parts of a new shape are likely to be found: shapes of one batch mostly list the same
- * columns and names in the same order, so each search begins behind the one before.
- */
-struct binder {
-    uint32_t column;
-    uint32_t name;
-    uint32_t keys[SLOT_DEPTH_MAX]; /* the KEY slots around the place, outermost first */
-    uint64_t seen[(FIELD_LOCAL_FIRST + BATCH_NAMES_MAX) / 64]; /* fields of the shape so far */
-};
-
-/* The local id of a name, added where it is new. Negative enum err when there is no room. */
-static int name_id(struct batch *b, struct binder *binder, struct slice name)
-{
-    uint32_t at = binder->name;
-    for (uint32_t i = 0; i < b->name_count; i++, at++) {
-        at = at < b->name_count ? at : 0;
-        if (slice_equal(batch_span(b, b->names[at]), name)) {
-            binder->name = at + 1;
-            return (int)(FIELD_LOCAL_FIRST + at);
-        }
-    }
-    if (b->name_count == BATCH_NAMES_MAX || name.len > BATCH_NAME_BYTES_MAX)
-        return ERR_RANGE;
-    struct span *names =
-        batch_array_grow(b, b->names, &b->name_cap, b->name_count + 1, sizeof(*names));
-    if (names == NULL)
-        return ERR_NOMEM;
-    b->names = names;
-    names[b->name_count] =
-        (struct span){.offset = (uint32_t)b->text.len, .len = (uint32_t)name.len};
-    char copy[BATCH_NAME_BYTES_MAX];
-    memcpy(copy, name.data, name.len);
-    buf_append(&b->text, copy, name.len);
-    if (!buf_ok(&b->text))
-        return ERR_NOMEM;
-    return (int)(FIELD_LOCAL_FIRST + b->name_count++);
-}
-
-/* The id that a slot's column has: its own, or the batch's for an unnamed field. */
-static int slot_field(struct batch *b, struct binder *binder, uint32_t line,
-                      const struct slots *slots, uint32_t i)
-{
-    const struct slot *slot = &slots->items[i];
-    if (slot->field < FIELD_LOCAL_FIRST)
-        return slot->field;
-    char name[BATCH_NAME_BYTES_MAX + SLICE_PADDING_BYTES];
-    struct buf text = {.data = name, .cap = BATCH_NAME_BYTES_MAX, .limit = BATCH_NAME_BYTES_MAX};
-    if (slot->field != FIELD_UNNAMED) {
-        buf_text(&text, "col");
-        buf_decimal(&text, slot->field - FIELD_COLUMN_FIRST);
-        return name_id(b, binder, buf_content(&text));
-    }
-    for (uint32_t depth = 0; depth <= slot->depth; depth++) {
-        const struct slot *key = &slots->items[binder->keys[depth]];
-        if (depth > 0)
-            buf_byte(&text, '.');
-        buf_append(&text, b->text.data + line + key->offset, key->length);
-    }
-    return buf_ok(&text) ? name_id(b, binder, buf_content(&text)) : ERR_RANGE;
-}
-
-/* The column of (field, ordinal, kind), added where it is new; or a negative enum err. */
-static int column_find(struct batch *b, uint32_t *hint, const struct column *like)
-{
-    uint32_t at = *hint;
-    for (uint32_t i = 0; i < b->column_count; i++, at++) {
-        at = at < b->column_count ? at : 0;
-        const struct column *c = &b->columns[at];
-        if (c->field == like->field && c->ordinal == like->ordinal && c->kind == like->kind &&
-            c->derived == like->derived) {
-            *hint = at + 1;
-            return (int)at;
-        }
-    }
-    return batch_column_add(b, like);
-}
-
-static struct column column_like(uint16_t field)
-{
-    const struct field_info *info = field < FIELD_LOCAL_FIRST ? field_info(field) : NULL;
-    struct column like = {.field = field, .type = info == NULL ? FIELD_TYPE_TEXT : info->type};
-    switch ((enum field_type)like.type) {
-    case FIELD_TYPE_TEXT:
-        like.storage = COLUMN_CODES;
-        break;
-    case FIELD_TYPE_INT:
-    case FIELD_TYPE_EPOCH:
-        like.storage = COLUMN_INT;
-        break;
-    case FIELD_TYPE_IP:
-        like.storage = COLUMN_IP4;
-        break;
-    }
-    return like;
-}
-
-/* Which value of its field number `value` is within the line. */
-static uint32_t ordinal_of(const struct shape *shape, const struct batch *b, struct binder *binder,
-                           uint32_t value, uint16_t field)
-{
-    uint32_t ordinal = 0;
-    uint64_t bit = UINT64_C(1) << (field % 64);
-    bool first = (binder->seen[field / 64] & bit) == 0;
-    binder->seen[field / 64] |= bit;
-    if (first)
-        return 0;
-    for (uint32_t i = 0; i < value; i++)
-        ordinal += b->columns[shape->slots[i].column].field == field;
-    return ordinal;
-}
-
-/* Bind value number `value` of a new shape, which is slot i, to its column. */
-static int shape_bind(struct batch *b, struct binder *binder, struct shape *shape, uint32_t line,
-                      const struct slots *slots, uint32_t i)
-{
-    const struct slot *slot = &slots->items[i];
-    int field = slot_field(b, binder, line, slots, i);
-    if (field < 0)
-        return field;
-    struct column like = column_like((uint16_t)field);
-    uint32_t ordinal = ordinal_of(shape, b, binder, shape->slot_count, (uint16_t)field);
-    if (ordinal > UINT8_MAX)
-        return ERR_RANGE;
-    like.ordinal = (uint8_t)ordinal;
-    like.kind = slot->kind;
-    int column = column_find(b, &binder->column, &like);
-    if (column < 0)
-        return column;
-    shape->slots[shape->slot_count].field = slot->field;
-    shape->slots[shape->slot_count].kind = slot->kind;
-    shape->slots[shape->slot_count].column = (uint16_t)column;
-    shape->slot_count++;
-    return 0;
-}
-
-/* Add the shape of the line at text[line]. Returns its id, or a negative enum err. */
+/* Add the shape of the line at text[line]. Returns its id, or what struct binder says. */
 static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const struct slots *slots)
 {
+    struct binder binder;
+    int status = binder_fields(&binder, b, line, slots);
+    if (status != 0)
+        return status;
     if (b->shape_count == BATCH_SHAPES_MAX)
         return ERR_RANGE;
     uint32_t count = b->shape_count == 0 ? 1 : b->shape_count;
     struct shape *shapes =
         batch_array_grow(b, b->shapes, &b->shape_cap, count + 1, sizeof(*shapes));
-    struct shape_slot *places = arena_array(&b->arena, slots->count, sizeof(*places));
+    struct shape_slot *places = arena_array(&b->arena, binder.value_count, sizeof(*places));
     /* A skeleton may be empty; comparing with it still needs readable bytes. */
     if (shapes == NULL || places == NULL || buf_reserve(&b->skeleton, 1) == NULL)
         return ERR_NOMEM;
@@ -245,20 +114,20 @@ static int shape_add(struct batch *b, uint32_t line, uint32_t line_len, const st
     struct shape *shape = &shapes[count];
     *shape = (struct shape){.slots = places};
     shape->hash = shape_hash(b, line_len, slots);
-    struct binder binder = {0};
     uint32_t at = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
-        if (slot->kind == SLOT_KEY) {
-            binder.keys[slot->depth] = i;
+        if (slot->kind == SLOT_KEY)
             continue;
-        }
-        places[shape->slot_count].piece = (uint32_t)b->skeleton.len;
-        places[shape->slot_count].piece_len = slot->offset - at;
+        int column = binder_column(&binder, b, shape->slot_count, slot->kind);
+        if (column < 0)
+            return column;
+        places[shape->slot_count++] = (struct shape_slot){.piece = (uint32_t)b->skeleton.len,
+                                                          .piece_len = slot->offset - at,
+                                                          .field = slot->field,
+                                                          .column = (uint16_t)column,
+                                                          .kind = slot->kind};
         buf_append(&b->skeleton, b->text.data + line + at, slot->offset - at);
-        int bound = shape_bind(b, &binder, shape, line, slots, i);
-        if (bound != 0)
-            return bound;
         at = slot->offset + slot->length;
     }
     shape->tail = (uint32_t)b->skeleton.len;
@@ -439,25 +308,10 @@ static int run_extend(struct batch *b, const struct row *row)
     return 0;
 }
 
-/* How much there was before a shape that may find no room. */
-struct undo {
-    uint32_t names;
-    uint32_t columns;
-    size_t skeleton_len;
-};
-
-/* What a shape that found no room left behind: names above all, whose text goes with the line. */
-static void shape_undo(struct batch *b, const struct undo *before, uint32_t line_end)
-{
-    b->name_count = before->names;
-    b->column_count = before->columns;
-    b->skeleton.len = before->skeleton_len;
-    b->text.len = line_end;
-}
-
 /*
- * The shape for a row, storing its values; 0 = verbatim. Sets *reason. Negative enum err: ERR_NOMEM,
- * ERR_RANGE (an empty batch would have room for what this one has not; nothing was stored).
+ * The shape for a row, storing its values; 0 = verbatim, as where no batch would have room for it.
+ * Sets *reason. Negative enum err: ERR_NOMEM, ERR_RANGE (an empty batch has room for what this one has
+ * not; nothing was stored).
  */
 static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint8_t *reason)
 {
@@ -470,15 +324,18 @@ static int row_shape(struct batch *b, const struct row *row, uint32_t line, uint
         *reason = REASON_PARTIAL;
         return 0;
     }
-    const struct undo before = {b->name_count, b->column_count, b->skeleton.len};
+    const struct binder_mark before = binder_mark(b);
+    const size_t skeleton_len = b->skeleton.len;
     if (shape == 0)
         shape = shape_add(b, line, len, row->slots);
-    if (shape == ERR_RANGE) {
-        shape_undo(b, &before, line + len);
-        if (b->row_count != 0)
+    if (shape == ERR_RANGE || shape == ERR_FORMAT) {
+        /* Names above all, whose text goes with the line. */
+        binder_undo(b, &before);
+        b->skeleton.len = skeleton_len;
+        b->text.len = line + len;
+        if (shape == ERR_RANGE)
             return ERR_RANGE;
-        *reason = b->shape_count == BATCH_SHAPES_MAX ? REASON_SHAPES_FULL : REASON_TOO_MANY_VALUES;
-        b->shapes_full = true;
+        *reason = REASON_TOO_MANY_VALUES;
         return 0;
     }
     if (shape > 0) {
@@ -561,10 +418,7 @@ int batch_extra(struct batch *b, const struct extra *flags, struct slice key, st
 
 struct column *batch_derived(struct batch *b, uint16_t field)
 {
-    struct column like = column_like(field);
-    like.derived = true;
-    uint32_t hint = 0;
-    int at = column_find(b, &hint, &like);
+    int at = binder_derived(b, field);
     return at < 0 ? NULL : &b->columns[at];
 }
 

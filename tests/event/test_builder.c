@@ -179,32 +179,100 @@ static void test_repeated_keys(void **state)
     batch_free(b);
 }
 
-/* A line of 257 values of one field has no room in any batch: it is kept whole and says why. */
+/*
+ * A line that no batch has room for is kept whole and says why, wherever it comes: the batch stays
+ * open, so that such lines cannot make a batch of each line, and takes no memory for their columns.
+ */
+static void assert_no_room(const struct slots *slots, struct slice line)
+{
+    struct batch *b = batch_new();
+    assert_int_equal(append_row(b, SLICE("other\n"), NULL, 0), 0);
+    for (uint32_t i = 1; i < 200; i++)
+        assert_int_equal(append_row(b, line, slots, i), 0);
+    size_t held = b->arena.held_bytes;
+    for (uint32_t i = 200; i < 300; i++)
+        assert_int_equal(append_row(b, line, slots, i), 0);
+    assert_int_equal(b->arena.held_bytes, held);
+    assert_int_equal(b->name_count, 0);
+    assert_int_equal(b->column_count, 0);
+    assert_true(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
+    for (uint32_t i = 1; i < b->row_count; i++) {
+        assert_int_equal(b->reason[i], REASON_TOO_MANY_VALUES);
+        assert_line(b, i, line);
+    }
+    batch_free(b);
+}
+
 static void test_too_many_values(void **state)
 {
     (void)state;
-    struct batch *b = batch_new();
-    char text[1024];
+    static char text[4096];
     struct slots slots = {0};
     memset(text, 'x', sizeof(text));
     for (uint32_t i = 0; i < 257; i++)
         (void)slots_add(&slots, i * 2, 1, FIELD_EVENT_ACTION, SLOT_PLAIN);
     struct slice line = slice_of(text, 600);
-    assert_int_equal(append_row(b, SLICE("other\n"), NULL, 0), 0);
-    assert_int_equal(append_row(b, line, &slots, 1), ERR_RANGE);
-    assert_int_equal(b->row_count, 1);
-    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
-    batch_reset(b);
-    assert_int_equal(append_row(b, line, &slots, 1), 0);
-    assert_int_equal(b->reason[0], REASON_TOO_MANY_VALUES);
-    assert_line(b, 0, line);
-    assert_false(batch_fits(b, 1, BATCH_LIVE_ROWS_MAX));
-    batch_reset(b);
+    assert_no_room(&slots, line);
+    struct batch *b = batch_new();
     slots.count = 256;
     assert_int_equal(append_row(b, line, &slots, 1), 0);
     assert_int_equal(b->reason[0], REASON_NONE);
     assert_int_equal(find_column(b, FIELD_EVENT_ACTION, 255)->value_count, 1);
     assert_composed(b, 0, line);
+    batch_free(b);
+    /* One more value than there are columns, of no field more than 256. */
+    slots.count = 0;
+    for (uint32_t i = 0; i < BATCH_COLUMNS_MAX + 1; i++)
+        (void)slots_add(&slots, i * 2, 1, FIELD_COLUMN(i % 8), SLOT_PLAIN);
+    line = slice_of(text, 3000);
+    assert_no_room(&slots, line);
+    slots.count = BATCH_COLUMNS_MAX;
+    b = batch_new();
+    assert_int_equal(append_row(b, line, &slots, 1), 0);
+    assert_int_equal(b->reason[0], REASON_NONE);
+    assert_int_equal(b->column_count, BATCH_COLUMNS_MAX);
+    assert_composed(b, 0, line);
+    batch_free(b);
+}
+
+/* A line of `count` keys of its own. */
+static int append_names(struct batch *b, uint32_t first, uint32_t count, int64_t offset)
+{
+    static char text[BATCH_NAMES_MAX * 16];
+    struct slots slots = {0};
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int len = snprintf(text + at, sizeof(text) - at, "name%u=v ", first + i);
+        struct slot key = {.offset = at, .length = (uint32_t)len - 3};
+        struct slot value = {.offset = at + (uint32_t)len - 2, .length = 1};
+        assert_true(slots_add_unnamed(&slots, &key, &value));
+        at += (uint32_t)len;
+    }
+    return append_row(b, slice_of(text, at), &slots, offset);
+}
+
+/* Keys past what the batch has room for are refused with the row; those before are found again. */
+static void test_names_refused_and_found(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+    assert_int_equal(append_names(b, 0, 600, 0), 0);
+    assert_int_equal(append_names(b, 600, 600, 1), ERR_RANGE);
+    assert_int_equal(b->name_count, 600);
+    assert_int_equal(b->column_count, 600);
+    b->shapes_full = false;
+    assert_int_equal(append_names(b, 300, 400, 1), 0);
+    assert_int_equal(b->name_count, 700);
+    assert_int_equal(b->column_count, 700);
+    assert_int_equal(append_names(b, 699, 1, 2), 0);
+    assert_int_equal(append_names(b, 0, 700, 3), 0);
+    assert_int_equal(b->name_count, 700);
+    assert_int_equal(b->column_count, 700);
+    for (uint32_t i = 0; i < b->name_count; i++) {
+        char want[16];
+        (void)snprintf(want, sizeof(want), "name%u", i);
+        assert_true(slice_equal(batch_span(b, b->names[i]), slice_from(want)));
+    }
     batch_free(b);
 }
 
@@ -374,36 +442,25 @@ static void test_shapes_full(void **state)
     batch_free(b);
 }
 
-/* A refused row leaves no name behind that points at bytes that are no longer there. */
+/* A row that no batch has room for leaves no name behind that points at bytes that are no longer there. */
 static void test_refused_names(void **state)
 {
     (void)state;
-    struct batch *b = batch_new();
     char text[2100];
     struct slots slots = {0};
     memset(text, 'n', sizeof(text));
-    assert_int_equal(append_layout(b, 0), 0);
     struct slot key = {.offset = 0, .length = 300};
     struct slot value = {.offset = 301, .length = 1};
-    struct slot short_key = {.offset = 310, .length = 5};
-    struct slot short_value = {.offset = 316, .length = 1};
+    struct slot short_key = {.offset = 0, .length = 5};
+    struct slot short_value = {.offset = 6, .length = 1};
     (void)slots_add_unnamed(&slots, &key, &value);
-    assert_int_equal(append_row(b, slice_of(text, 400), &slots, 1), ERR_RANGE);
+    assert_no_room(&slots, slice_of(text, 400));
     slots.count = 0;
-    short_key.offset = 0;
-    short_value.offset = 6;
     key.offset = 10;
     value.offset = 311;
     (void)slots_add_unnamed(&slots, &short_key, &short_value);
     (void)slots_add_unnamed(&slots, &key, &value);
-    assert_int_equal(append_row(b, slice_of(text, 400), &slots, 1), ERR_RANGE);
-    for (uint32_t i = 0; i < b->name_count; i++)
-        assert_true((size_t)b->names[i].offset + b->names[i].len <= b->text.len);
-    batch_reset(b);
-    assert_int_equal(append_row(b, slice_of(text, 400), &slots, 1), 0);
-    assert_int_equal(b->reason[0], REASON_TOO_MANY_VALUES);
-    assert_line(b, 0, slice_of(text, 400));
-    batch_free(b);
+    assert_no_room(&slots, slice_of(text, 400));
 }
 
 /* Keys in keys: a value's name is that of all keys around it, also for the second one of a list. */
@@ -638,14 +695,23 @@ static void test_longest_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_misused_slots),   cmocka_unit_test(test_misused_after_good),
-        cmocka_unit_test(test_reasons),         cmocka_unit_test(test_repeated_keys),
-        cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_text_switch),
-        cmocka_unit_test(test_widening),        cmocka_unit_test(test_exceptions),
-        cmocka_unit_test(test_shapes_full),     cmocka_unit_test(test_refused_names),
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_nested_names),
-        cmocka_unit_test(test_places),          cmocka_unit_test(test_extras),
-        cmocka_unit_test(test_derived),         cmocka_unit_test(test_random_lines),
+        cmocka_unit_test(test_misused_slots),
+        cmocka_unit_test(test_misused_after_good),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_repeated_keys),
+        cmocka_unit_test(test_too_many_values),
+        cmocka_unit_test(test_text_switch),
+        cmocka_unit_test(test_widening),
+        cmocka_unit_test(test_exceptions),
+        cmocka_unit_test(test_shapes_full),
+        cmocka_unit_test(test_refused_names),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_nested_names),
+        cmocka_unit_test(test_names_refused_and_found),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_extras),
+        cmocka_unit_test(test_derived),
+        cmocka_unit_test(test_random_lines),
         cmocka_unit_test(test_longest_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
