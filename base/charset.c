@@ -16,6 +16,7 @@ enum {
     HALF_POINT = 0xff61, /* code point of the first of them */
     EUC_HALF_RUN = 3,
     UTF8_BROKEN_SHARE = 8, /* of so many bytes one may be broken in what is still UTF-8 */
+    LOOK_BYTES_MAX = 1024, /* of a text, by which CP932 and EUC-JP are told apart */
 };
 
 /* One encoding's reading of pieces. */
@@ -206,6 +207,9 @@ static struct utf8_count utf8_count(struct slice piece)
             return n;
         }
         n.broken += len == 0;
+        /* Too many, whatever follows. */
+        if ((size_t)n.broken * UTF8_BROKEN_SHARE > piece.len)
+            return n;
         len = len == 0 ? 1 : len;
         for (size_t i = 0; i < len; i++)
             n.half = n.half && is_half(byte_at(piece, at + i));
@@ -364,11 +368,16 @@ enum charset charset_guess(struct slice text)
         return CHARSET_UTF8;
     struct look look = {0};
     struct slice piece;
-    for (size_t at = 0; piece_next(text, &at, &piece);) {
+    size_t left = LOOK_BYTES_MAX;
+    for (size_t at = 0; left > 0 && piece_next(text, &at, &piece);) {
         if (charset_is_ascii(piece) || utf8_answer(piece) != UTF8_NO)
             continue;
+        piece.len = piece.len < left ? piece.len : left;
+        left -= piece.len;
         cp932_look(&look.cp932, piece);
         euc_look(&look.euc, piece);
+        if (look.cp932.wrong && look.euc.wrong)
+            return CHARSET_UTF8;
     }
     return look_answer(&look);
 }

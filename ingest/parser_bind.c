@@ -169,19 +169,24 @@ static bool is_type(struct slice text)
     return true;
 }
 
-/* Where name/TYPE[/CLASS] stands in a text; *name and *type are its parts. */
+/*
+ * Where name/TYPE[/CLASS] stands in a text; *name and *type are its parts. A name holds no slash, so it
+ * is looked for behind the one before only.
+ */
 static bool find_question(const struct words *w, struct word *name, struct word *type)
 {
+    const char *behind = w->at;
     for (const char *p = scan_byte(w->at, w->end, '/'); p < w->end;
          p = scan_byte(p + 1, w->end, '/')) {
         const char *stop = p + 1;
         while (stop < w->end && ((*stop >= 'A' && *stop <= 'Z') || is_digit(*stop)))
             stop++;
         const char *from = p;
-        while (from > w->at && from[-1] != ' ' && from[-1] != '\'' && from[-1] != '(')
+        while (from > behind && from[-1] != ' ' && from[-1] != '\'' && from[-1] != '(')
             from--;
-        if (from == p || !is_type(slice_of(p + 1, (size_t)(stop - p - 1))) ||
-            memchr(from, '/', (size_t)(p - from)) != NULL)
+        bool cut = from == behind && from > w->at;
+        behind = p + 1;
+        if (from == p || cut || !is_type(slice_of(p + 1, (size_t)(stop - p - 1))))
             continue;
         *name = (struct word){.from = from, .to = p};
         *type = (struct word){.from = p + 1, .to = stop};

@@ -1,15 +1,59 @@
 #include "ingest/phrase.h"
 
+#include "event/value.h"
 #include "ingest/meaning.h"
 #include "ingest/url.h"
 #include "ingest/word.h"
+
+enum {
+    ADDRESS_MAX_BYTES = VALUE_IP_TEXT_MAX + 24, /* with a port, and what is left out at the end */
+};
+
+/* Bytes, one bit each. */
+struct byte_set {
+    uint64_t bits[4];
+};
+
+static inline bool set_has(const struct byte_set *s, char byte)
+{
+    unsigned char c = (unsigned char)byte;
+    return (s->bits[c >> 6] >> (c & 63) & 1) != 0;
+}
+
+/* What a phrase of the table may begin with: its first byte and its second. */
+struct beginnings {
+    struct byte_set first;
+    struct byte_set second;
+};
+
+static void set_add(struct byte_set *s, char byte)
+{
+    unsigned char c = (unsigned char)byte;
+    s->bits[c >> 6] |= UINT64_C(1) << (c & 63);
+}
+
+static struct beginnings beginnings_of(const struct phrase_table *table)
+{
+    struct beginnings b = {0};
+    for (size_t i = 0; i < table->count; i++) {
+        const struct slice words = table->phrases[i].words;
+        set_add(&b.first, words.data[0]);
+        if (words.len > 1)
+            set_add(&b.second, words.data[1]);
+        else
+            memset(&b.second, 0xff, sizeof(b.second));
+    }
+    return b;
+}
 
 static const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
                                         const char *to)
 {
     const struct slice rest = slice_of(at, (size_t)(to - at));
     for (size_t i = 0; i < table->count; i++) {
-        if (table->phrases[i].words.data[0] == *at && slice_starts(rest, table->phrases[i].words))
+        const struct slice words = table->phrases[i].words;
+        if (words.data[0] == at[0] && (words.len == 1 || words.data[1] == at[1]) &&
+            slice_starts(rest, words))
             return &table->phrases[i];
     }
     return NULL;
@@ -36,8 +80,10 @@ static const char *value_end(const struct phrase *phrase, const char *from, cons
 {
     if (phrase->class == PHRASE_REST)
         return to;
-    if (to - from > PHRASE_VALUE_MAX_BYTES)
-        to = from + PHRASE_VALUE_MAX_BYTES;
+    const ptrdiff_t longest =
+        phrase->class == PHRASE_ADDRESS ? ADDRESS_MAX_BYTES : PHRASE_VALUE_MAX_BYTES;
+    if (to - from > longest)
+        to = from + longest;
     if (phrase->close != 0)
         return scan_byte(from, to, phrase->close);
     if (phrase->class == PHRASE_REQUEST)
@@ -117,13 +163,14 @@ static bool add_value(struct cursor *c, const struct phrase *phrase, const char 
     return cursor_add(c, from, to, phrase->field);
 }
 
-/* A bit for each byte, modulo 64, that a phrase of the table begins with. */
-static uint64_t first_bytes(const struct phrase_table *table)
+/* Whether a value of the class may begin with the byte: most that do not are seen here. */
+static bool may_begin(const struct phrase *phrase, char byte)
 {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < table->count; i++)
-        bits |= UINT64_C(1) << ((unsigned char)table->phrases[i].words.data[0] & 63);
-    return bits;
+    char lower = (char)(byte | 0x20);
+    if (phrase->class == PHRASE_NUMBER)
+        return word_is_digit(byte);
+    return phrase->class != PHRASE_ADDRESS || word_is_digit(byte) || byte == ':' ||
+           (lower >= 'a' && lower <= 'f');
 }
 
 /* Is [from, to) what the phrase's class asks for? */
@@ -157,18 +204,21 @@ static bool add_told(struct cursor *c, const char *from, const char *to)
 static bool walk(struct cursor *c, const struct phrase_table *table, const char *from,
                  const char *to, bool tell)
 {
-    const uint64_t first = first_bytes(table);
+    const struct beginnings beginnings = beginnings_of(table);
     const char *told = from;
     for (const char *at = from; at < to;) {
-        const bool may = (first >> ((unsigned char)*at & 63) & 1) != 0 && begins_word(at, from);
+        const bool may = set_has(&beginnings.first, at[0]) && set_has(&beginnings.second, at[1]) &&
+                         begins_word(at, from);
         const struct phrase *phrase = may ? find_phrase(table, at, to) : NULL;
         if (phrase == NULL) {
             at++;
             continue;
         }
         const char *value = at + phrase->words.len;
-        const char *end = value_end(phrase, value, to);
         at = value;
+        if (value == to || !may_begin(phrase, *value))
+            continue;
+        const char *end = value_end(phrase, value, to);
         if (!is_value(phrase, value, end))
             continue;
         if ((tell && !add_told(c, told, value)) || !add_value(c, phrase, value, end))
