@@ -16,7 +16,7 @@ enum {
     HALF_POINT = 0xff61, /* code point of the first of them */
     EUC_HALF_RUN = 3,
     UTF8_BROKEN_SHARE = 8, /* of so many bytes one may be broken in what is still UTF-8 */
-    LOOK_BYTES_MAX = 1024, /* of a text, by which CP932 and EUC-JP are told apart */
+    LOOK_BYTES_MAX = 256,  /* of a text, by which CP932 and EUC-JP are told apart */
 };
 
 /* One encoding's reading of pieces. */
@@ -327,34 +327,40 @@ static enum charset look_answer(const struct look *l)
 
 /* Pieces */
 
-/* The piece that begins at or behind *at, which moves behind it; false at the end. */
+/* The first byte above 7F at or behind `at`, or the text's length. */
+static size_t find_high(struct slice text, size_t at)
+{
+    enum {
+        STEP = 64,
+    };
+    while (text.len - at >= STEP && charset_is_ascii(slice_of(text.data + at, STEP)))
+        at += STEP;
+    while (at < text.len && byte_at(text, at) < 0x80)
+        at++;
+    return at;
+}
+
+/* The next piece with a byte above 7F at or behind *at, which moves behind it; false at the end. */
 static bool piece_next(struct slice text, size_t *at, struct slice *out)
 {
-    size_t from = *at;
-    while (from < text.len && byte_at(text, from) < PIECE_END)
-        from++;
-    size_t end = from;
+    size_t high = find_high(text, *at);
+    size_t from = high;
+    while (from > *at && byte_at(text, from - 1) >= PIECE_END)
+        from--;
+    size_t end = high;
     while (end < text.len && byte_at(text, end) >= PIECE_END)
         end++;
     *out = slice_of(text.data + from, end - from);
     *at = end;
-    return end > from;
+    return end > high;
 }
 
 /* Is it UTF-8 without characters of two bytes? Then there is nothing to guess. */
 static bool is_plain_utf8(struct slice text)
 {
-    enum {
-        STEP = 32,
-    };
-    for (size_t at = 0; at < text.len;) {
-        struct slice rest = slice_from_offset(text, at);
+    for (size_t at = find_high(text, 0); at < text.len; at = find_high(text, at)) {
         uint32_t point = 0;
-        if (rest.len >= STEP && charset_is_ascii(slice_of(rest.data, STEP))) {
-            at += STEP;
-            continue;
-        }
-        size_t len = escape_utf8(&point, rest);
+        size_t len = escape_utf8(&point, slice_from_offset(text, at));
         if (len == 0 || len == 2)
             return false;
         at += len;
@@ -370,7 +376,7 @@ enum charset charset_guess(struct slice text)
     struct slice piece;
     size_t left = LOOK_BYTES_MAX;
     for (size_t at = 0; left > 0 && piece_next(text, &at, &piece);) {
-        if (charset_is_ascii(piece) || utf8_answer(piece) != UTF8_NO)
+        if (utf8_answer(piece) != UTF8_NO)
             continue;
         piece.len = piece.len < left ? piece.len : left;
         left -= piece.len;
@@ -387,8 +393,6 @@ bool charset_is_utf8(struct slice text)
     struct slice piece;
     bool some = false;
     for (size_t at = 0; piece_next(text, &at, &piece);) {
-        if (charset_is_ascii(piece))
-            continue;
         if (utf8_answer(piece) != UTF8_YES)
             return false;
         some = true;
@@ -422,7 +426,7 @@ void charset_to_utf8(struct buf *out, struct slice text, enum charset charset)
     size_t done = 0;
     for (size_t at = 0; piece_next(text, &at, &piece); done = at) {
         buf_append(out, text.data + done, (size_t)(piece.data - text.data) - done);
-        if (charset_is_ascii(piece) || utf8_answer(piece) == UTF8_YES)
+        if (utf8_answer(piece) == UTF8_YES)
             buf_slice(out, piece);
         else
             convert(out, piece, guess);

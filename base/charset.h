@@ -36,7 +36,7 @@ bool charset_is_ascii(struct slice text);
 
 /*
  * What a text that is not ASCII is likely in. CHARSET_UTF8 also for what is valid in none. Linear in
- * the text; of the pieces that are not UTF-8 the first 1,024 bytes together decide.
+ * the text; of the pieces that are not UTF-8 the first 256 bytes together decide.
  */
 enum charset charset_guess(struct slice text);
 

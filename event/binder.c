@@ -72,7 +72,7 @@ static void table_take(struct id_table *t, uint32_t hash, uint32_t id)
     t->count = id;
 }
 
-static int name_add(struct batch *b, struct slice name, uint32_t hash)
+static int name_add(struct binder *binder, struct batch *b, struct slice name, uint32_t hash)
 {
     if (name.len > BATCH_NAME_BYTES_MAX)
         return ERR_FORMAT;
@@ -89,6 +89,7 @@ static int name_add(struct batch *b, struct slice name, uint32_t hash)
     if (!buf_ok(&b->text))
         return ERR_NOMEM;
     table_put(&b->name_table, hash, b->name_count);
+    binder->hint = b->name_count + 1;
     return (int)(FIELD_LOCAL_FIRST + b->name_count++);
 }
 
@@ -101,6 +102,9 @@ static int name_id(struct binder *binder, struct batch *b, struct slice name)
         binder->hint = hint + 1;
         return (int)(FIELD_LOCAL_FIRST + hint);
     }
+    /* The same again: a list. */
+    if (hint > 0 && slice_equal(batch_span(b, b->names[hint - 1]), name))
+        return (int)(FIELD_LOCAL_FIRST + hint - 1);
     if (table_fill(b, t, b->name_count, name_hash) != 0)
         return ERR_NOMEM;
     uint32_t hash = (uint32_t)hash_slice(b->hash_seed, name);
@@ -111,7 +115,7 @@ static int name_id(struct binder *binder, struct batch *b, struct slice name)
             return (int)(FIELD_LOCAL_FIRST + id);
         }
     }
-    return name_add(b, name, hash);
+    return name_add(binder, b, name, hash);
 }
 
 /* The id that a slot's column has: its own, or the batch's for an unnamed field. */
@@ -136,8 +140,19 @@ static int slot_field(struct binder *binder, struct batch *b, uint32_t line,
     return buf_ok(&text) ? name_id(binder, b, buf_content(&text)) : ERR_FORMAT;
 }
 
+/* How many of the slots are values. */
+static uint32_t count_values(const struct slots *slots)
+{
+    uint32_t values = 0;
+    for (uint32_t i = 0; i < slots->count; i++)
+        values += slots->items[i].kind != SLOT_KEY;
+    return values;
+}
+
 int binder_fields(struct binder *binder, struct batch *b, uint32_t line, const struct slots *slots)
 {
+    if (count_values(slots) > BATCH_COLUMNS_MAX)
+        return ERR_FORMAT;
     binder->hint = 0;
     binder->value_count = 0;
     memset(binder->seen, 0, sizeof(binder->seen));
@@ -150,7 +165,7 @@ int binder_fields(struct binder *binder, struct batch *b, uint32_t line, const s
         int field = slot_field(binder, b, line, slots, slot);
         if (field < 0)
             return field;
-        if (binder->value_count == BATCH_COLUMNS_MAX || ++binder->seen[field] > UINT8_MAX + 1)
+        if (++binder->seen[field] > UINT8_MAX + 1)
             return ERR_FORMAT;
         binder->fields[binder->value_count++] = (uint16_t)field;
     }

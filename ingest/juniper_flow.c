@@ -182,7 +182,7 @@ static bool read_screen_pair(struct cursor *c)
     const char *to = scan_byte(c->at, c->end, ',');
     const char *from = c->at;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-        if (!cursor_take(c, WORDS[i].name) || c->at > to)
+        if (*c->at != *WORDS[i].name.data || !cursor_take(c, WORDS[i].name) || c->at > to)
             continue;
         const char *colon = memrchr(c->at, ':', (size_t)(to - c->at));
         bool split = WORDS[i].port != FIELD_NONE && colon != NULL;

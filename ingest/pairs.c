@@ -122,8 +122,7 @@ static bool value_ends(const struct pairs *p, const char *q)
 static bool opens_value(const struct pairs *p, const char *value, const char *q)
 {
     const struct slice assign = p->style->assign;
-    if (q - value < (ptrdiff_t)assign.len + 1 ||
-        memcmp(q - assign.len, assign.data, assign.len) != 0)
+    if (q - value < (ptrdiff_t)assign.len + 1 || !assigns(p->style, q - assign.len, q))
         return false;
     const char *name = q - assign.len;
     const char *limit = name - value > PAIRS_NAME_MAX_BYTES ? name - PAIRS_NAME_MAX_BYTES : value;
@@ -131,6 +130,13 @@ static bool opens_value(const struct pairs *p, const char *value, const char *q)
     while (at > limit && is_name_byte(at[-1]))
         at--;
     return at < name && at > limit && (at[-1] == p->separator || at[-1] == ' ');
+}
+
+/* The next quote or backslash behind q, or the end; most often not the next byte. */
+static inline const char *next_mark(const struct pairs *p, const char *q)
+{
+    q++;
+    return q < p->end && (*q == '"' || *q == '\\') ? q : scan_either(q, p->end, '"', '\\');
 }
 
 /*
@@ -151,7 +157,7 @@ static const char *close_quote(const struct pairs *p, const char *value)
         } else if (!escaped && q < p->end && opens_value(p, value, q)) {
             return fallback;
         }
-        q = scan_either(q + 1, p->end, '"', '\\');
+        q = next_mark(p, q);
     }
     return fallback;
 }
@@ -174,9 +180,10 @@ static const char *close_bare(const struct pairs *p, const char *from)
     const char *q = scan_byte(from, p->end, p->separator);
     while (q < p->end) {
         const char *next = skip_blanks(q + 1, p->end);
-        if (next == p->end || pairs_name_length(p->style, next, p->end) > 0)
+        bool again = next < p->end && *next == p->separator;
+        if (next == p->end || (!again && pairs_name_length(p->style, next, p->end) > 0))
             return q;
-        q = scan_byte(next, p->end, p->separator);
+        q = again ? next : scan_byte(next, p->end, p->separator);
     }
     return p->end;
 }

@@ -55,7 +55,8 @@ static const char *first_key(const char *at, const char *end)
         if (pairs_name_length(&STYLE, at, end) > 0)
             return at;
         at = scan_byte(at, end, ' ');
-        at += at < end;
+        while (at < end && *at == ' ')
+            at++;
     }
     return NULL;
 }

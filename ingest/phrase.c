@@ -1,5 +1,7 @@
 #include "ingest/phrase.h"
 
+#include <assert.h>
+
 #include "event/value.h"
 #include "ingest/meaning.h"
 #include "ingest/url.h"
@@ -9,54 +11,60 @@ enum {
     ADDRESS_MAX_BYTES = VALUE_IP_TEXT_MAX + 24, /* with a port, and what is left out at the end */
 };
 
-/* Bytes, one bit each. */
-struct byte_set {
-    uint64_t bits[4];
+/* Phrases by their first two bytes: chains in the order of the table, 1 = its first. */
+struct index {
+    const struct phrase_table *table;
+    int alone_byte; /* of the phrase of one byte; -1: the table has none */
+    uint8_t alone;
+    uint8_t heads[UINT8_MAX + 1];
+    uint8_t next[PHRASE_COUNT_MAX + 1];
 };
 
-static inline bool set_has(const struct byte_set *s, char byte)
+static inline uint8_t pair_of(const char *at)
 {
-    unsigned char c = (unsigned char)byte;
-    return (s->bits[c >> 6] >> (c & 63) & 1) != 0;
+    return (uint8_t)((unsigned char)at[0] * 7U + (unsigned char)at[1]);
 }
 
-/* What a phrase of the table may begin with: its first byte and its second. */
-struct beginnings {
-    struct byte_set first;
-    struct byte_set second;
-};
-
-static void set_add(struct byte_set *s, char byte)
+static void index_make(struct index *x, const struct phrase_table *table)
 {
-    unsigned char c = (unsigned char)byte;
-    s->bits[c >> 6] |= UINT64_C(1) << (c & 63);
-}
-
-static struct beginnings beginnings_of(const struct phrase_table *table)
-{
-    struct beginnings b = {0};
-    for (size_t i = 0; i < table->count; i++) {
-        const struct slice words = table->phrases[i].words;
-        set_add(&b.first, words.data[0]);
-        if (words.len > 1)
-            set_add(&b.second, words.data[1]);
-        else
-            memset(&b.second, 0xff, sizeof(b.second));
+    assert(table->count <= PHRASE_COUNT_MAX);
+    x->table = table;
+    x->alone_byte = -1;
+    x->alone = 0;
+    memset(x->heads, 0, sizeof(x->heads));
+    for (size_t i = table->count; i > 0; i--) {
+        const struct slice words = table->phrases[i - 1].words;
+        if (words.len == 1) {
+            assert(x->alone_byte < 0);
+            x->alone_byte = (unsigned char)*words.data;
+            x->alone = (uint8_t)i;
+            continue;
+        }
+        uint8_t *head = &x->heads[pair_of(words.data)];
+        x->next[i] = *head;
+        *head = (uint8_t)i;
     }
-    return b;
 }
 
-static const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
-                                        const char *to)
+/* May a phrase begin at `at`? The padding behind the text is readable. */
+static inline bool may_be_phrase(const struct index *x, const char *at)
+{
+    return x->heads[pair_of(at)] != 0 || (unsigned char)*at == x->alone_byte;
+}
+
+static const struct phrase *find_phrase(const struct index *x, const char *at, const char *to)
 {
     const struct slice rest = slice_of(at, (size_t)(to - at));
-    for (size_t i = 0; i < table->count; i++) {
-        const struct slice words = table->phrases[i].words;
-        if (words.data[0] == at[0] && (words.len == 1 || words.data[1] == at[1]) &&
-            slice_starts(rest, words))
-            return &table->phrases[i];
+    const uint8_t alone = (unsigned char)*at == x->alone_byte ? x->alone : 0;
+    uint8_t i = x->heads[pair_of(at)];
+    while (i != 0 && (alone == 0 || i < alone)) {
+        const struct phrase *phrase = &x->table->phrases[i - 1];
+        if (phrase->words.data[0] == at[0] && phrase->words.data[1] == at[1] &&
+            slice_starts(rest, phrase->words))
+            return phrase;
+        i = x->next[i];
     }
-    return NULL;
+    return alone == 0 ? NULL : &x->table->phrases[alone - 1];
 }
 
 /* Behind METHOD URL [HTTP/version], which a '>' or a quote may close; `from` where there is none. */
@@ -204,12 +212,12 @@ static bool add_told(struct cursor *c, const char *from, const char *to)
 static bool walk(struct cursor *c, const struct phrase_table *table, const char *from,
                  const char *to, bool tell)
 {
-    const struct beginnings beginnings = beginnings_of(table);
+    struct index index;
+    index_make(&index, table);
     const char *told = from;
     for (const char *at = from; at < to;) {
-        const bool may = set_has(&beginnings.first, at[0]) && set_has(&beginnings.second, at[1]) &&
-                         begins_word(at, from);
-        const struct phrase *phrase = may ? find_phrase(table, at, to) : NULL;
+        const bool may = may_be_phrase(&index, at) && begins_word(at, from);
+        const struct phrase *phrase = may ? find_phrase(&index, at, to) : NULL;
         if (phrase == NULL) {
             at++;
             continue;

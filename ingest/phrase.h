@@ -17,6 +17,7 @@
 
 enum phrase_limits {
     PHRASE_VALUE_MAX_BYTES = 256, /* of a value; its end is not looked for behind them */
+    PHRASE_COUNT_MAX = 64,        /* of a table */
 };
 
 enum phrase_class {
@@ -31,7 +32,7 @@ enum phrase_class {
 };
 
 struct phrase {
-    struct slice words;
+    struct slice words; /* of one byte only one of a table */
     uint16_t field;
     uint16_t port; /* of PHRASE_ADDRESS; FIELD_NONE: none */
     uint8_t class;
@@ -47,7 +48,7 @@ struct phrase_table {
 
 /*
  * Append the values in [from, to), in their order. A phrase that begins with a letter begins a
- * word. Cost: bytes times phrases.
+ * word. Cost: linear in the bytes, and in the table once.
  */
 bool phrase_add(struct cursor *c, const struct phrase_table *table, const char *from,
                 const char *to);

@@ -123,15 +123,15 @@ static bool looks_like_agent(const struct token *t)
     return scan_byte(t->from, slash, '.') == slash && scan_byte(t->from, slash, ':') == slash;
 }
 
-/* How many tokens, and which of them looks like a user agent (or UINT32_MAX). */
-static uint32_t count_tokens(struct slice text, char separator, uint32_t *agent)
+/* How many tokens, up to `limit`, and which of them looks like a user agent (or UINT32_MAX). */
+static uint32_t count_tokens(struct slice text, char separator, uint32_t limit, uint32_t *agent)
 {
     const char *at = text.data;
     const char *end = text.data + text.len;
     uint32_t count = 0;
     struct token t;
     *agent = UINT32_MAX;
-    for (; next_token(&at, end, separator, &t); count++) {
+    for (; count < limit && next_token(&at, end, separator, &t); count++) {
         if (*agent == UINT32_MAX && looks_like_agent(&t))
             *agent = count;
     }
@@ -144,7 +144,7 @@ enum parse_result w3c_parse(struct w3c *w, struct slice line, uint32_t from, str
     struct slice text = slice_from_offset(line, from);
     uint32_t agent = 0;
     layout.separator = text.len > 0 && memchr(text.data, '\t', text.len) != NULL ? '\t' : ' ';
-    uint32_t count = count_tokens(text, layout.separator, &agent);
+    uint32_t count = count_tokens(text, layout.separator, layout.field_count + 2, &agent);
     bool forgot = count == layout.field_count + 1 && !w->has_agent && agent < layout.field_count &&
                   count <= TEMPLATE_FIELDS_MAX;
     if (!forgot)

@@ -160,12 +160,56 @@ static void test_http(void **state)
     }
 }
 
+/* A phrase of one byte among longer ones: of those that begin at a byte the table's first counts. */
+static void test_one_byte(void **state)
+{
+    static const struct phrase SOME[] = {
+        {{"(by ", 4}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ')'},
+        {{"(", 1}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ')'},
+        {{"(1", 2}, FIELD_EVENT_ID, FIELD_NONE, PHRASE_WORD, ')'},
+        {{"at ", 3}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    };
+    static const struct phrase_table FEW = {SOME, sizeof(SOME) / sizeof(SOME[0])};
+    static const char LINE[512] = "up ((by taro) x(192.0.2.7) (no) at 198.51.100.9, ((2001:db8::7)";
+    const size_t length = strlen(LINE);
+    struct slots slots = {0};
+    struct buf got = {0};
+    (void)state;
+    struct cursor at = cursor_at(&slots, slice_of(LINE, length), 0);
+    assert_true(phrase_add(&at, &FEW, LINE, LINE + length));
+    dump(&got, &slots, LINE);
+    buf_byte(&got, '\0');
+    assert_string_equal(got.data, "user.name=taro;source.ip=192.0.2.7;destination.ip=198.51.100.9;"
+                                  "source.ip=2001:db8::7;");
+    buf_release(&got);
+}
+
+/* Any byte in any place: nothing is found where no phrase is, with and without a phrase of one byte. */
+static void test_every_pair(void **state)
+{
+    static const struct phrase ONE[] = {
+        {{"(", 1}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ')'},
+    };
+    static const struct phrase_table ALONE = {ONE, 1};
+    const struct phrase_table *const tables[] = {&TABLE, &ALONE};
+    (void)state;
+    for (unsigned i = 0; i < 2 * 65536; i++) {
+        char line[512] = {0};
+        struct slots slots = {0};
+        line[0] = (char)(i >> 8 & 0xff);
+        line[1] = (char)(i & 0xff);
+        struct cursor at = cursor_at(&slots, slice_of(line, 2), 0);
+        assert_true(phrase_add(&at, tables[i >> 16], line, line + 2));
+        assert_int_equal(slots.count, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tell),
-        cmocka_unit_test(test_arrow),
-        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_tell),       cmocka_unit_test(test_arrow),
+        cmocka_unit_test(test_http),       cmocka_unit_test(test_one_byte),
+        cmocka_unit_test(test_every_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
