@@ -2,6 +2,7 @@
  * app/bench.h - `sekisho bench`: what is measured, and the rows it is told in.
  *
  *   bench_lines   seeded lines in memory, or those of a file --+
+ *   bench_golden  golden lines, format by format --------------+
  *   bench_desk    the lines through intake, by a scripted clock +-> bench_parse, bench_store,
  *                                                                   bench_search, bench_pipeline
  *   each noun:    check the answer, then measure it, then add rows --> bench_report
@@ -25,6 +26,7 @@ enum bench_limits {
     BENCH_REPEAT_MAX = 100,
     BENCH_ROWS_MAX = 128,
     BENCH_NAME_BYTES_MAX = 63,
+    BENCH_NOTE_BYTES_MAX = 95,
     BENCH_EVENTS_MAX = 100000000,
     BENCH_HELD_LINES = 200000, /* default of what is held in memory */
 };
@@ -34,8 +36,9 @@ struct bench_options {
     uint64_t events; /* 0 = the noun's own number */
     unsigned repeat; /* samples of a row */
     const char *lines;
-    const char *format; /* of `lines` */
-    const char *write;  /* folder for rules, events and hits, or NULL */
+    const char *golden; /* folder of folders of golden lines, one a format; or NULL */
+    const char *format; /* of `lines`; the one of `golden` */
+    const char *write;  /* folder for rules, events and hits, or for lines; or NULL */
     struct diag *diag;
 };
 
@@ -45,8 +48,9 @@ struct bench_row {
     const char *unit;
     double samples[BENCH_REPEAT_MAX];
     unsigned sample_count;
-    uint64_t events;   /* behind one sample */
-    double line_bytes; /* mean length of their lines; 0 where it says nothing */
+    uint64_t events;                     /* behind one sample */
+    double line_bytes;                   /* mean length of their lines; 0 where it says nothing */
+    char note[BENCH_NOTE_BYTES_MAX + 1]; /* for people, or empty */
 };
 
 struct bench_report {
@@ -110,6 +114,9 @@ int bench_lines_generate(struct bench_lines *out, const struct bench_mix *mix,
                          const struct bench_options *o);
 /* Read a file of one source. */
 int bench_lines_read(struct bench_lines *out, const struct bench_options *o);
+/* Begin lines of one source of a format, and add a line of stream 0. Both 0 or ERR_NOMEM. */
+int bench_lines_start(struct bench_lines *out, uint16_t format);
+int bench_lines_add(struct bench_lines *l, struct slice text, size_t stream);
 /* Give every stream a second one, "fw2", with every other of its lines. 0 or ERR_NOMEM. */
 int bench_lines_two_sources(struct bench_lines *l);
 void bench_lines_release(struct bench_lines *l);
@@ -120,6 +127,16 @@ double bench_line_bytes(const struct bench_lines *l);
 uint64_t bench_zstd(struct slice text, int level, size_t block);
 /* Find or add the stream of a generated line; SIZE_MAX on ERR_NOMEM. */
 size_t bench_stream_find(struct bench_lines *l, const struct gen_line *line);
+
+/* Measures the golden lines of one format, which are of one stream. */
+typedef int bench_golden_measure(struct bench_report *r, const struct bench_options *o,
+                                 const struct bench_lines *lines, const char *format);
+/*
+ * Call it for each format, or that of the options, of which there are lines in o->golden: all of them once, then
+ * again from the first on until there are `count`. ERR_CONF when there is none.
+ */
+int bench_golden_each(struct bench_report *r, const struct bench_options *o, uint64_t count,
+                      bench_golden_measure *measure);
 
 /* A record as Kafka would bring the line; what is left out is 0. */
 struct record bench_record(struct slice line, int64_t offset, int64_t arrival_ns);
@@ -146,6 +163,8 @@ int bench_prove_equal(const struct bench_proof *in, const struct bench_proof *ou
 
 /* The nouns. */
 int bench_parse(struct bench_report *r, const struct bench_options *o);
+/* Mutated golden lines, each by what the format's median line costs. */
+int bench_mutate(struct bench_report *r, const struct bench_options *o);
 int bench_store(struct bench_report *r, const struct bench_options *o);
 int bench_search(struct bench_report *r, const struct bench_options *o);
 /* The part of bench_search() on the long-term store, and that of bench_store(). */

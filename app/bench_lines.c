@@ -64,7 +64,7 @@ size_t bench_stream_find(struct bench_lines *l, const struct gen_line *line)
     return l->stream_count - 1;
 }
 
-static int line_add(struct bench_lines *l, struct slice text, size_t stream)
+int bench_lines_add(struct bench_lines *l, struct slice text, size_t stream)
 {
     if (l->count == l->cap) {
         size_t cap = l->cap == 0 ? 4096 : l->cap * 2;
@@ -79,6 +79,17 @@ static int line_add(struct bench_lines *l, struct slice text, size_t stream)
     buf_slice(&l->text, text);
     buf_byte(&l->text, '\n');
     return buf_ok(&l->text) ? 0 : ERR_NOMEM;
+}
+
+int bench_lines_start(struct bench_lines *out, uint16_t format)
+{
+    *out = (struct bench_lines){0};
+    struct bench_stream *s = stream_add(out);
+    if (s == NULL)
+        return ERR_NOMEM;
+    *s = (struct bench_stream){
+        .tenant = TENANT_OF_FILE, .source = "file", .topic = "file", .format = format};
+    return 0;
 }
 
 int bench_lines_generate(struct bench_lines *out, const struct bench_mix *mix,
@@ -102,7 +113,7 @@ int bench_lines_generate(struct bench_lines *out, const struct bench_mix *mix,
         if (status != 0)
             break;
         size_t stream = bench_stream_find(out, &line);
-        status = stream == SIZE_MAX ? ERR_NOMEM : line_add(out, line.line, stream);
+        status = stream == SIZE_MAX ? ERR_NOMEM : bench_lines_add(out, line.line, stream);
     }
     gen_close(gen);
     if (status == ERR_NOTFOUND && out->count != 0)
@@ -144,16 +155,10 @@ int bench_lines_read(struct bench_lines *out, const struct bench_options *o)
         diag_add(o->diag, "--format", 0, 0, "no format \"%s\"", o->format);
         return ERR_CONF;
     }
-    struct bench_stream *s = stream_add(out);
     struct line_reader *reader = NULL;
-    int status = s == NULL ? ERR_NOMEM : 0;
-    if (status == 0) {
-        *s = (struct bench_stream){
-            .tenant = TENANT_OF_FILE, .source = "file", .topic = "file", .format = FORMAT_AUTO};
-        if (parser != NULL)
-            s->format = parser->format;
+    int status = bench_lines_start(out, parser == NULL ? (uint16_t)FORMAT_AUTO : parser->format);
+    if (status == 0)
         status = line_reader_open(&reader, o->lines, '\n', BATCH_RECORD_BYTES_MAX);
-    }
     while (status == 0) {
         struct slice line;
         status = line_reader_next(reader, &line);
@@ -161,7 +166,7 @@ int bench_lines_read(struct bench_lines *out, const struct bench_options *o)
             break;
         if (line.len != 0 && line.data[line.len - 1] == '\n')
             line.len--;
-        status = line_add(out, line, 0);
+        status = bench_lines_add(out, line, 0);
     }
     line_reader_close(reader);
     if (status == ERR_NOTFOUND && out->count != 0)

@@ -118,6 +118,12 @@ static bool is_cpu(const struct bench_row *row)
     return strcmp(row->unit, BENCH_UNIT_CPU) == 0;
 }
 
+/* Of a row of CPU seconds per million events whose lines have a length. */
+static double ns_per_byte(const struct bench_row *row)
+{
+    return 1e3 * bench_median(row) / row->line_bytes;
+}
+
 void bench_print_table(FILE *to, const struct bench_report *r, const struct bench_options *o)
 {
     struct machine m;
@@ -125,20 +131,24 @@ void bench_print_table(FILE *to, const struct bench_report *r, const struct benc
     (void)fprintf(to, "%s, %u cores, %.1f GB, %s %s, %s, sekisho %s, seed %llu\n\n", m.model,
                   m.cores, (double)m.memory_bytes / 1e9, m.system.sysname, m.system.release,
                   "compiler " __VERSION__, SEKISHO_VERSION, (unsigned long long)o->seed);
-    (void)fprintf(to, "%-34s %10s %19s  %-8s %14s %10s %7s\n", "row", "median", "min..max", "unit",
-                  "events/s/core", "events", "B/line");
+    (void)fprintf(to, "%-34s %10s %19s  %-8s %14s %10s %7s %6s\n", "row", "median", "min..max",
+                  "unit", "events/s/core", "events", "B/line", "ns/B");
     for (size_t i = 0; i < r->row_count; i++) {
         const struct bench_row *row = &r->rows[i];
         char spread[48];
         char rate[32] = "";
         char length[16] = "";
+        char per_byte[16] = "";
         (void)snprintf(spread, sizeof(spread), "%.3f..%.3f", bench_min(row), bench_max(row));
         if (is_cpu(row))
             (void)snprintf(rate, sizeof(rate), "%.0f", 1e6 / bench_median(row));
         if (row->line_bytes > 0)
             (void)snprintf(length, sizeof(length), "%.0f", row->line_bytes);
-        (void)fprintf(to, "%-34s %10.3f %19s  %-8s %14s %10llu %7s\n", row->name, bench_median(row),
-                      spread, row->unit, rate, (unsigned long long)row->events, length);
+        if (is_cpu(row) && row->line_bytes > 0)
+            (void)snprintf(per_byte, sizeof(per_byte), "%.2f", ns_per_byte(row));
+        (void)fprintf(to, "%-34s %10.3f %19s  %-8s %14s %10llu %7s %6s%s%s\n", row->name,
+                      bench_median(row), spread, row->unit, rate, (unsigned long long)row->events,
+                      length, per_byte, row->note[0] == '\0' ? "" : "  ", row->note);
     }
     (void)fprintf(to, "\n%u repeats; less is better; peak resident %.0f MB, lines held included\n",
                   o->repeat, (double)peak_resident_bytes() / 1e6);
@@ -179,6 +189,12 @@ void bench_print_json(FILE *to, const struct bench_report *r, const struct bench
                       (unsigned long long)row->events, row->line_bytes);
         if (is_cpu(row))
             (void)fprintf(to, "\"events_per_second_core\":%.0f,", 1e6 / bench_median(row));
+        if (is_cpu(row) && row->line_bytes > 0)
+            (void)fprintf(to, "\"ns_per_byte\":%.4f,", ns_per_byte(row));
+        if (row->note[0] != '\0') {
+            json_text(to, "note", row->note);
+            (void)fputc(',', to);
+        }
         (void)fputs("\"samples\":[", to);
         for (unsigned s = 0; s < row->sample_count; s++)
             (void)fprintf(to, "%s%.6f", s == 0 ? "" : ",", row->samples[s]);

@@ -9,13 +9,15 @@
 #include "base/log.h"
 
 static const char HELP[] =
-    "usage: sekisho bench [parse|store|search|pipeline|indicators|rules ...] [options]\n"
+    "usage: sekisho bench [parse|mutate|store|search|pipeline|indicators|rules ...] [options]\n"
     "       sekisho bench compare A.json B.json [--threshold PERCENT]\n"
     "\n"
     "Measure CPU time, stored bytes and memory on generated lines. Each answer is checked first:\n"
     "a wrong one ends the run with exit code 1 and no figure.\n"
     "\n"
     "  parse        lines to columns, each format (build is another name of it)\n"
+    "  mutate       golden lines cut, glued, doubled, overgrown: the worst by what the format's\n"
+    "               median line costs; with --golden\n"
     "  store        columns to bytes and back; log frames as a collector writes them\n"
     "  search       address and URL substring over a log, checked against a scan of the lines\n"
     "  pipeline     lines to log: parse, enrich, build, encode, commit\n"
@@ -24,11 +26,15 @@ static const char HELP[] =
     "\n"
     "  --seed N         of the generator (1)\n"
     "  --events N       lines behind a figure (200,000; search 1,000,000;\n"
-    "                   entries of indicators 1,500,000)\n"
+    "                   entries of indicators 1,500,000; mutated lines of a format 1,000)\n"
     "  --repeat N       samples of each row (5)\n"
     "  --lines FILE     parse and store: the lines of a file instead\n"
-    "  --format NAME    their format, or auto: by the look of each line\n"
-    "  --write DIR      rules: make this folder of the rules, the events as JSON, and the hits\n"
+    "  --golden DIR     parse and mutate: DIR/<format>/*.log, each format there is, such as\n"
+    "                   tests/golden of the source\n"
+    "  --format NAME    of --lines: their format, or auto: by the look of each line;\n"
+    "                   of --golden: this format only\n"
+    "  --write DIR      rules: make this folder of the rules, the events as JSON, and the hits;\n"
+    "                   mutate: of the worst line of each format\n"
     "  --json           for machines and for compare\n"
     "  --threshold P    compare: a row worse by more than P percent ends with 1 (10)\n"
     "\n"
@@ -39,6 +45,7 @@ enum {
     OPT_EVENTS,
     OPT_REPEAT,
     OPT_LINES,
+    OPT_GOLDEN,
     OPT_FORMAT,
     OPT_WRITE,
     OPT_JSON,
@@ -50,6 +57,7 @@ static const struct option OPTIONS[] = {
     {"events", required_argument, NULL, OPT_EVENTS},
     {"repeat", required_argument, NULL, OPT_REPEAT},
     {"lines", required_argument, NULL, OPT_LINES},
+    {"golden", required_argument, NULL, OPT_GOLDEN},
     {"format", required_argument, NULL, OPT_FORMAT},
     {"write", required_argument, NULL, OPT_WRITE},
     {"json", no_argument, NULL, OPT_JSON},
@@ -60,16 +68,20 @@ static const struct option OPTIONS[] = {
 struct noun {
     const char *name;
     int (*run)(struct bench_report *r, const struct bench_options *o);
-    bool takes_file;
+    bool takes_lines;
+    bool takes_golden;
+    bool takes_write;
+    bool needs_golden; /* and is nothing without */
 };
 
 static const struct noun NOUNS[] = {
-    {"parse", bench_parse, true},
-    {"store", bench_store, true},
-    {"search", bench_search, false},
-    {"pipeline", bench_pipeline, false},
-    {"indicators", bench_indicators, false},
-    {"rules", bench_rules, false},
+    {"parse", bench_parse, .takes_lines = true, .takes_golden = true},
+    {"mutate", bench_mutate, .takes_golden = true, .takes_write = true, .needs_golden = true},
+    {"store", bench_store, .takes_lines = true},
+    {.name = "search", .run = bench_search},
+    {.name = "pipeline", .run = bench_pipeline},
+    {.name = "indicators", .run = bench_indicators},
+    {"rules", bench_rules, .takes_write = true},
 };
 
 enum {
@@ -114,6 +126,9 @@ static int take_option(void *self, int option, const char *value)
     case OPT_LINES:
         c->o.lines = value;
         return 0;
+    case OPT_GOLDEN:
+        c->o.golden = value;
+        return 0;
     case OPT_FORMAT:
         c->o.format = value;
         return 0;
@@ -133,8 +148,12 @@ static int take_operands(void *self, char **words, int count)
     struct bench_command *c = self;
     c->words = words;
     c->word_count = count;
-    if ((c->o.lines == NULL) != (c->o.format == NULL))
-        return option_usage("bench", "--lines and --format belong together");
+    if (c->o.lines != NULL && c->o.golden != NULL)
+        return option_usage("bench", "--lines and --golden exclude each other");
+    if (c->o.lines != NULL && c->o.format == NULL)
+        return option_usage("bench", "--lines needs --format");
+    if (c->o.format != NULL && c->o.lines == NULL && c->o.golden == NULL)
+        return option_usage("bench", "--format needs --lines or --golden");
     return 0;
 }
 
@@ -154,25 +173,41 @@ static const struct noun *find_noun(const char *word)
     return NULL;
 }
 
-/* Which nouns the arguments name, all without any; false after a message. */
+/* Whether the noun can do with the options; otherwise what is wrong, for it and its name. */
+static const char *refusal(const struct noun *noun, const struct bench_options *o)
+{
+    if (o->lines != NULL && !noun->takes_lines)
+        return "takes no --lines";
+    if (o->golden != NULL && !noun->takes_golden)
+        return "takes no --golden";
+    if (o->golden == NULL && noun->needs_golden)
+        return "needs --golden";
+    return NULL;
+}
+
+/* Which nouns the arguments name, without any all that can do with the options; false after a message. */
 static bool choose(const struct bench_command *c, bool chosen[NOUN_COUNT])
 {
+    bool writes = false;
     for (size_t i = 0; i < NOUN_COUNT; i++)
-        chosen[i] = c->word_count == 0 && (c->o.lines == NULL || NOUNS[i].takes_file);
+        chosen[i] = c->word_count == 0 && refusal(&NOUNS[i], &c->o) == NULL;
     for (int i = 0; i < c->word_count; i++) {
         const struct noun *noun = find_noun(c->words[i]);
         if (noun == NULL) {
             (void)option_usage("bench", "nothing is called \"%s\"", c->words[i]);
             return false;
         }
-        if (c->o.lines != NULL && !noun->takes_file) {
-            (void)option_usage("bench", "%s takes no --lines", noun->name);
+        const char *reason = refusal(noun, &c->o);
+        if (reason != NULL) {
+            (void)option_usage("bench", "%s %s", noun->name, reason);
             return false;
         }
         chosen[noun - NOUNS] = true;
     }
-    if (c->o.write != NULL && !chosen[find_noun("rules") - NOUNS]) {
-        (void)option_usage("bench", "only rules takes --write");
+    for (size_t i = 0; i < NOUN_COUNT; i++)
+        writes |= chosen[i] && NOUNS[i].takes_write;
+    if (c->o.write != NULL && !writes) {
+        (void)option_usage("bench", "only mutate and rules take --write");
         return false;
     }
     return true;

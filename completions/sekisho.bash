@@ -26,7 +26,7 @@ _sekisho_options() {
     verify) echo --data --keyring --checkpoint --key --proof --json ;;
     check) echo --policy --tenant --lang --example --man ;;
     status) echo --data --metrics --json --interval ;;
-    bench) echo --seed --events --repeat --lines --format --write --json --threshold ;;
+    bench) echo --seed --events --repeat --lines --golden --format --write --json --threshold ;;
     esac
 }
 
@@ -39,7 +39,7 @@ _sekisho() {
         return
     fi
     case $before in
-    --data | --out)
+    --data | --out | --golden)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
@@ -71,7 +71,7 @@ _sekisho() {
         ;;
     esac
     if [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
-        mapfile -t COMPREPLY < <(compgen -W "parse store search pipeline indicators rules compare" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "parse mutate store search pipeline indicators rules compare" -- "$word")
         return
     fi
     if [ "$command" = source ] && [ "$COMP_CWORD" = 2 ] && [ "${word#-}" = "$word" ]; then
