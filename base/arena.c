@@ -36,7 +36,7 @@ static struct arena_chunk *chunk_add(struct arena *a, size_t need)
     return chunk;
 }
 
-void *arena_alloc(struct arena *a, size_t bytes)
+void *arena_take(struct arena *a, size_t bytes)
 {
     if (bytes > SIZE_MAX / 4)
         return NULL;
@@ -49,7 +49,14 @@ void *arena_alloc(struct arena *a, size_t bytes)
     char *place = chunk->bytes + chunk->used;
     chunk->used += need;
     a->used_bytes += need;
-    memset(place, 0, need);
+    return place;
+}
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+    void *place = arena_take(a, bytes);
+    if (place != NULL)
+        memset(place, 0, bytes);
     return place;
 }
 

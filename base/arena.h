@@ -25,6 +25,8 @@ struct arena {
 
 /* Zeroed memory aligned to 16 bytes, or NULL. A zeroed struct arena is a valid arena. */
 void *arena_alloc(struct arena *a, size_t bytes);
+/* The same, but for the caller to fill. */
+void *arena_take(struct arena *a, size_t bytes);
 /* `count` items of `size` bytes, checked for overflow, or NULL. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 /* A copy of s with a NUL behind it, or NULL. */

@@ -196,8 +196,11 @@ static int store_ip(struct batch *b, struct column *c, uint32_t row, struct span
 {
     struct slice text = batch_span(b, span);
     uint32_t v4 = 0;
-    if (c->storage == COLUMN_IP4 && value_ip4(text, &v4) == VALUE_CANONICAL) {
-        c->ip4[row] = v4;
+    if (value_ip4(text, &v4) == VALUE_CANONICAL) {
+        if (c->storage == COLUMN_IP4)
+            c->ip4[row] = v4;
+        else
+            c->ips[row] = ip_from_v4(v4);
         column_set_present(c, row);
         return 0;
     }

@@ -64,12 +64,15 @@ static_assert(CODE_NONE == 0xffff && SPAN_NONE == 0xffffffff, "blank rows are ma
 
 static int column_grow(struct batch *b, struct column *c, uint32_t cap)
 {
-    void *rows = arena_array(&b->arena, cap, column_width(c->storage));
+    const bool addresses = c->storage == COLUMN_IP4 || c->storage == COLUMN_IP;
+    const size_t width = column_width(c->storage);
+    /* What is not addresses is written below from end to end. */
+    void *rows = (addresses ? arena_alloc : arena_take)(&b->arena, cap * width);
     if (rows == NULL)
         return ERR_NOMEM;
     if (c->row_cap != 0)
-        memcpy(rows, c->rows, c->row_cap * column_width(c->storage));
-    if (c->storage == COLUMN_IP4 || c->storage == COLUMN_IP) {
+        memcpy(rows, c->rows, c->row_cap * width);
+    if (addresses) {
         uint64_t *present = arena_array(&b->arena, (cap + 63) / 64, sizeof(*present));
         if (present == NULL)
             return ERR_NOMEM;

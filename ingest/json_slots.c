@@ -4,9 +4,10 @@
 #include <strings.h>
 
 enum {
-    MEANINGS_HELD = 2048, /* of keys in a vendor's lines, a power of two */
-    OWNERS = 320,         /* fields below this have one key */
-    FLOW_PARTS = 13,      /* of a flow tuple */
+    MEANINGS_VENDORS = 3, /* that are held of a key at once */
+    MEANINGS_HELD = JSON_KEYS_HELD * MEANINGS_VENDORS,
+    OWNERS = 320,    /* fields below this have one key */
+    FLOW_PARTS = 13, /* of a flow tuple */
 };
 
 /* What a key means in a vendor's lines. */
@@ -111,7 +112,8 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
 static inline struct meaning meaning_of(struct parser_state *memory, uint16_t index,
                                         enum vendor vendor)
 {
-    struct held *held = &memory->meanings[(index * 5U + vendor * 67U) & (MEANINGS_HELD - 1)];
+    struct held *held =
+        &memory->meanings[index * (unsigned)MEANINGS_VENDORS + (unsigned)vendor % MEANINGS_VENDORS];
     if (held->key != index || held->vendor != (uint8_t)vendor) {
         struct meaning found = key_meaning(&memory->keys, index, vendor);
         *held = (struct held){
