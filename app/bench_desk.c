@@ -160,6 +160,7 @@ static int stream_open(struct bench_desk *d, size_t index, const struct bench_st
     struct feed_options feed = bench_feed(&stream->name);
     struct config_source source;
     config_source(d->config, s->tenant, feed.source, &source);
+    feed.class = source.class;
     feed.networks = source.networks;
     feed.names = source.names;
     int status = intake_stream(&stream->stream, d->intake, &feed);

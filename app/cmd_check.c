@@ -112,6 +112,29 @@ static void print_policies(const struct config *config, const struct check_optio
     buf_release(&text);
 }
 
+/* Append the sources of a section that are of class lgwan_deny. */
+static void add_denies(struct buf *out, const struct conf_node *sources, const char *whose)
+{
+    for (const struct conf_node *n = sources == NULL ? NULL : sources->first; n != NULL;
+         n = n->next) {
+        if (conf_given(n, "class") && conf_int(n, "class") == SOURCE_CLASS_LGWAN_DENY)
+            buf_printf(out, "%s%s of %s", out->len == 0 ? "" : ", ", n->key, whose);
+    }
+}
+
+static void print_classes(const struct config *config)
+{
+    struct buf names = {0};
+    const struct conf_node *tenants = conf_find(config_root(config), "tenants");
+    add_denies(&names, conf_find(config_root(config), "sources"), "every municipality");
+    for (const struct conf_node *t = tenants == NULL ? NULL : tenants->first; t != NULL;
+         t = t->next)
+        add_denies(&names, conf_find(t, "sources"), t->key);
+    if (names.len != 0)
+        (void)printf("before the LGWAN (class lgwan_deny): %s\n", buf_string(&names));
+    buf_release(&names);
+}
+
 static int check_file(const char *path, const struct check_options *o)
 {
     struct diag diag = {0};
@@ -127,6 +150,7 @@ static int check_file(const char *path, const struct check_options *o)
         print_rules(config, &environment);
         print_lists(&environment);
         print_policies(config, o);
+        print_classes(config);
         if (config_path(config, "encryption.keyring") != NULL) {
             (void)printf("encryption at rest: %zu of %zu municipalities, each with a key\n",
                          encrypted, config_tenant_count(config));

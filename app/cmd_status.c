@@ -93,6 +93,7 @@ static double rate(const struct looks *l, const char *name, struct slice label)
 struct source_line {
     struct slice label;
     double rate, events, unparsed_share, bytes_per_event, lag, silent_s;
+    bool lgwan_deny;
 };
 
 static struct source_line source_line(const struct looks *l, struct slice label)
@@ -106,6 +107,7 @@ static struct source_line source_line(const struct looks *l, struct slice label)
     s.lag = status_page_value(&l->now, "sekisho_lag_records", label, -1);
     double last = status_page_value(&l->now, "sekisho_last_arrival_seconds", label, 0);
     s.silent_s = last > 0 ? l->now_s - last : -1;
+    s.lgwan_deny = status_page_value(&l->now, "sekisho_source_lgwan_deny", label, 0) > 0;
     return s;
 }
 
@@ -277,9 +279,9 @@ static void print_table(const struct looks *l)
         if (!slice_equal(l->now.rows[i].name, SLICE("sekisho_events")))
             continue;
         struct source_line s = source_line(l, l->now.rows[i].label);
-        (void)printf("%-24.*s %10.1f %12.0f %7.2f%% %8.1f %10.0f %8.1fs\n", (int)s.label.len,
+        (void)printf("%-24.*s %10.1f %12.0f %7.2f%% %8.1f %10.0f %8.1fs%s\n", (int)s.label.len,
                      s.label.data, s.rate, s.events, s.unparsed_share * 100, s.bytes_per_event,
-                     s.lag, s.silent_s);
+                     s.lag, s.silent_s, s.lgwan_deny ? "  lgwan_deny" : "");
     }
     const struct status_page *p = &l->now;
     struct slice none = SLICE("");

@@ -530,6 +530,10 @@ static void observe_sources(struct collector *c)
                         (int64_t)r->stored_bytes);
         metric_cell_set(metric_cell(c->metrics, METRIC_LAG_RECORDS, label), r->lag_records);
         metric_cell_set(metric_cell(c->metrics, METRIC_LAST_ARRIVAL, label), r->last_arrival_ns);
+        struct config_source source;
+        config_source(c->o.config, r->tenant, slice_from(r->source), &source);
+        if (source.class == SOURCE_CLASS_LGWAN_DENY)
+            metric_cell_set(metric_cell(c->metrics, METRIC_LGWAN_DENY, label), 1);
     }
 }
 

@@ -31,8 +31,12 @@ static_assert(sizeof(LIST_FORMAT_CHOICES) / sizeof(LIST_FORMAT_CHOICES[0]) == IN
 static_assert(sizeof(LIST_TYPE_CHOICES) / sizeof(LIST_TYPE_CHOICES[0]) == INDICATOR_TYPES + 1,
               "a word for each type");
 
-/* In the order of enum detect_class. */
 static const char *const ENCODING_CHOICES[] = {"auto", "utf-8", "cp932", "euc-jp", NULL};
+/* In the order of enum source_class. */
+static const char *const SOURCE_CLASS_CHOICES[] = {"internet", "lgwan_deny", NULL};
+static_assert(sizeof(SOURCE_CLASS_CHOICES) / sizeof(SOURCE_CLASS_CHOICES[0]) == SOURCE_CLASSES + 1,
+              "a word for each class of sources");
+/* In the order of enum detect_class. */
 static const char *const SIZE_CHOICES[] = {"small", "medium", "large", NULL};
 static_assert(sizeof(SIZE_CHOICES) / sizeof(SIZE_CHOICES[0]) == DETECT_PREFECTURE + 1,
               "a word for each class of municipalities");
@@ -318,6 +322,24 @@ static void pass_on(const struct config *c, const struct conf_node *node, struct
     }
 }
 
+/* Hosts are told from the LGWAN by the networks of their municipality. */
+static void check_classes(const struct config *c, const struct conf_node *tenant, struct diag *diag)
+{
+    const struct conf_node *networks = conf_find(tenant, "networks");
+    const struct conf_node *sources = conf_find(tenant, "sources");
+    if (c->past || (networks != NULL && networks->count != 0))
+        return;
+    for (const struct conf_node *n = sources == NULL ? NULL : sources->first; n != NULL;
+         n = n->next) {
+        bool denies = conf_given(n, "class") && conf_int(n, "class") == SOURCE_CLASS_LGWAN_DENY;
+        if (denies) {
+            conf_error(c->conf, conf_find(n, "class"), diag,
+                       "class lgwan_deny needs the municipality's networks, or its hosts pass for "
+                       "the LGWAN's; list them under networks");
+        }
+    }
+}
+
 static void check_sources(struct config *c, const struct conf_node *sources, struct diag *diag)
 {
     if (c->past)
@@ -369,6 +391,7 @@ static int load_tenants(struct config *c, struct diag *diag)
         if (status == 0)
             c->tenant_count++;
         check_sources(c, conf_find(n, "sources"), diag);
+        check_classes(c, n, diag);
         int loaded = load_networks(c, t, diag);
         if (loaded == 0)
             loaded = load_shared(c, t);
@@ -554,6 +577,8 @@ static void apply_source(const struct config *c, const struct conf_node *section
         out->zone_minutes = (int32_t)conf_int(n, "zone");
     if (n != NULL && conf_given(n, "encoding"))
         (void)charset_find(&out->encoding, slice_from(conf_text(n, "encoding")));
+    if (n != NULL && conf_given(n, "class"))
+        out->class = (enum source_class)conf_int(n, "class");
 }
 
 void config_source(const struct config *c, uint32_t tenant, struct slice source,

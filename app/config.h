@@ -19,6 +19,7 @@ struct config_source {
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL */
     int32_t zone_minutes;
     enum charset encoding;
+    enum source_class class;
     const struct zone_table *networks; /* or NULL */
     struct feed_names names;
 };

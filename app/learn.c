@@ -96,6 +96,7 @@ static int open_source(struct learn *l, struct learned *s)
                                 .layout = source.layout,
                                 .zone_minutes = source.zone_minutes,
                                 .encoding = source.encoding,
+                                .class = source.class,
                                 .split = SPLIT_LINES,
                                 .replay = true,
                                 .networks = source.networks,

@@ -117,6 +117,7 @@ static int input_open(struct worker *w, struct input *in, const struct replay_fi
                                 .layout = file->source.layout,
                                 .zone_minutes = file->source.zone_minutes,
                                 .encoding = file->source.encoding,
+                                .class = file->source.class,
                                 .split = SPLIT_LINES,
                                 .replay = true,
                                 .networks = file->source.networks,

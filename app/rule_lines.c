@@ -47,6 +47,12 @@ static void *grow(struct reader *r, const void *items, size_t count, size_t *cap
     return grown;
 }
 
+/* What follows the key; empty where the option is another one. */
+static struct slice behind(struct slice option, struct slice key)
+{
+    return slice_starts(option, key) ? slice_from_offset(option, key.len) : SLICE("");
+}
+
 /* What stands behind the name of a format. */
 static void options_read(struct reader *r, struct slice header, struct rule_block *b,
                          struct rule_part *part)
@@ -54,17 +60,16 @@ static void options_read(struct reader *r, struct slice header, struct rule_bloc
     bool first = b->part_count == 0;
     struct slice option;
     while ((option = word_next(&header)).len != 0) {
-        struct slice code = slice_starts(option, SLICE("tenant="))
-                                ? slice_from_offset(option, sizeof("tenant=") - 1)
-                                : SLICE("");
+        struct slice code = behind(option, SLICE("tenant="));
         if (slice_starts(option, SLICE("rule=")) && first) {
-            b->rule = slice_from_offset(option, sizeof("rule=") - 1);
-        } else if (tenant_code_parse(&part->tenant, code) != 0) {
+            b->rule = behind(option, SLICE("rule="));
+        } else if (!source_class_find(&part->class, behind(option, SLICE("class="))) &&
+                   tenant_code_parse(&part->tenant, code) != 0) {
             fault(r, first
-                         ? "only rule=NAME and tenant=CODE, a municipality's code of 6 digits, are "
-                           "known behind the format"
-                         : "only tenant=CODE, a municipality's code of 6 digits, is known behind "
-                           "the format");
+                         ? "only rule=NAME, class=CLASS of a source and tenant=CODE, a "
+                           "municipality's code of 6 digits, are known behind the format"
+                         : "only class=CLASS of a source and tenant=CODE, a municipality's code of "
+                           "6 digits, are known behind the format");
         }
     }
 }

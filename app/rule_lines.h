@@ -7,6 +7,7 @@
  *   date=2026-11-20 ...
  *   -- squid                  another source of the same municipality, in the same block
  *   -- squid tenant=100005    a source of another one
+ *   -- fortigate class=lgwan_deny   a source of that class
  *
  * Before the first block lines are comments; empty lines are passed over. A block is a history by
  * itself. `rule` names the document that is meant where the file has several that stand alone.
@@ -18,11 +19,13 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "event/source_class.h"
 
 struct rule_part {
     struct slice format;
     struct slice lines; /* with their newlines */
     uint32_t tenant;    /* 0: the one that all tests are of */
+    enum source_class class;
     uint32_t line;
 };
 

@@ -131,6 +131,7 @@ int rule_source_feed(struct rule_source *s, const struct rule_source_lines *line
                                    .source = SLICE("test"),
                                    .zone_minutes = JAPAN_MINUTES,
                                    .encoding = CHARSET_AUTO,
+                                   .class = lines->class,
                                    .rows_max = BATCH_LIVE_ROWS_MAX,
                                    .split = SPLIT_LINES,
                                    .networks = s->networks,

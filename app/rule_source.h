@@ -15,6 +15,7 @@
 
 #include "base/diag.h"
 #include "event/batch.h"
+#include "event/source_class.h"
 
 struct rule_source;
 
@@ -24,6 +25,7 @@ struct rule_source_lines {
     struct slice format; /* as in --format */
     struct slice lines;  /* each with its newline; empty ones are passed over */
     uint32_t tenant;     /* 0: the test municipality */
+    enum source_class class;
     rule_source_batch *take;
     void *self;
 };

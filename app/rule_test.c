@@ -56,6 +56,7 @@ static int part_run(struct test *t, const struct rule_part *part, const char *fi
     const struct rule_source_lines lines = {.format = part->format,
                                             .lines = part->lines,
                                             .tenant = part->tenant,
+                                            .class = part->class,
                                             .take = batch_take,
                                             .self = t};
     uint32_t unparsed = 0;

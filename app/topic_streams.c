@@ -32,6 +32,7 @@ static int stream_open(struct topic_streams *t, struct intake *in, const struct 
                                       .layout = source.layout,
                                       .zone_minutes = source.zone_minutes,
                                       .encoding = source.encoding,
+                                      .class = source.class,
                                       .split = SPLIT_LINES,
                                       .networks = source.networks,
                                       .names = source.names};

@@ -451,6 +451,24 @@ static int enrich_domains(struct enrich *e, struct batch *b, uint32_t first, uin
     return status;
 }
 
+/* A source before the Internet has none: most rows carry nothing. */
+static int enrich_class(struct batch *b, const struct feed_options *source, uint32_t first,
+                        uint32_t end)
+{
+    uint32_t to = 0;
+    if (source->class == SOURCE_CLASS_INTERNET || first == end)
+        return 0;
+    int status = derived_index(b, FIELD_SOURCE_CLASS, &to);
+    if (status != 0)
+        return status;
+    uint16_t code = column_intern(b, &b->columns[to], source_class_name(source->class));
+    if (code == CODE_NONE)
+        return ERR_NOMEM;
+    for (uint32_t row = first; row < end; row++)
+        b->columns[to].codes[row] = code;
+    return 0;
+}
+
 int enrich_rows(struct enrich *e, struct batch *b, const struct feed_options *source,
                 uint32_t first, uint32_t end)
 {
@@ -463,5 +481,7 @@ int enrich_rows(struct enrich *e, struct batch *b, const struct feed_options *so
         status = enrich_side(e, b, source, &SIDES[1], first, end);
     if (status == 0)
         status = enrich_domains(e, b, first, end);
+    if (status == 0)
+        status = enrich_class(b, source, first, end);
     return status;
 }

@@ -2,7 +2,7 @@
  * ingest/enrich.h - private to ingest/: derived columns of a batch.
  *
  * Verdict from the vendor's action, transport where a line implies it, country and autonomous system, zone and asset class of both
- * addresses, registrable domain of url.domain; each once per distinct value where the column has a
+ * addresses, registrable domain of url.domain, class of the source where it has one; each once per distinct value where the column has a
  * dictionary.
  *
  * Threads:   an enricher has one owner.

@@ -15,6 +15,7 @@
 
 #include "event/batch.h"
 #include "event/format_habit.h"
+#include "event/source_class.h"
 #include "event/zone.h"
 #include "ingest/domain.h"
 #include "ingest/geo.h"
@@ -52,6 +53,7 @@ struct feed_options {
     const struct template *layout; /* of FORMAT_TEMPLATE, else NULL; borrowed */
     int32_t zone_minutes;          /* of the device's clock, east of UTC */
     enum charset encoding;         /* of its lines */
+    enum source_class class;       /* what its device stands before */
     uint32_t rows_max;             /* a batch, 1..BATCH_LIVE_ROWS_MAX */
     enum split_mode split;
     uint32_t *order; /* counts the tenant's rows: each takes its place from it; or NULL */

@@ -73,6 +73,7 @@ static void test_sources(void **state)
                                "sources:\n"
                                "  fw1: {format: squid, zone: \"+00:00\"}\n"
                                "  fw2: {format: squid}\n"
+                               "  lgwan-fw: {class: lgwan_deny}\n"
                                "tenants:\n"
                                "  \"052019\":\n"
                                "    name: Example\n"
@@ -82,7 +83,8 @@ static void test_sources(void **state)
                                "      - {cidr: 198.51.100.0/24, zone: office}\n"
                                "      - {cidr: 192.0.2.8/29, exclude: true}\n"
                                "    sources:\n"
-                               "      fw1: {format: panos}\n"
+                               "      fw1: {format: panos, class: lgwan_deny}\n"
+                               "      lgwan-fw: {class: internet}\n"
                                "      fw3: {format: auto, zone: \"-03:30\"}\n";
     int status = load(&t, TEXT);
     if (status != 0)
@@ -111,7 +113,13 @@ static void test_sources(void **state)
     }
     assert_true(slice_equal(source.names.zones[1], SLICE("servers")));
     assert_true(slice_equal(source.names.assets[0], SLICE("desk")));
+    assert_int_equal(source.class, SOURCE_CLASS_LGWAN_DENY);
+    config_source(t.config, 52019, SLICE("lgwan-fw"), &source);
+    assert_int_equal(source.class, SOURCE_CLASS_INTERNET);
+    config_source(t.config, 52027, SLICE("lgwan-fw"), &source);
+    assert_int_equal(source.class, SOURCE_CLASS_LGWAN_DENY);
     config_source(t.config, 52019, SLICE("fw3"), &source);
+    assert_int_equal(source.class, SOURCE_CLASS_INTERNET);
     assert_int_equal(source.format, FORMAT_AUTO);
     assert_int_equal(source.zone_minutes, -210);
     config_source(t.config, 990001, SLICE("fw2"), &source);
@@ -123,6 +131,10 @@ static void test_sources(void **state)
 static void test_unknown_keys(void **state)
 {
     (void)state;
+    assert_refused("data: d\nsources: {fw1: {class: lgwan}}\n", 1, "lgwan_deny");
+    assert_refused("data: d\ntenants:\n  \"052019\":\n    sources:\n"
+                   "      fw1: {class: lgwan_deny}\n",
+                   1, "list them under networks");
     assert_refused("data: d\nkafka: {brokers: \"a:1\", broker: \"a:1\"}\n", 1,
                    "did you mean \"brokers\"?");
     assert_refused("data: d\nlimits: {batch_row: 5}\n", 1, "did you mean \"batch_rows\"?");

@@ -98,24 +98,28 @@ static void reads_nothing(void **state)
 static void reads_municipalities(void **state)
 {
     (void)state;
-    struct read r = read_text(SLICE("== fires squid tenant=011002 rule=a\none\n"
-                                    "-- squid\ntwo\n-- squid tenant=012025\nthree\n"));
+    struct read r =
+        read_text(SLICE("== fires squid tenant=011002 rule=a\none\n"
+                        "-- squid\ntwo\n-- squid class=lgwan_deny tenant=012025\nthree\n"));
     assert_int_equal(r.err, 0);
     const struct rule_block *b = &r.lines.blocks[0];
     assert_int_equal(b->part_count, 3);
     assert_int_equal(b->parts[0].tenant, 11002);
     assert_int_equal(b->parts[1].tenant, 0);
     assert_int_equal(b->parts[2].tenant, 12025);
+    assert_int_equal(b->parts[1].class, SOURCE_CLASS_INTERNET);
+    assert_int_equal(b->parts[2].class, SOURCE_CLASS_LGWAN_DENY);
     assert_true(slice_equal(b->rule, SLICE("a")));
     read_release(&r);
-    static const char *const BAD[] = {"tenant=", "tenant=12", "tenant=012026", "rule=a"};
+    static const char *const BAD[] = {"tenant=", "tenant=12", "tenant=012026",
+                                      "rule=a",  "class=",    "class=lgwan"};
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         struct buf text = {0};
         buf_printf(&text, "== fires squid\none\n-- squid %s\ntwo\n", BAD[i]);
         r = read_text(buf_content(&text));
         assert_int_equal(r.err, ERR_CONF);
-        assert_non_null(
-            strstr(diag_text(&r.diag), "x.lines:3:1: only tenant=CODE, a municipality's code"));
+        assert_non_null(strstr(diag_text(&r.diag),
+                               "x.lines:3:1: only class=CLASS of a source and tenant=CODE"));
         read_release(&r);
         buf_release(&text);
     }
@@ -182,7 +186,7 @@ static void reports_every_fault(void **state)
     assert_int_equal(r.diag.count, 4);
     static const char *const MESSAGES[] = {"x.lines:1:1: fires or quiet is expected",
                                            "x.lines:3:1: the name of a format is expected",
-                                           "x.lines:5:1: only rule=NAME and tenant=CODE",
+                                           "x.lines:5:1: only rule=NAME, class=CLASS",
                                            "x.lines:6:1: the name of a format is expected"};
     for (size_t i = 0; i < sizeof(MESSAGES) / sizeof(MESSAGES[0]); i++)
         assert_non_null(strstr(diag_text(&r.diag), MESSAGES[i]));
