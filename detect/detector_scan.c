@@ -1,6 +1,6 @@
 /*
  * D3: scans. One walk per source and kind of destination, one per source and host for ports, one
- * per source outside (detect/scan_walk.h). Only refused first contacts begin a walk and only sources
+ * per source outside, one per source at the firewall before the LGWAN (detect/scan_walk.h). Only refused first contacts begin a walk and only sources
  * with a walk need a memory of whom they met, so traffic that is answered costs two lookups.
  */
 #include "detect/detector_scan.h"
@@ -14,6 +14,8 @@ enum {
     TEXT_PORTS,
     TEXT_MACHINES,
     TEXT_INBOUND,
+    TEXT_LGWAN,
+    TEXT_LGWAN_FOREIGN,
     TEXT_COUNT,
 };
 
@@ -22,8 +24,9 @@ enum {
     PORT_ADDRESSES_MAX = 8, /* of a port probed from outside, that count */
     KEY_REPORTS = 0x100,    /* beside enum scan_kind, in keys of a source */
     KEY_SEEN = 0x101,
-    KEY_PORT = 0x10000, /* added to a port */
-    AGAIN_STEPS = 7,    /* of contacts: about a day, the window of an alert */
+    KEY_PORT = 0x10000,  /* added to a port */
+    KEY_LGWAN = 0x20000, /* the same, at the firewall before the LGWAN */
+    AGAIN_STEPS = 7,     /* of contacts: about a day, the window of an alert */
 };
 
 #define WINDOW_NS  (INT64_C(24) * 3600 * CLOCK_NS_PER_SECOND)
@@ -127,6 +130,45 @@ static const struct detector_text TEXTS[TEXT_COUNT] = {
          .action_en =
              "Not urgent while it is refused. By the next business day check that every port that "
              "answered has to be public, and consider blocking the source at the firewall if it goes on."},
+    [TEXT_LGWAN] =
+        {.name = "lgwan",
+         .severity = ALERT_HIGH,
+         .technique = "T1046 T1210",
+         .message_ja =
+             "庁内の端末 {source.ip} からLGWAN側への通信が、LGWAN接続系のファイアウォールで {refused} 件の異なる接続先"
+             "(機器とポートの組)について拒否されています({since} から)。LGWANで決まった業務だけを使う端末の接続先は"
+             "数か所です。LGWANに接続する他団体やLGWAN-ASPへ感染を広げようとする動き(スキャン)が疑われます。",
+         .message_en =
+             "Host {source.ip} was refused {refused} different services (machine and port) of the LGWAN by "
+             "the municipality's LGWAN firewall since {since}. A host that does its work over the LGWAN uses "
+             "a few. It seems to search for machines of other municipalities and LGWAN-ASPs (a scan), as "
+             "malware does that spreads.",
+         .action_ja =
+             "直ちに、この端末の使用者と、LGWAN-ASPの接続先変更や点検の予定がないかを確認してください。心当たりがなけれ"
+             "ば端末をLGWAN接続系のネットワークから切り離し(電源は切らない)、県のSOCに連絡してください。LGWAN運営主体"
+             "への連絡の要否は県のSOCと決めてください。",
+         .action_en =
+             "At once ask who uses this host and whether an LGWAN-ASP moved or maintenance was planned. If "
+             "not, take the host off the LGWAN segment (leave it switched on) and call the prefecture's SOC, "
+             "which decides with you whether the LGWAN's operator is to be told."},
+    [TEXT_LGWAN_FOREIGN] =
+        {.name = "lgwan-foreign",
+         .severity = ALERT_HIGH,
+         .technique = "T1046 T1210",
+         .message_ja =
+             "LGWAN側の {source.ip} から庁内への通信が、LGWAN接続系のファイアウォールで {refused} 件の異なる接続先"
+             "(機器とポートの組)について拒否されています({since} から)。LGWANは閉じたネットワークで、正規の相手は決"
+             "まった接続先しか使いません。LGWANに接続する他の団体などの機器が感染し、侵入先を探しているおそれがあります。",
+         .message_en =
+             "{source.ip} in the LGWAN was refused {refused} different services (machine and port) of this "
+             "municipality by its LGWAN firewall since {since}. The LGWAN is closed, and its members use "
+             "what they were told to use. A machine of another member may be infected and look for a way in.",
+         .action_ja =
+             "直ちに県のSOCに連絡し、{source.ip} がどの団体・LGWAN-ASPのものかを確認してもらってください。拒否されてい"
+             "るため庁内への侵入は確認されていませんが、同じ相手との許可された通信がないかもあわせて確認してください。",
+         .action_en =
+             "Call the prefecture's SOC at once and have it find out whose address {source.ip} is. It was "
+             "refused, so nothing got in here; look all the same for traffic with it that was let through."},
 };
 
 /* -------------------------------------------------------------------- the state */
@@ -507,6 +549,30 @@ static void answer_inbound(struct scan_state *s, const struct flow *f)
         count_answer(&s->inbound, w, weight_of_probe(s, f), refused);
 }
 
+/* ------------------------------------------------------------- before the LGWAN */
+
+/* Of any source; a contact is a service, so that one walk sees sweeps and scans of ports. */
+static void refuse_lgwan(struct detect_run *run, struct scan_state *s, const struct flow *f)
+{
+    bool before = false;
+    bool foreign = f->source_zone == 0 && f->destination_zone != 0;
+    uint8_t text = foreign ? TEXT_LGWAN_FOREIGN : TEXT_LGWAN;
+    unsigned weight = scan_target_weight(f, SCAN_LGWAN, scan_target_refused(&s->targets, f));
+    if (f->destination_port >= SCAN_PORT_EPHEMERAL && weight != 0)
+        weight = 1;
+    uint64_t contact = host_key(f, KEY_LGWAN + f->destination_port);
+    weight = note_refused(&s->contacts, contact, f, weight, &before);
+    uint64_t walk_key = source_key(f, SCAN_LGWAN);
+    if (weight == 0) {
+        fire_known(run, &s->walks, walk_key, f, text);
+        return;
+    }
+    struct scan_walk *w = take_walk(s, &s->walks, walk_key, f, SCAN_LGWAN);
+    scan_walk_refuse(w, weight, f->destination_port, f->time_ns);
+    if (is_to_tell(s, w, f))
+        fire(run, f, w, text);
+}
+
 static void refuse_from_inside(struct detect_run *run, struct scan_state *s, const struct flow *f,
                                enum scan_kind kind)
 {
@@ -532,7 +598,9 @@ static void scan_flow(struct detect_run *run, void *state, const struct flow *f)
     if (outcome == SCAN_SILENT || scan_flow_is_noise(f))
         return;
     enum scan_kind kind = scan_flow_kind(f);
-    if (kind == SCAN_INBOUND && outcome == SCAN_REFUSED) {
+    if (kind == SCAN_LGWAN) {
+        refuse_lgwan(run, s, f);
+    } else if (kind == SCAN_INBOUND && outcome == SCAN_REFUSED) {
         refuse_inbound(run, s, f);
     } else if (kind == SCAN_INBOUND) {
         answer_inbound(s, f);

@@ -6,7 +6,8 @@
  * A count alarms when it is above a floor, enough of what the source asked for was refused, and it
  * stands out from the sources of its zone, from the source's own past and from what was told
  * already. A scan keeps to a host, to a network or to a port that scanners seek; where nothing
- * stands out (programs that talk to each other's users) floor and share are higher.
+ * stands out (programs that talk to each other's users) floor and share are higher. What is refused
+ * before the LGWAN is counted apart, as nothing is known of what was answered there.
  */
 #include <assert.h>
 
@@ -17,6 +18,7 @@
 
 enum {
     TEXT_SERVICES,
+    TEXT_LGWAN,
     TEXT_COUNT,
 };
 
@@ -24,16 +26,25 @@ enum {
     HOSTS_PER_ENTRY = 2, /* most hosts are refused by nobody new */
     TARGETS_PER_HOST = 16,
     HALVES = 2,
-    CLASSES = 16,        /* zones by number, for each of two kinds of ports */
+    CLASSES = 16,        /* zones by number, for each of three sorts */
     BINS = 48,           /* four to a doubling: counts below 2^12 */
     CLASS_MAX = 60000,   /* then a class is halved, and so forgets */
     CLASS_LEAST = 30,    /* halves of days of its sources before a class says anything */
     SCATTERED_TIMES = 4, /* the floor where neither port nor host stands out */
     VOTES_MAX = 1000,
-    IDLE_MOST = 20,     /* services of the week of a source that is given up when it is idle */
-    WALK_LEAST = 14,    /* services that D3's walk takes */
+    IDLE_MOST = 20,  /* services of the week of a source that is given up when it is idle */
+    WALK_LEAST = 14, /* services that D3's walk takes */
+    WALK_LEAST_LGWAN = 33,
     HOUR_OF_WALKS = 60, /* services within an hour, nearly all refused */
     KEY_SOURCE = 0x200, /* beside enum scan_kind, in keys */
+};
+
+/* What a source is refused is counted apart by its sort. */
+enum slow_sort {
+    SLOW_SOUGHT,
+    SLOW_EVERYDAY, /* on ports that programs use all day */
+    SLOW_LGWAN,    /* at the firewall before the LGWAN */
+    SLOW_SORTS,
 };
 
 #define EPISODE_NS      (INT64_C(24) * 3600 * CLOCK_NS_PER_SECOND)
@@ -97,7 +108,7 @@ struct slow_class {
 struct slow_state {
     uint64_t tells;
     uint64_t swept_half;
-    struct slow_class classes[CLASSES * 2];
+    struct slow_class classes[CLASSES * SLOW_SORTS];
     struct table entries;
     struct contact_set targets; /* and sources that were refused once */
 };
@@ -105,7 +116,7 @@ struct slow_state {
 /* A count that is to be judged. */
 struct slow_count {
     enum window window;
-    bool everyday;
+    enum slow_sort sort;
     bool scattered;
     double refused;
     double refused_day;
@@ -138,6 +149,26 @@ static const struct detector_text TEXTS[TEXT_COUNT] = {
              "By the end of the day ask who uses this host and whether inventory or monitoring software "
              "was changed. If not, take it off the network (leave it switched on), look at its resident "
              "programs and antivirus history, and call the prefecture's SOC."},
+    [TEXT_LGWAN] =
+        {.name = "lgwan",
+         .severity = ALERT_HIGH,
+         .technique = "T1046 T1210",
+         .message_ja =
+             "LGWAN接続系のファイアウォールで、{source.ip} が {window} のあいだに約 {services} 件の異なる接続先(機器と"
+             "ポートの組)への通信を拒否されました。この送信元の普段は1日 {usual_day} 件程度です。LGWANを通じて感染を"
+             "広げる相手を、間隔を空けて探す動き(低速スキャン)が疑われます。",
+         .message_en =
+             "The LGWAN firewall refused {source.ip} about {services} different services (machine and port) "
+             "within {window}; on a usual day it is {usual_day}. Slowly it seems to search the LGWAN for "
+             "machines to spread to (a slow scan).",
+         .action_ja =
+             "当日中に、{source.ip} が庁内の端末であれば使用者と設定変更の有無を確認し、心当たりがなければネットワーク"
+             "から切り離してください(電源は切らない)。LGWAN側のアドレスであれば、県のSOCに連絡してどの団体のものかを"
+             "確認してもらってください。",
+         .action_en =
+             "By the end of the day: if {source.ip} is a host of yours, ask who uses it and whether its "
+             "settings were changed, and if nobody knows take it off the network (leave it switched on). If "
+             "it is an address of the LGWAN, have the prefecture's SOC find out whose."},
 };
 
 /* -------------------------------------------------------------------- the state */
@@ -185,9 +216,14 @@ static uint64_t slow_evictions(const void *state)
 
 /* ------------------------------------------------------------------- the classes */
 
-static struct slow_class *class_of(struct slow_state *s, const struct flow *f, bool everyday)
+static struct slow_class *class_of(struct slow_state *s, const struct flow *f, enum slow_sort sort)
 {
-    return &s->classes[f->source_zone % CLASSES * 2U + everyday];
+    return &s->classes[sort * CLASSES + f->source_zone % CLASSES];
+}
+
+static enum slow_sort sort_of(enum scan_kind kind)
+{
+    return kind == SCAN_LGWAN ? SLOW_LGWAN : kind == SCAN_EVERYDAY ? SLOW_EVERYDAY : SLOW_SOUGHT;
 }
 
 /* Bin b holds counts from lower_edge(b) up to the next bin's. */
@@ -345,7 +381,7 @@ static void judge(struct slow_count *c, const struct slow_entry *e)
 {
     const struct slow_window *rule = &RULES[c->window];
     c->refused = count_of(e->refused[c->window]);
-    double floor = c->everyday ? rule->floor_everyday : rule->floor;
+    double floor = c->sort == SLOW_EVERYDAY ? rule->floor_everyday : rule->floor;
     c->need = c->scattered ? floor * SCATTERED_TIMES : floor;
     c->need = at_least(c->need, rule->class_times * c->class_usual);
     c->need = at_least(c->need, rule->own_times * (double)e->usual);
@@ -375,12 +411,12 @@ static void fire(struct detect_run *run, const struct flow *f, const struct slow
 {
     const struct slow_window *rule = &RULES[c->window];
     struct finding out;
-    finding_begin(&out, TEXT_SERVICES, f, EPISODE_NS);
+    finding_begin(&out, c->sort == SLOW_LGWAN ? TEXT_LGWAN : TEXT_SERVICES, f, EPISODE_NS);
     finding_key_ip(&out, "source.ip", &f->source);
     finding_text(&out, "window", slice_from(rule->name));
     finding_int(&out, "services", rounded(c->refused));
     finding_real(&out, "bound", c->need);
-    finding_int(&out, "floor", c->everyday ? rule->floor_everyday : rule->floor);
+    finding_int(&out, "floor", c->sort == SLOW_EVERYDAY ? rule->floor_everyday : rule->floor);
     finding_int(&out, "usual_day", e->usual);
     finding_real(&out, "class_day_p95", c->class_usual);
     finding_real(&out, "refused_day", c->refused_day);
@@ -391,7 +427,7 @@ static void fire(struct detect_run *run, const struct flow *f, const struct slow
         finding_int(&out, "port", e->port.value);
     if ((f->flags & FLOW_HAS_DESTINATION) != 0)
         finding_ip(&out, "last_destination", &f->destination);
-    if (c->everyday)
+    if (c->sort == SLOW_EVERYDAY)
         out.severity_step = -1;
     detect_fire(run, &out);
 }
@@ -403,17 +439,18 @@ static bool is_scattered(const struct slow_entry *e)
 }
 
 static void look(struct detect_run *run, struct slow_state *s, struct slow_entry *e,
-                 const struct flow *f, bool everyday)
+                 const struct flow *f, enum slow_sort sort)
 {
-    struct slow_count c = {.everyday = everyday,
+    bool everyday = sort == SLOW_EVERYDAY;
+    struct slow_count c = {.sort = sort,
                            .scattered = is_scattered(e) && !everyday,
                            .refused_day = count_of(e->refused[WINDOW_DAY]),
                            .answered_day = count_of(e->answered),
-                           .class_usual = class_usual(class_of(s, f, everyday))};
+                           .class_usual = class_usual(class_of(s, f, sort))};
     c.share = c.refused_day / (c.refused_day + c.answered_day);
     c.share_least = c.scattered || everyday ? SHARE_SCATTERED : SHARE_SCAN;
     if (is_of_walks(e, &c)) {
-        if (c.refused_day < WALK_LEAST)
+        if (c.refused_day < (sort == SLOW_LGWAN ? WALK_LEAST_LGWAN : WALK_LEAST))
             return;
         e->alarmed = 1;
         tell(e);
@@ -437,8 +474,8 @@ static void refuse(struct detect_run *run, struct slow_state *s, const struct fl
 {
     if (scan_target_weight(f, kind, scan_target_refused(&s->targets, f)) == 0)
         return;
-    bool everyday = kind == SCAN_EVERYDAY;
-    uint64_t key = detect_key(f->source_key, KEY_SOURCE + everyday);
+    enum slow_sort sort = sort_of(kind);
+    uint64_t key = detect_key(f->source_key, (uint64_t)KEY_SOURCE + sort);
     struct slow_entry *e = table_find(&s->entries, key);
     if (e == NULL) {
         unsigned age = 0;
@@ -448,20 +485,20 @@ static void refuse(struct detect_run *run, struct slow_state *s, const struct fl
             return; /* a place is for those who come again */
         e = table_take(&s->entries, key, &fresh, NULL);
     }
-    advance(e, class_of(s, f, everyday), f->time_ns);
+    advance(e, class_of(s, f, sort), f->time_ns);
     if (add_refused(e, f))
-        look(run, s, e, f, everyday);
+        look(run, s, e, f, sort);
 }
 
 static void answer(struct slow_state *s, const struct flow *f, enum scan_kind kind)
 {
     scan_target_answered(&s->targets, f);
-    bool everyday = kind == SCAN_EVERYDAY;
+    enum slow_sort sort = sort_of(kind);
     struct slow_entry *e =
-        table_find(&s->entries, detect_key(f->source_key, KEY_SOURCE + everyday));
+        table_find(&s->entries, detect_key(f->source_key, (uint64_t)KEY_SOURCE + sort));
     if (e == NULL)
         return;
-    advance(e, class_of(s, f, everyday), f->time_ns);
+    advance(e, class_of(s, f, sort), f->time_ns);
     (void)hyperloglog_add(&e->answered[0], service_of(f));
 }
 

@@ -460,6 +460,7 @@ static void zone_flow(struct detect_run *run, void *state, const struct flow *fl
         .source_inside = flow->direction == FLOW_OUT || flow->direction == FLOW_INSIDE,
         .destination_inside = flow->direction == FLOW_IN || flow->direction == FLOW_INSIDE,
         .refused = (flow->flags & FLOW_REFUSED) != 0,
+        .lgwan = (flow->flags & FLOW_LGWAN) != 0,
     };
     struct policy_judgement j = policy_judge(p, &facts);
     if (j.verdict == POLICY_PERMITTED)

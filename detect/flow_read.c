@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "detect/flow_hit.h"
 #include "event/columns.h"
+#include "event/source_class.h"
 
 enum {
     PROTOCOL_ICMP = 1,
@@ -247,6 +248,16 @@ static void take_registered(const struct reading *at, struct flow *f, struct sli
         f->registered = id;
         f->destination_key = key;
     }
+}
+
+static void take_class(const struct reading *at, struct flow *f, struct slice text, uint32_t id,
+                       uint64_t key)
+{
+    (void)at;
+    (void)id;
+    (void)key;
+    if (slice_equal(text, source_class_name(SOURCE_CLASS_LGWAN_DENY)))
+        f->flags |= FLOW_LGWAN;
 }
 
 static void take_user(const struct reading *at, struct flow *f, struct slice text, uint32_t id,
@@ -532,6 +543,7 @@ int flow_read(struct flow_reader *r, const struct batch *b, const uint32_t *orde
         {FIELD_SESSION_PHASE, false, false, false, take_phase},
         {FIELD_EVENT_OUTCOME, false, false, false, take_outcome},
         {FIELD_EVENT_CODE, false, false, false, take_code},
+        {FIELD_SOURCE_CLASS, false, false, false, take_class},
     };
     struct reading at = {.r = r, .b = b, .order = order, .flows = flows};
     read_rows(&at, log_source);

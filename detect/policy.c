@@ -267,6 +267,18 @@ static bool by_cloud(struct policy_judgement *j, const struct policy *p,
     return false;
 }
 
+/* Other members of the LGWAN are where the municipality's own hosts in it are. */
+static bool lgwan_place(const struct policy_options *options, uint8_t *place)
+{
+    for (size_t i = 0; i < options->zone_count; i++) {
+        if (options->zones[i].kind != POLICY_LGWAN)
+            continue;
+        *place = (uint8_t)(i + 1);
+        return true;
+    }
+    return false;
+}
+
 bool policy_name_place(const struct policy_options *options, struct slice name, uint8_t *place)
 {
     static const struct slice INSIDE[] = {
@@ -280,24 +292,24 @@ bool policy_name_place(const struct policy_options *options, struct slice name, 
     }
     if (name.len == 0 || memchr(name.data, '.', name.len) == NULL)
         return false;
-    if (!policy_is_under(name, SLICE("lgwan.jp"))) {
-        *place = POLICY_PLACE_WORLD;
-        return true;
-    }
-    for (size_t i = 0; i < options->zone_count; i++) {
-        if (options->zones[i].kind != POLICY_LGWAN)
-            continue;
-        *place = (uint8_t)(i + 1);
-        return true;
-    }
-    return false;
+    if (policy_is_under(name, SLICE("lgwan.jp")))
+        return lgwan_place(options, place);
+    *place = POLICY_PLACE_WORLD;
+    return true;
 }
 
-static uint8_t place_of(uint16_t zone, bool inside)
+/* False: it is the LGWAN's, and the municipality has no such zone. */
+static bool place_of(uint8_t *place, const struct policy *p, const struct policy_facts *f,
+                     bool source)
 {
+    uint16_t zone = source ? f->source_zone : f->destination_zone;
+    bool inside = source ? f->source_inside : f->destination_inside;
+    if (zone == 0 && f->lgwan)
+        return lgwan_place(&p->lists, place);
+    *place = inside ? 0 : POLICY_PLACE_WORLD;
     if (zone != 0)
-        return zone <= POLICY_ZONES_MAX ? (uint8_t)zone : 0;
-    return inside ? 0 : POLICY_PLACE_WORLD;
+        *place = zone <= POLICY_ZONES_MAX ? (uint8_t)zone : 0;
+    return true;
 }
 
 /* Both places; false where there is nothing to judge. */
@@ -307,10 +319,10 @@ static bool find_places(struct policy_judgement *j, const struct policy *p,
     if (f->source == NULL || policy_is_no_host(f->source) ||
         (f->destination != NULL && policy_is_no_host(f->destination)))
         return false;
-    j->from = place_of(f->source_zone, f->source_inside);
-    if (f->destination != NULL)
-        j->to = place_of(f->destination_zone, f->destination_inside);
-    else if (!policy_name_place(&p->lists, f->domain, &j->to))
+    if (!place_of(&j->from, p, f, true) ||
+        (f->destination != NULL && !place_of(&j->to, p, f, false)))
+        return false;
+    if (f->destination == NULL && !policy_name_place(&p->lists, f->domain, &j->to))
         return false;
     j->from_kind = p->kinds[j->from];
     j->to_kind = p->kinds[j->to];

@@ -144,6 +144,7 @@ struct policy_facts {
     bool source_inside; /* one of the municipality's addresses, in a zone or not */
     bool destination_inside;
     bool refused;
+    bool lgwan; /* of a firewall before the LGWAN: what is in no zone is the LGWAN's */
 };
 
 enum policy_verdict {

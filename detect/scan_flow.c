@@ -81,7 +81,7 @@ enum scan_outcome scan_flow_outcome(const struct flow *f, uint64_t *tells)
     uint64_t source = UINT64_C(1) << f->log_source % LOG_SOURCES;
     if ((f->flags & (FLOW_REFUSED | FLOW_FAILED)) != 0)
         return SCAN_REFUSED;
-    if ((f->flags & FLOW_BEGINS) != 0)
+    if ((f->flags & (FLOW_BEGINS | FLOW_LGWAN)) != 0)
         return SCAN_SILENT;
     if (f->destination_bytes < 0)
         return f->verdict != VERDICT_ALLOW || (*tells & source) != 0 ? SCAN_SILENT : SCAN_ANSWERED;
@@ -138,6 +138,8 @@ bool scan_port_is_sought(uint16_t port)
 
 enum scan_kind scan_flow_kind(const struct flow *f)
 {
+    if ((f->flags & FLOW_LGWAN) != 0)
+        return SCAN_LGWAN;
     if (f->direction == FLOW_IN || f->direction == FLOW_PASSING)
         return SCAN_INBOUND;
     bool web = f->destination_port == 80 || f->destination_port == 443;
@@ -186,7 +188,10 @@ unsigned scan_target_weight(const struct flow *f, enum scan_kind kind, unsigned 
     bool answers = (known & SCAN_TARGET_ANSWERS) != 0;
     if (answers && (f->flags & FLOW_REFUSED) == 0)
         return 0; /* a server that exists and did not answer this once */
-    if (kind == SCAN_EVERYDAY && (answers || (known & SCAN_TARGET_SHARED) != 0))
+    bool shared = (known & SCAN_TARGET_SHARED) != 0;
+    if (kind == SCAN_LGWAN)
+        return shared ? 0 : SCAN_WHOLE; /* a service that is gone is missed by the whole office */
+    if (kind == SCAN_EVERYDAY && (answers || shared))
         return 0; /* the office's programs are denied the same places */
     return answers ? SCAN_WHOLE / 2 : SCAN_WHOLE;
 }

@@ -9,6 +9,8 @@
  * whether it ever answered anybody and whether several sources ask for it. Programs that a whole
  * office runs are denied the same updates and advertisements everywhere; that is no scan.
  *
+ * Before the LGWAN only refusals are logged: what is not one says nothing there.
+ *
  * Ownership: plain values; the set lies in the detector's state.
  * Threads:   the tenant's owner.
  * Failures:  none.

@@ -46,6 +46,7 @@ enum scan_kind {
     SCAN_INSIDE,   /* hosts of the municipality */
     SCAN_PORTS,    /* ports of one host */
     SCAN_INBOUND,  /* a source outside, on any host and port */
+    SCAN_LGWAN,    /* any source at the firewall before the LGWAN, on any host and port */
     SCAN_KINDS,
 };
 

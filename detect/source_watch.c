@@ -3,18 +3,19 @@
 #include "detect/real.h"
 
 enum {
-    GAP_LINES_LEAST = 20,      /* expected lines: a silence is never shorter */
-    GAP_SECONDS_LEAST = 300,   /* a relay restarts within a minute */
-    GAP_HOURS_LEAST = 72,      /* learned, before gaps mean anything */
-    JUDGE_HOURS = 160,         /* learned, before the ledger counts: a week but for a few */
-    LEVEL_LINES_LEAST = 10,    /* expected: what tells a level */
-    RATE_HOURS_LEAST = 160,    /* learned: a week but for a few */
-    RATE_LINES_LEAST = 50,     /* usual, in an hour that is compared */
-    RATE_ACCEPT_HOURS = 24,    /* a level that lasts is the new one */
-    CLOCK_LINES_LEAST = 10,    /* in a block */
-    CLOCK_SECONDS_LEAST = 300, /* off */
-    CLOCK_STEADY_SECONDS = 60, /* from block to block: a backlog being read changes faster */
-    LAG_SECONDS = 120,         /* lines that arrived before that belong to another hour */
+    GAP_LINES_LEAST = 20,       /* expected lines: a silence is never shorter */
+    GAP_SECONDS_LEAST = 300,    /* a relay restarts within a minute */
+    GAP_DENIES_SECONDS = 86400, /* of a source of refusals: nobody may have been refused all day */
+    GAP_HOURS_LEAST = 72,       /* learned, before gaps mean anything */
+    JUDGE_HOURS = 160,          /* learned, before the ledger counts: a week but for a few */
+    LEVEL_LINES_LEAST = 10,     /* expected: what tells a level */
+    RATE_HOURS_LEAST = 160,     /* learned: a week but for a few */
+    RATE_LINES_LEAST = 50,      /* usual, in an hour that is compared */
+    RATE_ACCEPT_HOURS = 24,     /* a level that lasts is the new one */
+    CLOCK_LINES_LEAST = 10,     /* in a block */
+    CLOCK_SECONDS_LEAST = 300,  /* off */
+    CLOCK_STEADY_SECONDS = 60,  /* from block to block: a backlog being read changes faster */
+    LAG_SECONDS = 120,          /* lines that arrived before that belong to another hour */
     SECONDS_AN_HOUR = 3600,
 };
 
@@ -98,7 +99,8 @@ void source_watch_line(struct source_watch *w, const struct flow *flow, int64_t 
     if (w->open > 0)
         end_gap(w);
     w->heard_ns = tick_ns;
-    w->flags |= SOURCE_SEEN;
+    w->flags &= ~(uint32_t)SOURCE_DENIES;
+    w->flags |= SOURCE_SEEN | ((flow->flags & FLOW_LGWAN) != 0 ? SOURCE_DENIES : 0U);
     if (tick_ns - flow->arrival_ns > LAG_SECONDS * CLOCK_NS_PER_SECOND)
         w->flags |= SOURCE_UNSURE;
     if ((flow->flags & FLOW_NO_TIME) == 0)
@@ -136,8 +138,10 @@ double source_watch_gap_rate(const struct source_watch *w)
 
 bool source_watch_silent(const struct source_watch *w, int64_t tick_ns)
 {
+    bool denies = (w->flags & SOURCE_DENIES) != 0;
+    int64_t least_s = denies ? GAP_DENIES_SECONDS : GAP_SECONDS_LEAST;
     if (w->hours < GAP_HOURS_LEAST || w->open < source_watch_bound(w) ||
-        tick_ns - w->heard_ns < GAP_SECONDS_LEAST * CLOCK_NS_PER_SECOND)
+        tick_ns - w->heard_ns < least_s * CLOCK_NS_PER_SECOND)
         return false;
     return source_watch_gap_rate(w) <= GAP_RATE_MOST;
 }
@@ -207,7 +211,8 @@ static void end_hour(struct source_watch *w, struct source_hour *h)
     unsigned slot = week_slot(w->hour);
     bool silent = (w->flags & SOURCE_SILENT) != 0;
     h->lines = w->lines;
-    if (w->hours >= RATE_HOURS_LEAST && !silent && w->lines != 0)
+    bool rated = (w->flags & SOURCE_DENIES) == 0;
+    if (w->hours >= RATE_HOURS_LEAST && !silent && rated && w->lines != 0)
         compare(w, h, slot);
     bool normal = !silent && (w->flags & (SOURCE_DROPPED | SOURCE_RISEN)) == 0;
     if (normal) {

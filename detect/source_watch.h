@@ -6,6 +6,9 @@
  *   rate    lines of an hour against the usual: CUSUM of the logarithm, reference threefold
  *   clock   smallest delay between a line's time and its arrival, in blocks of ten minutes
  *
+ * A source of which only refusals are logged says as much as there is to refuse: its rate means
+ * nothing, and it is silent after a day at the earliest.
+ *
  * Time here is the ticks': a line was heard at the tick at hand, whatever it says itself.
  *
  * Ownership: plain data without pointers; source_watch_begin() makes a zeroed one ready.
@@ -29,6 +32,7 @@ enum source_flag {
     SOURCE_SEEN = 1 << 5, /* has had a line */
     SOURCE_UNSURE =
         1 << 6, /* the hour at hand was not watched from its beginning, or not all of it */
+    SOURCE_DENIES = 1 << 7, /* only what it refuses is logged */
 };
 
 struct source_watch {

@@ -35,6 +35,7 @@ enum {
 struct source {
     uint32_t permille; /* of its usual lines */
     int64_t ahead_ns;  /* of its clock */
+    bool denies;       /* a firewall before the LGWAN */
 };
 
 struct town {
@@ -90,6 +91,7 @@ static void line(struct town *t, unsigned source)
     struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns + s->ahead_ns);
     f.arrival_ns = t->now_ns;
     f.log_source = (uint8_t)source;
+    f.flags |= s->denies ? FLOW_REFUSED | FLOW_LGWAN : 0;
     fake_run_flow(&t->run, &f);
 }
 
@@ -222,6 +224,23 @@ static void test_rise(void **state)
                 4 * strtol(fake_item(f, "usual"), NULL, 10));
 }
 
+/* Where only refusals are logged, more or fewer of them is no matter of the log. */
+static void test_refusals(void **state)
+{
+    struct town *t = *state;
+    t->sources[0].denies = true;
+    learn(t, 9);
+    t->sources[0].permille = PER_MILLE / 10;
+    assert_false(live(t, 6 * HOUR));
+    t->sources[0].permille = PER_MILLE * 6;
+    assert_false(live(t, DAY));
+    int64_t from_ns = t->now_ns;
+    t->sources[0].permille = 0;
+    assert_true(live(t, 2 * DAY));
+    assert_in_range(first_of(t, TEXT_SILENT)->time_ns, from_ns + DAY - 5 * MINUTE,
+                    from_ns + DAY + HOUR);
+}
+
 /* A source that nobody knows yet may come and go; after a few days it is expected to stay. */
 static void test_new_source(void **state)
 {
@@ -337,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_partial_drop, begin, end),
         cmocka_unit_test_setup_teardown(test_a_slow_day, begin, end),
         cmocka_unit_test_setup_teardown(test_rise, begin, end),
+        cmocka_unit_test_setup_teardown(test_refusals, begin, end),
         cmocka_unit_test_setup_teardown(test_new_source, begin, end),
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, end),

@@ -216,6 +216,51 @@ static void test_kinds(void **state)
     }
 }
 
+/* Before the LGWAN everybody outside is the LGWAN's, whatever range his address is of. */
+static void test_before_lgwan(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+        const char *text; /* NULL = silence */
+        const char *key;
+        int severity;
+        bool refused;
+    } ROWS[] = {
+        {"10.1.128.50", "198.51.100.7", NULL, NULL, 0, true},
+        {"10.1.128.50", "172.16.0.9", NULL, NULL, 0, true},
+        {"198.51.100.7", "10.1.128.50", NULL, NULL, 0, true},
+        {"172.16.0.9", "10.1.128.50", NULL, NULL, 0, true},
+        {"10.1.128.50", "198.51.100.7", NULL, NULL, 0, false},
+        {"198.51.100.7", "203.0.113.7", NULL, NULL, 0, true},
+        {"192.168.1.9", "198.51.100.7", "denied", "source.ip", ALERT_HIGH, true},
+        {"10.1.0.50", "198.51.100.7", "denied", "source.ip", ALERT_MEDIUM, true},
+        {"198.51.100.7", "192.168.1.9", "denied", "source.ip", ALERT_HIGH, true},
+        {"198.51.100.7", "192.168.1.9", "permitted", "source.ip", ALERT_CRITICAL, false},
+        {"10.1.200.5", "198.51.100.7", NULL, NULL, 0, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct town t;
+        town_begin(&t);
+        struct flow f = flow_of(&t, ROWS[i].from, ROWS[i].to, 445, morning(0));
+        f.flags |= FLOW_LGWAN | (ROWS[i].refused ? FLOW_REFUSED : 0);
+        fake_run_flow(&t.run, &f);
+        if (ROWS[i].text == NULL && t.run.finding_count != 0)
+            fail_msg("row %zu: %s", i, detector_zone.texts[t.run.findings[0].text].name);
+        if (ROWS[i].text != NULL) {
+            const struct finding *found = only(&t, ROWS[i].text);
+            assert_int_equal(severity_of(found), ROWS[i].severity);
+            assert_string_equal(fake_item(found, ROWS[i].key), ROWS[i].from);
+            bool from_lgwan = strcmp(ROWS[i].from, "198.51.100.7") == 0;
+            assert_string_equal(
+                fake_item(found, from_lgwan ? "sekisho.zone.source" : "sekisho.zone.destination"),
+                "LGWAN接続系");
+        }
+        town_end(&t);
+    }
+}
+
 static void test_zones_are_keys(void **state)
 {
     (void)state;
@@ -448,11 +493,17 @@ static void test_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_zones_are_keys),
-        cmocka_unit_test(test_name),        cmocka_unit_test(test_no_policy),
-        cmocka_unit_test(test_crowd),       cmocka_unit_test(test_crowds_are_apart),
-        cmocka_unit_test(test_flood),       cmocka_unit_test(test_first_seen),
-        cmocka_unit_test(test_not_learned), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_before_lgwan),
+        cmocka_unit_test(test_zones_are_keys),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_no_policy),
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_crowds_are_apart),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_first_seen),
+        cmocka_unit_test(test_not_learned),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
