@@ -17,6 +17,11 @@ enum need {
     NEED_LOGIN, /* a firewall that logs logins */
     NEED_URL,   /* a proxy or a firewall with a web filter */
     NEED_ANY,
+    NEED_LGWAN, /* a firewall before the LGWAN */
+};
+
+enum {
+    LGWAN_TENANTS = 3, /* that rules/prefecture/lgwan_address_everywhere.yml asks for */
 };
 
 struct planner {
@@ -412,7 +417,7 @@ static int like_zone_number(struct gen_case *c, struct gen_world *w)
 static void at_source(struct gen_case *c, const struct gen_world *w, int64_t duration_ns)
 {
     const struct gen_tenant *t = tenant_of(c, w);
-    c->at_source = (uint8_t)(c->number % t->source_count);
+    c->at_source = (uint8_t)(c->number % gen_world_sources(t));
     c->steps = 0;
     c->duration_ns = duration_ns;
     struct buf name = {0};
@@ -647,6 +652,68 @@ static int like_few_hosts(struct gen_case *c, struct gen_world *w)
     return 0;
 }
 
+/* ---------------------------------------------------------------- before the LGWAN */
+
+static void refused_by_lgwan(struct gen_case *c, const struct gen_world *w, uint16_t port)
+{
+    session(c, GEN_FLOW_DENY, port);
+    c->flow.dest = GEN_DEST_NAMELESS;
+    c->flow.path = GEN_PATH_TO_LGWAN;
+    c->flow.client.value = gen_world_address(tenant_of(c, w)->inside, 129, c->number % 200);
+    c->flow.server.value = GEN_LGWAN_BASE;
+}
+
+/* What came into the LGWAN segment looks for machines of the LGWAN's other members. */
+static int plan_lgwan_scan(struct gen_case *c, struct gen_world *w)
+{
+    static const uint16_t PORTS[4] = {445, 3389, 135, 5985};
+    refused_by_lgwan(c, w, PORTS[pick(c, 0, 3)]);
+    c->flow.server.value += pick(c, 0, 100);
+    c->vary = GEN_VARY_SERVER;
+    add_address(c, "source.ip", c->flow.client);
+    struct buf port = {0};
+    buf_decimal(&port, c->flow.server_port);
+    add_key(c, "destination.port", &port);
+    buf_release(&port);
+    uint32_t steps = pick(c, 60, 150);
+    repeat(c, steps, pick(c, 1, 20) * SECOND, 500);
+    return 0;
+}
+
+/* A service of the LGWAN has moved, and the whole office still asks for it. */
+static int like_lgwan_scan(struct gen_case *c, struct gen_world *w)
+{
+    refused_by_lgwan(c, w, 443);
+    c->flow.server.value += 255;
+    c->vary = GEN_VARY_LGWAN;
+    add_address(c, "destination.ip", c->flow.server);
+    repeat(c, 200, 15 * SECOND, 500);
+    return 0;
+}
+
+/* Somebody else's machine knocks at one municipality after the other. */
+static int plan_lgwan_spread(struct gen_case *c, struct gen_world *w)
+{
+    refused_by_lgwan(c, w, 445);
+    c->flow.path = GEN_PATH_FROM_LGWAN;
+    c->flow.client.value = GEN_LGWAN_BASE + 256 + c->number * 2 % 256 + c->look_alike;
+    c->vary = GEN_VARY_TENANT;
+    c->hosts = (uint16_t)(w->tenant_count < 6 ? w->tenant_count : 6);
+    c->look_alike = c->look_alike || w->tenant_count < LGWAN_TENANTS;
+    add_address(c, "source.ip", c->flow.client);
+    repeat(c, c->hosts * 2U, 120 * SECOND, 500);
+    return 0;
+}
+
+/* A machine that two of them once had to do with asks again and again. */
+static int like_lgwan_spread(struct gen_case *c, struct gen_world *w)
+{
+    int result = plan_lgwan_spread(c, w);
+    c->hosts = c->hosts < LGWAN_TENANTS ? c->hosts : LGWAN_TENANTS - 1;
+    repeat(c, 60, 30 * SECOND, 500);
+    return result;
+}
+
 static const struct planner PLANNERS[GEN_CASE_KINDS] = {
     [GEN_SCAN] = {"D3", NEED_FIREWALL, 220, plan_scan, like_scan},
     [GEN_SCAN_VERTICAL] = {"D3", NEED_FIREWALL, 250, plan_scan_vertical, like_scan_vertical},
@@ -666,6 +733,8 @@ static const struct planner PLANNERS[GEN_CASE_KINDS] = {
     [GEN_RARE] = {"D1", NEED_URL, 50, plan_rare, like_rare},
     [GEN_FEW_HOSTS] = {"D15", NEED_URL, 1900, plan_few_hosts, like_few_hosts},
     [GEN_DRIFT] = {"D12", NEED_ANY, 0, plan_drift, like_drift},
+    [GEN_LGWAN_SCAN] = {"D3", NEED_LGWAN, 300, plan_lgwan_scan, like_lgwan_scan},
+    [GEN_LGWAN_SPREAD] = {"correlation", NEED_LGWAN, 70, plan_lgwan_spread, like_lgwan_spread},
 };
 
 const char *gen_case_detector(enum gen_case_kind kind)
@@ -688,7 +757,9 @@ bool gen_case_fits(const struct gen_tenant *t, enum gen_case_kind kind)
         return t->firewalls > 0 && gen_writer_knows(first, GEN_FLOW_LOGIN_FAIL);
     case NEED_URL:
     case NEED_ANY:
-        return t->source_count > 0;
+        return gen_world_sources(t) > 0;
+    case NEED_LGWAN:
+        return t->lgwan;
     }
     return false;
 }

@@ -33,6 +33,8 @@ enum gen_vary {
     GEN_VARY_CLIENT,    /* client + random */
     GEN_VARY_HOST,      /* `hosts` PCs from the first on, in turn */
     GEN_VARY_LOGIN,     /* another user each time */
+    GEN_VARY_LGWAN,     /* hosts of the LGWAN segment, in turn */
+    GEN_VARY_TENANT,    /* `hosts` municipalities from the first on, in turn, a host of each */
 };
 
 enum gen_indicator {

@@ -20,9 +20,11 @@ enum {
 static void print_sources(struct buf *out, const struct gen_tenant *t)
 {
     buf_text(out, "    sources:\n");
-    for (uint32_t i = 0; i < t->source_count; i++)
-        buf_printf(out, "      %s: {format: %s, zone: \"+09:00\"}\n", t->sources[i].name,
-                   gen_format_name((enum gen_format)t->sources[i].format));
+    for (uint32_t i = 0; i < t->source_count; i++) {
+        buf_printf(out, "      %s: {format: %s, zone: \"+09:00\"%s}\n", t->sources[i].name,
+                   gen_format_name((enum gen_format)t->sources[i].format),
+                   t->sources[i].lgwan ? ", class: lgwan_deny" : "");
+    }
 }
 
 /* What stands before many people: proxies, and the address that the inside is translated to. */
@@ -31,7 +33,7 @@ static void print_shared(struct buf *out, const struct gen_tenant *t)
     buf_text(out, "    shared:\n      - ");
     text_ip4(out, t->translated);
     buf_byte(out, '\n');
-    for (uint32_t i = t->firewalls; i < t->source_count; i++) {
+    for (uint32_t i = t->firewalls; i < gen_world_sources(t); i++) {
         buf_text(out, "      - ");
         text_ip4(out, t->sources[i].address);
         buf_byte(out, '\n');

@@ -35,16 +35,30 @@ enum gen_flow_kind {
 
 /* The way through the firewall; gen_text.c knows the interfaces, zones and rules of each. */
 enum gen_path {
-    GEN_PATH_OUT,    /* PC to the Internet */
-    GEN_PATH_PROXY,  /* proxy to the Internet */
-    GEN_PATH_SERVER, /* DMZ to the Internet: DNS, NTP, mail */
-    GEN_PATH_IN,     /* Internet to a published server */
-    GEN_PATH_INSIDE, /* PC to the DMZ */
-    GEN_PATH_LGWAN,  /* LGWAN segment to the Internet */
-    GEN_PATH_NUMBER, /* My-Number segment to the Internet */
-    GEN_PATH_SCHOOL, /* school network to the Internet */
+    GEN_PATH_OUT,        /* PC to the Internet */
+    GEN_PATH_PROXY,      /* proxy to the Internet */
+    GEN_PATH_SERVER,     /* DMZ to the Internet: DNS, NTP, mail */
+    GEN_PATH_IN,         /* Internet to a published server */
+    GEN_PATH_INSIDE,     /* PC to the DMZ */
+    GEN_PATH_LGWAN,      /* LGWAN segment to the Internet */
+    GEN_PATH_NUMBER,     /* My-Number segment to the Internet */
+    GEN_PATH_SCHOOL,     /* school network to the Internet */
+    GEN_PATH_TO_LGWAN,   /* LGWAN segment to another member of the LGWAN */
+    GEN_PATH_FROM_LGWAN, /* another member to the LGWAN segment */
     GEN_PATHS,
 };
+
+/* Seen by the firewall before the LGWAN, not by that before the Internet. */
+static inline bool gen_path_is_lgwan(uint8_t path)
+{
+    return path == GEN_PATH_TO_LGWAN || path == GEN_PATH_FROM_LGWAN;
+}
+
+/* Whether the far end is no address of the Internet. */
+static inline bool gen_path_stays_inside(uint8_t path)
+{
+    return path == GEN_PATH_INSIDE || gen_path_is_lgwan(path);
+}
 
 enum gen_flow_limits {
     GEN_HOST_NONE = UINT16_MAX, /* no PC and no person behind it */

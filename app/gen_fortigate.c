@@ -32,7 +32,7 @@ static bool client_inside(const struct gen_context *c)
 
 static bool server_inside(const struct gen_context *c)
 {
-    return c->flow->path == GEN_PATH_INSIDE;
+    return gen_path_stays_inside(c->flow->path);
 }
 
 static void write_client(struct buf *b, const struct gen_context *c)

@@ -32,7 +32,7 @@ static void write_addresses(struct buf *b, const struct gen_context *c)
     const struct gen_flow *f = c->flow;
     bool asks_upper = c->tenant->series && !c->source->upper;
     if (asks_upper) {
-        text_ip4(b, c->tenant->sources[c->tenant->source_count - 1].address);
+        text_ip4(b, c->tenant->sources[gen_world_upper(c->tenant)].address);
         TEXT(b, ":8080 ");
     } else {
         TEXT(b, "- ");

@@ -195,6 +195,13 @@ static void vary(struct gen_case *c, struct gen_flow *f, const struct gen_world 
     case GEN_VARY_LOGIN:
         f->host = (uint16_t)gen_random_below(&c->random, t->active);
         break;
+    case GEN_VARY_LGWAN:
+        f->client.value = gen_world_address(t->inside, 129, c->done % 40);
+        break;
+    case GEN_VARY_TENANT:
+        f->tenant = (uint16_t)((c->flow.tenant + c->done % c->hosts) % w->tenant_count);
+        f->server.value = gen_world_address(w->tenants[f->tenant].inside, 129, c->done % 40);
+        break;
     case GEN_VARY_NOTHING:
         break;
     }

@@ -26,6 +26,8 @@ static const char *const CASE_NAMES[GEN_CASE_KINDS + 1] = {
     [GEN_RARE] = "rare",
     [GEN_FEW_HOSTS] = "few_hosts",
     [GEN_DRIFT] = "drift",
+    [GEN_LGWAN_SCAN] = "lgwan_scan",
+    [GEN_LGWAN_SPREAD] = "lgwan_spread",
     [GEN_CASE_KINDS] = "all",
 };
 

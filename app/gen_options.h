@@ -42,6 +42,8 @@ enum gen_case_kind {
     GEN_RARE,
     GEN_FEW_HOSTS,
     GEN_DRIFT,
+    GEN_LGWAN_SCAN,
+    GEN_LGWAN_SPREAD, /* with fewer than three municipalities nothing to alert of */
     GEN_CASE_KINDS,
 };
 

@@ -149,7 +149,7 @@ static void write_countries(struct buf *b, const struct gen_context *c)
 {
     write_country(b, c->flow->client, c->flow->path != GEN_PATH_IN);
     buf_byte(b, ',');
-    write_country(b, c->flow->server, c->flow->path == GEN_PATH_INSIDE);
+    write_country(b, c->flow->server, gen_path_stays_inside(c->flow->path));
 }
 
 /* 2026-10-05T09:00:00.123+09:00 */

@@ -26,7 +26,7 @@ static void write_peer(struct buf *b, const struct gen_context *c, const char *c
     }
     if (c->tenant->series && !c->source->upper) {
         TEXT(b, "FIRSTUP_PARENT/");
-        text_ip4(b, c->tenant->sources[c->tenant->source_count - 1].address);
+        text_ip4(b, c->tenant->sources[gen_world_upper(c->tenant)].address);
         return;
     }
     TEXT(b, "HIER_DIRECT/");

@@ -36,6 +36,10 @@ static const struct gen_route ROUTES[GEN_PATHS] = {
                          "f73ba94e-7a41-51ee-89b3-26d70f5c1a7d", 60, true},
     [GEN_PATH_SCHOOL] = {"port5", "wan1", "lan", "wan", "school", "untrust", "school-to-internet",
                          "0ed24c60-7a42-51ee-fc58-8b13e694d28e", 70, true},
+    [GEN_PATH_TO_LGWAN] = {"port3", "port6", "lan", "wan", "lgwan", "lgwan-net", "lgwan-asp",
+                           "1fe35d72-7a42-51ee-0d69-9c24f7a5e39f", 80, false},
+    [GEN_PATH_FROM_LGWAN] = {"port6", "port3", "wan", "lan", "lgwan-net", "lgwan", "lgwan-in",
+                             "20f46e83-7a42-51ee-1e7a-ad3508b6f4a0", 90, false},
 };
 
 static const struct {

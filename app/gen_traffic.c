@@ -83,6 +83,10 @@ int gen_traffic_line(struct gen_traffic *t, const struct gen_flow *f, enum gen_f
 int gen_traffic_session(struct gen_traffic *t, const struct gen_flow *f)
 {
     const struct gen_tenant *tenant = &t->world->tenants[f->tenant];
+    if (gen_path_is_lgwan(f->path)) {
+        assert(tenant->lgwan && f->kind == GEN_FLOW_DENY);
+        return gen_traffic_line(t, f, GEN_FLOW_DENY, gen_world_sources(tenant));
+    }
     if (tenant->firewalls == 0)
         return 0;
     uint8_t source = gen_traffic_firewall(tenant, f->host == GEN_HOST_NONE ? 0 : f->host);
@@ -161,7 +165,7 @@ int gen_traffic_web(struct gen_traffic *t, const struct gen_flow *f)
     if (tenant->proxies == 0)
         return direct_web(t, f);
     uint8_t proxy = gen_traffic_proxy(tenant, f->host == GEN_HOST_NONE ? 0 : f->host);
-    uint8_t last = tenant->series ? (uint8_t)(tenant->source_count - 1) : proxy;
+    uint8_t last = tenant->series ? gen_world_upper(tenant) : proxy;
     struct gen_flow line = *f;
     line.time_ns += f->duration_ms * MS;
     int result = gen_traffic_line(t, &line, GEN_FLOW_HTTP, proxy);

@@ -46,7 +46,10 @@ void gen_traffic_take(struct gen_flow *out, struct gen_traffic *t);
  * ended; a failed one without a proxy becomes a failed session.
  */
 int gen_traffic_web(struct gen_traffic *t, const struct gen_flow *f);
-/* A session through the firewall, of kind END, FAILED or DENY; nothing without a firewall. */
+/*
+ * A session through the firewall, of kind END, FAILED or DENY; nothing without a firewall. One of a
+ * path of the LGWAN is a DENY of the firewall before it, which the municipality has.
+ */
 int gen_traffic_session(struct gen_traffic *t, const struct gen_flow *f);
 /* One line of one kind by one source, if its format knows that kind. */
 int gen_traffic_line(struct gen_traffic *t, const struct gen_flow *f, enum gen_flow_kind kind,

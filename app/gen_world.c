@@ -166,7 +166,7 @@ static void make_tenant(struct gen_world *w, const struct gen_options *o, uint32
 static void add_source(struct gen_world *w, struct gen_tenant *t, enum gen_format format,
                        bool upper)
 {
-    if (t->source_count >= GEN_SOURCES_MAX)
+    if (t->source_count >= GEN_SOURCES_MAX - 1) /* the last place is the LGWAN's */
         return;
     uint32_t number = 1;
     const char *base = upper ? "upper" : format < GEN_FIREWALLS ? "fw" : "proxy";
@@ -185,6 +185,21 @@ static void add_source(struct gen_world *w, struct gen_tenant *t, enum gen_forma
     s->upper = upper;
     s->serial = (uint32_t)(gen_mix(w->seed, t->code * 8 + t->source_count) % 90000000) + 10000000;
     s->address = t->inside | 64 << 8 | (format < GEN_FIREWALLS ? number : 79 + number + 10 * upper);
+}
+
+/* The firewall before the LGWAN, which was bought with the other one. */
+static void add_lgwan(struct gen_world *w, struct gen_tenant *t)
+{
+    assert(t->source_count < GEN_SOURCES_MAX);
+    struct gen_source *s = &t->sources[t->source_count++];
+    bool bought = t->firewalls > 0;
+    *s = (struct gen_source){.name = "lgwan1",
+                             .format = bought ? t->sources[0].format : (uint8_t)GEN_FORTIGATE,
+                             .address = t->inside | 128 << 8 | 1,
+                             .lgwan = true};
+    (void)snprintf(s->device, sizeof(s->device), "LGWAN-FW-%03u", t->index + 1);
+    s->serial = (uint32_t)(gen_mix(w->seed, UINT64_C(8) * t->code) % 90000000) + 10000000;
+    t->lgwan = true;
 }
 
 /* The format of formats first..last-1 that is furthest behind its share of PCs; GEN_FORMATS: none. */
@@ -374,6 +389,8 @@ int gen_world_init(struct gen_world *w, const struct gen_options *o, uint32_t ho
             add_source(w, t, (enum gen_format)t->sources[t->firewalls].format, true);
         }
         balance(w, t);
+        if (o->cases[GEN_LGWAN_SCAN] + o->cases[GEN_LGWAN_SPREAD] != 0)
+            add_lgwan(w, t);
     }
 out:
     if (result != 0)

@@ -30,7 +30,7 @@
 #include "base/slice.h"
 
 enum gen_world_limits {
-    GEN_SOURCES_MAX = 6, /* of a tenant */
+    GEN_SOURCES_MAX = 7, /* of a tenant */
     GEN_NETWORKS_MAX = 6,
     GEN_DEST_SERVICES = 16,  /* the first ones: machines' own destinations, enum gen_service_dest */
     GEN_DESTS = 20000,       /* then those that people visit, the most popular first */
@@ -43,6 +43,7 @@ enum gen_world_limits {
 #define GEN_VISITOR_BASE UINT32_C(0xC6130000) /* 198.19.0.0/17 */
 #define GEN_NOISE_BASE   UINT32_C(0xC6138000) /* 198.19.128.0/18 */
 #define GEN_PLANTED_BASE UINT32_C(0xC613C000) /* 198.19.192.0/18 */
+#define GEN_LGWAN_BASE   UINT32_C(0x0AF00000) /* 10.240.0.0/23: the LGWAN's other members */
 #define GEN_ATTACK_BASE  UINT32_C(0xCB007100) /* 203.0.113.0/24 */
 #define GEN_NUMBER_BASE  UINT32_C(0xC0A80000) /* 192.168.0.0/16 */
 
@@ -73,6 +74,7 @@ struct gen_source {
     uint32_t address; /* inside */
     uint8_t format;   /* enum gen_format */
     bool upper;       /* the second of two proxies in series: sees only the first */
+    bool lgwan;       /* the firewall before the LGWAN: of class lgwan_deny */
 };
 
 struct gen_network {
@@ -100,7 +102,8 @@ struct gen_tenant {
     uint8_t network_count;
     uint8_t firewalls;         /* sources 0..firewalls-1 */
     uint8_t proxies;           /* the next ones */
-    bool series;               /* the last source is an upper proxy */
+    bool series;               /* one source is an upper proxy: gen_world_upper() */
+    bool lgwan;                /* the last source is the firewall before the LGWAN */
     uint32_t session_permille; /* of proxied requests: those the firewall writes a session for */
     uint32_t filter_permille;  /* and those its web filter writes a line for */
     uint32_t machine_permille; /* of what does not pass the proxy: what is there at all */
@@ -166,6 +169,18 @@ static inline uint32_t gen_world_address(uint32_t network, uint32_t octet, uint3
 static inline uint32_t gen_world_pc(const struct gen_tenant *t, uint32_t host)
 {
     return gen_world_address(t->inside, 1, host);
+}
+
+/* Sources before the Internet; behind them stands the firewall before the LGWAN, if there is one. */
+static inline uint8_t gen_world_sources(const struct gen_tenant *t)
+{
+    return (uint8_t)(t->source_count - t->lgwan);
+}
+
+/* The upper of two proxies in series. */
+static inline uint8_t gen_world_upper(const struct gen_tenant *t)
+{
+    return (uint8_t)(gen_world_sources(t) - 1);
 }
 
 /* The six digits of a municipality, from five. */
