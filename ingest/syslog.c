@@ -277,9 +277,23 @@ static const char *read_tag(struct scan *s, const char *p)
     return skip_blanks(s, p + 1);
 }
 
+/* pf's log: the stamp before "rule 5/(match) block in on em0: " is tcpdump's, and no host follows it. */
+static bool is_pf_rule(const struct scan *s, const char *from)
+{
+    struct slice text = rest(s, from);
+    const char *number = from + 5;
+    if (!slice_starts(text, SLICE("rule ")) || number == s->end)
+        return false;
+    const char *end = skip_word(s, number);
+    return (is_digit(*number) || slice_starts(rest(s, number), SLICE("def/"))) &&
+           memchr(number, '/', (size_t)(end - number)) != NULL;
+}
+
 /* A word that may be a host's name or address, with something behind it. */
 static bool is_host(const struct scan *s, const char *from, const char *to)
 {
+    if (is_pf_rule(s, from))
+        return false;
     if (to == from || to - from > SYSLOG_HOST_BYTES_MAX || skip_blanks(s, to) == s->end)
         return false;
     if (!is_alnum(*from) && *from != ':')

@@ -33,6 +33,7 @@ enum syslog_limits {
  * room for them. Of several headers all slots are kept but only the last host name, and the last
  * TIME_SYSLOG is the one nearest to the device. Structured data with nothing behind it is the
  * message itself, not skipped. Without PRI, "Mon dd HH:MM:SS" is a header only when a host name, a
- * tag or a colon follows: an i-FILTER line, where a process number follows, keeps its own date.
+ * tag or a colon follows: an i-FILTER line, where a process number follows, keeps its own date, and so
+ * does one of pf's, where "rule 5/" follows.
  */
 uint32_t syslog_header(struct slice line, struct slots *out);
