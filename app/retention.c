@@ -13,41 +13,11 @@ static const char *const NAMES[RETENTION_CLASSES] = {
 
 enum retention_class retention_class_of(uint16_t format)
 {
-    switch (format) {
-    case FORMAT_FORTIGATE:
-    case FORMAT_PANOS:
-    case FORMAT_CISCO_ASA:
-    case FORMAT_IPTABLES:
-    case FORMAT_CHECKPOINT:
-    case FORMAT_JUNIPER_SRX:
-    case FORMAT_SONICWALL:
-    case FORMAT_SOPHOS:
-    case FORMAT_WATCHGUARD:
-    case FORMAT_FILTERLOG:
-    case FORMAT_YAMAHA_RTX:
-    case FORMAT_CISCO_FTD:
-    case FORMAT_STORMSHIELD:
-    case FORMAT_CLAVISTER:
-    case FORMAT_CISCO_IOS:
-    case FORMAT_CISCO_MERAKI:
-    case FORMAT_EVE:
-    case FORMAT_CEF:
-    case FORMAT_LEEF:
-        return RETENTION_FIREWALL;
-    case FORMAT_SQUID:
-    case FORMAT_I_FILTER:
-    case FORMAT_D_SPA:
-    case FORMAT_FORTIPROXY:
-    case FORMAT_FORCEPOINT:
-    case FORMAT_ELFF:
-    case FORMAT_CISCO_WSA:
-    case FORMAT_UMBRELLA:
-    case FORMAT_NETSKOPE:
-    case FORMAT_SKYHIGH:
-        return RETENTION_PROXY;
-    default:
-        return RETENTION_OTHER;
-    }
+    static const uint8_t CLASSES[] = {[PARSER_FIREWALL] = RETENTION_FIREWALL,
+                                      [PARSER_PROXY] = RETENTION_PROXY,
+                                      [PARSER_OTHER] = RETENTION_OTHER};
+    const struct parser *parser = parser_get(format);
+    return parser == NULL ? RETENTION_OTHER : (enum retention_class)CLASSES[parser->kind];
 }
 
 const char *retention_class_name(enum retention_class class_id)

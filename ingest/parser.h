@@ -25,6 +25,13 @@ enum format {
     FORMAT_TEMPLATE = 63, /* a layout of the operator's own, read from a file */
 };
 
+/* What writes a format's lines; decides how long they are kept. */
+enum parser_kind {
+    PARSER_FIREWALL = 0, /* and routers that filter */
+    PARSER_PROXY,
+    PARSER_OTHER, /* servers, resolvers, gateways of VPNs, what may be anything */
+};
+
 /* What became of a line. */
 enum parse_result {
     PARSE_OK = 0,
@@ -42,6 +49,7 @@ struct parser_state;
 struct parser {
     const char *name; /* as in --format, topics and configuration: lower case, '_' */
     uint16_t format;  /* enum format, stored with every batch */
+    uint8_t kind;     /* enum parser_kind */
     /*
      * Does the message look like ours? Constant time: reads at most the first 512 bytes. `message`
      * is what follows the syslog header. Used by `--format auto`, in the table's order.

@@ -399,6 +399,7 @@ static struct slice transport(struct slice flags)
 const struct parser parser_bind = {
     .name = "bind",
     .format = FORMAT_BIND,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

@@ -227,6 +227,7 @@ const struct parser parser_cef = {
 const struct parser parser_a10 = {
     .name = "a10",
     .format = FORMAT_A10,
+    .kind = PARSER_OTHER,
     .probe = probe_a10,
     .parse = parse,
     .state_new = extension_state_new,

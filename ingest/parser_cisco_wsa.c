@@ -218,6 +218,7 @@ static struct slice transport(struct slice result)
 const struct parser parser_cisco_wsa = {
     .name = "cisco_wsa",
     .format = FORMAT_CISCO_WSA,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

@@ -247,6 +247,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_citrix_adc = {
     .name = "citrix_adc",
     .format = FORMAT_CITRIX_ADC,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

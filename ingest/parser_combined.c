@@ -361,6 +361,7 @@ static bool probe(struct slice message)
 const struct parser parser_combined = {
     .name = "combined",
     .format = FORMAT_COMBINED,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
 };

@@ -188,6 +188,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_elff = {
     .name = "elff",
     .format = FORMAT_ELFF,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .state_new = state_new,

@@ -380,6 +380,7 @@ static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
 const struct parser parser_f5 = {
     .name = "f5",
     .format = FORMAT_F5,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .state_new = state_new,

@@ -147,6 +147,7 @@ static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
 const struct parser parser_forcepoint = {
     .name = "forcepoint",
     .format = FORMAT_FORCEPOINT,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .state_new = state_new,

@@ -362,6 +362,7 @@ const struct parser parser_fortigate = {
 const struct parser parser_fortiproxy = {
     .name = "fortiproxy",
     .format = FORMAT_FORTIPROXY,
+    .kind = PARSER_PROXY,
     .probe = probe_proxy,
     .parse = parse_proxy,
     .state_new = state_new,

@@ -220,6 +220,7 @@ static bool probe(struct slice message)
 const struct parser parser_haproxy = {
     .name = "haproxy",
     .format = FORMAT_HAPROXY,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .state_new = json_state_new,

@@ -253,6 +253,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_i_filter = {
     .name = "i_filter",
     .format = FORMAT_I_FILTER,
+    .kind = PARSER_PROXY,
     .probe = probe_i_filter,
     .parse = parse,
     .verdict = verdict,
@@ -261,6 +262,7 @@ const struct parser parser_i_filter = {
 const struct parser parser_d_spa = {
     .name = "d_spa",
     .format = FORMAT_D_SPA,
+    .kind = PARSER_PROXY,
     .probe = probe_d_spa,
     .parse = parse,
     .verdict = verdict,

@@ -104,6 +104,7 @@ static void state_free(struct parser_state *state)
 const struct parser parser_iis = {
     .name = "iis",
     .format = FORMAT_IIS,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .state_new = state_new,

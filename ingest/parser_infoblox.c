@@ -184,6 +184,7 @@ static struct slice transport(struct slice value)
 const struct parser parser_infoblox = {
     .name = "infoblox",
     .format = FORMAT_INFOBLOX,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .transport = transport,

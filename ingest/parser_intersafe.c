@@ -120,6 +120,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_intersafe = {
     .name = "intersafe",
     .format = FORMAT_INTERSAFE,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

@@ -114,6 +114,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_json = {
     .name = "json",
     .format = FORMAT_JSON,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .state_new = json_state_new,
@@ -126,6 +127,7 @@ const struct parser parser_json = {
 const struct parser parser_menlo = {
     .name = "menlo",
     .format = FORMAT_MENLO,
+    .kind = PARSER_PROXY,
     .probe = probe_menlo,
     .parse = parse_menlo,
     .state_new = json_state_new,

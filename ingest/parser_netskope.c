@@ -157,6 +157,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_netskope = {
     .name = "netskope",
     .format = FORMAT_NETSKOPE,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

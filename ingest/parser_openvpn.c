@@ -180,6 +180,7 @@ static bool probe(struct slice message)
 const struct parser parser_openvpn = {
     .name = "openvpn",
     .format = FORMAT_OPENVPN,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
 };

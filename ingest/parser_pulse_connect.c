@@ -127,6 +127,7 @@ static struct parser_state *state_new(void)
 const struct parser parser_pulse_connect = {
     .name = "pulse_connect",
     .format = FORMAT_PULSE_CONNECT,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
     .state_new = state_new,

@@ -62,6 +62,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_skyhigh = {
     .name = "skyhigh",
     .format = FORMAT_SKYHIGH,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .state_new = extension_state_new,

@@ -367,6 +367,7 @@ static struct slice transport(struct slice result)
 const struct parser parser_squid = {
     .name = "squid",
     .format = FORMAT_SQUID,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

@@ -214,6 +214,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_umbrella = {
     .name = "umbrella",
     .format = FORMAT_UMBRELLA,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .verdict = verdict,

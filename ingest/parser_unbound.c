@@ -145,6 +145,7 @@ static bool probe(struct slice message)
 const struct parser parser_unbound = {
     .name = "unbound",
     .format = FORMAT_UNBOUND,
+    .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
 };

@@ -95,6 +95,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 const struct parser parser_zscaler = {
     .name = "zscaler",
     .format = FORMAT_ZSCALER,
+    .kind = PARSER_PROXY,
     .probe = probe,
     .parse = parse,
     .state_new = extension_state_new,

@@ -74,6 +74,16 @@ static void test_classes(void **state)
     assert_int_equal(retention_class_of(FORMAT_IPTABLES), RETENTION_FIREWALL);
     assert_int_equal(retention_class_of(FORMAT_SQUID), RETENTION_PROXY);
     assert_int_equal(retention_class_of(FORMAT_D_SPA), RETENTION_PROXY);
+    assert_int_equal(retention_class_of(FORMAT_ROUTEROS), RETENTION_FIREWALL);
+    assert_int_equal(retention_class_of(FORMAT_BARRACUDA), RETENTION_FIREWALL);
+    assert_int_equal(retention_class_of(FORMAT_AWS_FLOW), RETENTION_FIREWALL);
+    assert_int_equal(retention_class_of(FORMAT_CEF), RETENTION_FIREWALL);
+    assert_int_equal(retention_class_of(FORMAT_ZSCALER), RETENTION_PROXY);
+    assert_int_equal(retention_class_of(FORMAT_INTERSAFE), RETENTION_PROXY);
+    assert_int_equal(retention_class_of(FORMAT_MENLO), RETENTION_PROXY);
+    assert_int_equal(retention_class_of(FORMAT_JSON), RETENTION_OTHER);
+    assert_int_equal(retention_class_of(FORMAT_COMBINED), RETENTION_OTHER);
+    assert_int_equal(retention_class_of(FORMAT_BIND), RETENTION_OTHER);
     assert_int_equal(retention_class_of(FORMAT_AUTO), RETENTION_OTHER);
     assert_int_equal(retention_class_of(FORMAT_TEMPLATE), RETENTION_OTHER);
     for (unsigned i = 0; i < RETENTION_CLASSES; i++) {
