@@ -106,7 +106,6 @@ static void test_no_scan(void **state)
     town_begin(&t, &detector_scan);
     for (unsigned n = 0; n < 2000; n++) {
         refuse(&t, "10.1.128.7", NTH("198.51", n % 20), 443);
-        refuse(&t, NTH("10.1", n % 200), NTH("172.16", n % 40), 8443);
         struct flow reply = refusal(&t, "172.16.0.9", NTH("10.1", n), (uint16_t)(50000 + n));
         reply.source_port = 443;
         fake_run_flow(&t.run, &reply);
@@ -115,6 +114,11 @@ static void test_no_scan(void **state)
         allowed.verdict = 1;
         fake_run_flow(&t.run, &allowed);
         t.now_ns += 20 * SECOND;
+    }
+    /* Fifty hosts, each of which asks for forty services that are gone, within an hour. */
+    for (unsigned n = 0; n < 2000; n++) {
+        refuse(&t, NTH("10.1", 512 + n % 50), NTH("172.16", n % 41), 8443);
+        t.now_ns += 2 * SECOND;
     }
     assert_int_equal(t.run.fired, 0);
     fake_run_end(&t.run);
