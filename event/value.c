@@ -132,16 +132,6 @@ enum value_class value_ip4(struct slice text, uint32_t *out)
     return VALUE_CANONICAL;
 }
 
-bool ip_is_v4(const struct ip *ip)
-{
-    return bytes_get64(ip->bytes) == 0 && bytes_get32(ip->bytes + 8) == 0xffff0000U;
-}
-
-uint32_t ip_v4(const struct ip *ip)
-{
-    return bytes_get32_be(ip->bytes + 12);
-}
-
 bool ip_is_private(const struct ip *ip)
 {
     if (!ip_is_v4(ip))

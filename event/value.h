@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/slice.h"
 
 /* "No number here"; no canonical INT or EPOCH has this value. */
@@ -59,8 +60,17 @@ enum value_class value_ip4(struct slice text, uint32_t *out);
 /* Any address; IPv4, IPv6, v4-mapped. Canonical is a.b.c.d and RFC 5952. */
 enum value_class ip_parse(struct slice text, struct ip *out);
 
-bool ip_is_v4(const struct ip *ip);
-uint32_t ip_v4(const struct ip *ip);
+static inline bool ip_is_v4(const struct ip *ip)
+{
+    return bytes_get64(ip->bytes) == 0 && bytes_get32(ip->bytes + 8) == 0xffff0000U;
+}
+
+/* The last four bytes. */
+static inline uint32_t ip_v4(const struct ip *ip)
+{
+    return bytes_get32_be(ip->bytes + 12);
+}
+
 struct ip ip_from_v4(uint32_t v4);
 /* 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7, link-local and loopback. */
 bool ip_is_private(const struct ip *ip);

@@ -280,6 +280,8 @@ static size_t write_date(char *to, char letter, const struct clock_civil *c)
 static void write_time(struct time_pen *pen, int64_t of_day_ns)
 {
     int32_t seconds = (int32_t)(of_day_ns / CLOCK_NS_PER_SECOND);
+    bool same = pen->has_day && seconds == pen->seconds; /* and the day is the same */
+    pen->seconds = seconds;
     for (unsigned i = 0; i < pen->part_count; i++) {
         char letter = pen->parts[i].letter;
         char *to = pen->text + pen->parts[i].at;
@@ -287,7 +289,7 @@ static void write_time(struct time_pen *pen, int64_t of_day_ns)
             unsigned digits = (unsigned)(letter - '0');
             int64_t rest = of_day_ns % CLOCK_NS_PER_SECOND;
             write_digits(to, (int32_t)(rest / power_of_ten(NANO_DIGITS - digits)), digits);
-        } else {
+        } else if (!same) {
             write_pair(to, letter == 'H'   ? seconds / 3600
                            : letter == 'M' ? seconds / 60 % 60
                                            : seconds % 60);
@@ -332,14 +334,20 @@ bool time_pen_write(struct time_pen *pen, int64_t time_ns, int64_t distance)
     int64_t most = DISTANCE_NS / unit_ns + 1;
     if (!time_is_civil(time_ns) || distance > most || distance < -most)
         return false;
-    int64_t ns = (floor_to(time_ns, unit_ns) + distance) * unit_ns;
+    int64_t moment = floor_to(time_ns, unit_ns) + distance;
+    if (pen->has_day && moment == pen->moment)
+        return true;
+    int64_t ns = moment * unit_ns;
     int64_t day = floor_to(ns, DAY_NS);
     int64_t rest = ns % DAY_NS;
-    if (!pen->has_day || day != pen->day)
+    if (day != pen->day)
+        pen->has_day = false;
+    if (!pen->has_day)
         write_day(pen, ns);
-    pen->day = day;
-    pen->has_day = true;
     write_time(pen, rest < 0 ? rest + DAY_NS : rest);
+    pen->day = day;
+    pen->moment = moment;
+    pen->has_day = true;
     return true;
 }
 

@@ -49,8 +49,10 @@ bool time_text_print(const struct time_text *t, int64_t time_ns, int64_t distanc
  */
 struct time_pen {
     const struct time_text *layout;
-    bool has_day;
-    int64_t day; /* since 1970 */
+    bool has_day;    /* something was written: */
+    int64_t moment;  /* what, in units, */
+    int64_t day;     /* and its day, since 1970 */
+    int32_t seconds; /* of the day */
     char text[TIME_PEN_BYTES_MAX];
     uint8_t len;
     uint8_t part_count;

@@ -238,6 +238,9 @@ static void test_pen(void **state)
             time_ns = next_random(&random) % 500 == 0
                           ? (int64_t)next_random(&random) >> (random % 4)
                           : time_ns + ((int64_t)next_random(&random) >> (16 + random % 30));
+            /* The same time of another day. */
+            if (next_random(&random) % 20 == 0)
+                time_ns = (int64_t)((uint64_t)time_ns + 86400 * UINT64_C(1000000000));
             if (next_random(&random) % 20 == 0)
                 distance = (int64_t)next_random(&random) >> (30 + random % 34);
             told += check_pen(&pen, time_ns, distance, i % 2 == 0 ? distance : 3600);
