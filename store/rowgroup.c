@@ -4,14 +4,15 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "event/columns.h"
 #include "store/rowgroup_state.h"
+#include "store/time_text.h"
 
 enum {
     ROWS_FIRST = 1024,
-    DISTINCT_ROWS_MIN =
-        4096,            /* from here it is known whether nearly all texts of a column differ: */
-    DISTINCT_SHARE = 64, /* all but one in so many */
+    DISTINCT_ROWS_MIN = 4096, /* from here it is known whether most texts of a column differ */
 };
 
 /* Room for `need` items of `size` bytes; NULL without memory. */
@@ -322,36 +323,19 @@ static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgr
     return 0;
 }
 
-/* The text of a row's value, or that of its address in *ip; false when it has none. */
-static bool word_of(struct rowgroup_column *to, const struct batch *b, const struct column *c,
-                    uint32_t row, struct ip *ip, struct slice *out)
-{
-    if (c->storage == COLUMN_TEXT) {
-        *out = batch_span(b, c->spans[row]);
-        return c->spans[row].len != SPAN_NONE;
-    }
-    if ((c->present[row / 64] >> (row % 64) & 1) == 0)
-        return false;
-    *ip = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
-    to->any_v6 |= !ip_is_v4(ip);
-    *out = slice_of(ip->bytes, sizeof(ip->bytes));
-    return true;
-}
-
 static int add_words(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                      const struct column *c)
 {
     struct slice texts[WORDS_AT_ONCE];
-    struct ip ips[WORDS_AT_ONCE];
     uint32_t words[WORDS_AT_ONCE];
     uint32_t places[WORDS_AT_ONCE];
     for (uint32_t first = 0; first < from->count; first += WORDS_AT_ONCE) {
         uint32_t end = first + WORDS_AT_ONCE < from->count ? first + WORDS_AT_ONCE : from->count;
         uint32_t n = 0;
         for (uint32_t i = first; i < end; i++) {
-            if (!word_of(to, from->batch, c, from->rows[i], &ips[n], &texts[n]))
-                continue;
-            places[n++] = at + i;
+            texts[n] = batch_span(from->batch, c->spans[from->rows[i]]);
+            places[n] = at + i;
+            n += c->spans[from->rows[i]].len != SPAN_NONE;
         }
         if (words_put_each(&to->words, texts, n, words) != 0)
             return ERR_NOMEM;
@@ -362,7 +346,56 @@ static int add_words(struct rowgroup_column *to, uint32_t at, const struct rowgr
     return 0;
 }
 
-/* Of rows that have text each a word of its own: there would be next to none to share. */
+/* Addresses of which some is no IPv4. */
+static int add_mixed(struct rowgroup_column *to, const struct ip *ips, const uint32_t *places,
+                     uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to->codes[places[i]] = words_put_ip(&to->words, &ips[i]);
+        if (to->codes[places[i]] == WORD_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+static int add_ip4s(struct rowgroup_column *to, const uint32_t *ip4s, const uint32_t *places,
+                    uint32_t count)
+{
+    uint32_t words[WORDS_AT_ONCE];
+    if (words_put_ip4_each(&to->words, ip4s, count, words) != 0)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        to->codes[places[i]] = words[i];
+    return 0;
+}
+
+static int add_ips(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
+                   const struct column *c)
+{
+    struct ip ips[WORDS_AT_ONCE];
+    uint32_t ip4s[WORDS_AT_ONCE];
+    uint32_t places[WORDS_AT_ONCE];
+    for (uint32_t first = 0; first < from->count; first += WORDS_AT_ONCE) {
+        uint32_t end = first + WORDS_AT_ONCE < from->count ? first + WORDS_AT_ONCE : from->count;
+        uint32_t n = 0;
+        for (uint32_t i = first; i < end; i++) {
+            uint32_t row = from->rows[i];
+            if (!column_is_present(c, row))
+                continue;
+            ips[n] = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
+            ip4s[n] = ip_v4(&ips[n]);
+            to->any_v6 |= !ip_is_v4(&ips[n]);
+            places[n++] = at + i;
+        }
+        int err = to->any_v6 ? add_mixed(to, ips, places, n) : add_ip4s(to, ip4s, places, n);
+        if (err != 0)
+            return err;
+        to->value_rows += n;
+    }
+    return 0;
+}
+
+/* Of rows that have text each a word of its own: there would be few to share. */
 static int append_words(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                         const struct column *c)
 {
@@ -380,12 +413,24 @@ static int append_words(struct rowgroup_column *to, uint32_t at, const struct ro
     return 0;
 }
 
-/* Where so many rows nearly all have their own text, a dictionary will never do for the group. */
-static bool turns_distinct(const struct rowgroup_column *to)
+/*
+ * Where so few texts came again that, drawn at random, half of them would not at the end of the group
+ * (they grow with the square of the rows): a dictionary will never do. Nor where texts tell the time
+ * finer than in seconds; that is seen by the first.
+ */
+static bool turns_distinct(struct rowgroup_column *to)
 {
-    return to->like.type == FIELD_TYPE_TEXT && !to->like.derived &&
-           to->value_rows >= DISTINCT_ROWS_MIN &&
-           to->words.count >= to->value_rows - to->value_rows / DISTINCT_SHARE;
+    struct time_text layout;
+    if (to->like.type != FIELD_TYPE_TEXT || to->like.derived || to->words.count == 0)
+        return false;
+    bool is_first = !to->guessed;
+    to->guessed = true;
+    if (is_first && time_text_guess(&layout, words_text(&to->words, 0)) &&
+        layout.unit_ns < CLOCK_NS_PER_SECOND)
+        return true;
+    uint64_t rows = to->value_rows;
+    uint64_t again = rows < to->words.count ? 0 : rows - to->words.count;
+    return rows >= DISTINCT_ROWS_MIN && again * 2 * ROWGROUP_ROWS_MAX <= rows * rows;
 }
 
 /* Exceptions of the rows, which hold no value beside: it follows from the text. */
@@ -428,8 +473,10 @@ static int add_column(struct rowgroup *g, const struct rowgroup_rows *from, uint
     } else if (c->storage == COLUMN_INT) {
         for (uint32_t i = 0; i < from->count; i++)
             to->numbers[g->row_count + i] = c->numbers[from->rows[i]];
-    } else {
+    } else if (c->storage == COLUMN_TEXT) {
         err = add_words(to, g->row_count, from, c);
+    } else {
+        err = add_ips(to, g->row_count, from, c);
     }
     return err == 0 && c->exception_count != 0 ? add_exceptions(g, to, g->row_count, from, c) : err;
 }

@@ -60,7 +60,8 @@ struct rowgroup_column {
     int64_t *numbers;                     /* not worded, nor tied: row -> number or VALUE_NONE */
     uint32_t row_cap;
     struct words words;
-    bool distinct;       /* texts: nearly all differ, and none is looked for any more */
+    bool distinct;       /* texts: most differ, and none is looked for any more */
+    bool guessed;        /* whether they are times, by the first */
     uint32_t value_rows; /* worded, not tied: that have had a value */
     struct rowgroup_exception *exceptions;
     uint32_t exception_count;

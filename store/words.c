@@ -6,6 +6,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
 
@@ -88,18 +89,42 @@ static uint32_t words_slot(const struct words *w, struct slice text, uint32_t ha
     return at;
 }
 
-static uint32_t hash_of(struct slice text)
+/* Two numbers to one: both halves of their product. */
+static inline uint64_t fold_product(uint64_t a, uint64_t b)
 {
-    return (uint32_t)hash_slice(0, text);
+    __uint128_t product =
+        (__uint128_t)(a ^ UINT64_C(0x9E3779B97F4A7C15)) * (b ^ UINT64_C(0xD6E8FEB86659FD93));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint32_t put_hashed(struct words *w, struct slice text, uint32_t hash)
+/* Of the first 8 bytes, or as many as there are. */
+static inline uint64_t first_bytes(const char *data, size_t len)
 {
-    if (w->count == w->cap && !words_grow(w))
-        return WORD_NONE;
-    uint32_t at = words_slot(w, text, hash);
-    if (w->slots[at].number != 0)
-        return w->slots[at].number - 1;
+    uint64_t word = bytes_get64(data);
+    return len >= sizeof(word) ? word : len == 0 ? 0 : word & UINT64_MAX >> (64 - 8 * len);
+}
+
+static inline uint32_t hash_of(struct slice text)
+{
+    if (text.len == 0 || text.len > WORDS_EQUAL_BYTES)
+        return (uint32_t)hash_slice(0, text);
+    size_t rest = text.len < 8 ? 0 : text.len - 8;
+    uint64_t hash =
+        fold_product(first_bytes(text.data, text.len), first_bytes(text.data + 8, rest));
+    return (uint32_t)(fold_product(hash, text.len) >> 16);
+}
+
+/* Different for each address, so that equal hashes are equal addresses (the finalizer of MurmurHash3). */
+static inline uint32_t hash_ip4(uint32_t ip4)
+{
+    ip4 = (ip4 ^ ip4 >> 16) * UINT32_C(0x85ebca6b);
+    ip4 = (ip4 ^ ip4 >> 13) * UINT32_C(0xc2b2ae35);
+    return ip4 ^ ip4 >> 16;
+}
+
+/* A new word, whose slot is free. */
+static uint32_t add_word(struct words *w, uint32_t at, struct slice text, uint32_t hash)
+{
     size_t offset = w->text.len;
     buf_slice(&w->text, text);
     if (!buf_ok(&w->text) || w->text.len > UINT32_MAX)
@@ -107,6 +132,14 @@ static uint32_t put_hashed(struct words *w, struct slice text, uint32_t hash)
     w->items[w->count] = (struct span){.offset = (uint32_t)offset, .len = (uint32_t)text.len};
     w->slots[at] = (struct word_slot){.hash = hash, .number = ++w->count};
     return w->count - 1;
+}
+
+static uint32_t put_hashed(struct words *w, struct slice text, uint32_t hash)
+{
+    if (w->count == w->cap && !words_grow(w))
+        return WORD_NONE;
+    uint32_t at = words_slot(w, text, hash);
+    return w->slots[at].number != 0 ? w->slots[at].number - 1 : add_word(w, at, text, hash);
 }
 
 int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out)
@@ -133,6 +166,42 @@ int words_put_each(struct words *w, const struct slice *texts, uint32_t count, u
             return ERR_NOMEM;
     }
     return 0;
+}
+
+/* Where there are IPv4 addresses alone, the hash tells which. */
+static uint32_t put_ip4_alone(struct words *w, uint32_t ip4, uint32_t hash)
+{
+    if (w->count == w->cap && !words_grow(w))
+        return WORD_NONE;
+    uint32_t at = hash & w->mask;
+    while (w->slots[at].number != 0 && w->slots[at].hash != hash)
+        at = (at + 1) & w->mask;
+    if (w->slots[at].number != 0)
+        return w->slots[at].number - 1;
+    struct ip ip = ip_from_v4(ip4);
+    return add_word(w, at, slice_of(ip.bytes, sizeof(ip.bytes)), hash);
+}
+
+int words_put_ip4_each(struct words *w, const uint32_t *ip4s, uint32_t count, uint32_t *out)
+{
+    uint32_t hashes[WORDS_AT_ONCE];
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = hash_ip4(ip4s[i]);
+        if (w->slots != NULL)
+            __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = put_ip4_alone(w, ip4s[i], hashes[i]);
+        if (out[i] == WORD_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+uint32_t words_put_ip(struct words *w, const struct ip *ip)
+{
+    struct slice text = slice_of(ip->bytes, sizeof(ip->bytes));
+    return put_hashed(w, text, ip_is_v4(ip) ? hash_ip4(ip_v4(ip)) : hash_of(text));
 }
 
 uint32_t words_append(struct words *w, struct slice text)

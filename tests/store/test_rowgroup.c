@@ -368,6 +368,41 @@ static void test_many_derived(void **state)
     desk_free(d);
 }
 
+/* Texts most of which differ: from the first row, from some row on, and not at last. */
+static void test_texts_that_differ(void **state)
+{
+    (void)state;
+    enum {
+        BATCHES = 12,
+    };
+    struct desk *d = desk_new();
+    struct rowgroup *g = NULL;
+    for (uint32_t i = 0; i < BATCHES; i++) {
+        struct batch *b = batch_like_ours();
+        for (uint32_t row = 0; row < BATCH_LIVE_ROWS_MAX; row++) {
+            struct writing w = {0};
+            uint32_t n = i * BATCH_LIVE_ROWS_MAX + row;
+            char text[64];
+            (void)snprintf(text, sizeof(text), "session-%u", n - (n % 9 == 8 ? n % 64 : 0));
+            put_field(&w, FIELD_NETWORK_SESSION, text);
+            (void)snprintf(text, sizeof(text), "2026-03-0%uT04:05:%02u.%03u", n % 7 == 0 ? 2U : 1U,
+                           n / 500 % 60, n % 500);
+            put_unnamed(&w, "at", n % 1000 == 5 ? "never" : text);
+            (void)snprintf(text, sizeof(text), "u%u", i < 3 ? n : n % 50);
+            put_field(&w, FIELD_USER_NAME, text);
+            append(d, b, &w);
+        }
+        b->live = false;
+        if (g == NULL)
+            assert_int_equal(rowgroup_new(&g, b), 0);
+        assert_int_equal(give(d, g, b), 0);
+        batch_free(b);
+    }
+    seal(d, g);
+    rowgroup_free(g);
+    desk_free(d);
+}
+
 /* Fields whose values follow from the line's skeleton until some batch, from no batch on, or in some. */
 static void put_tied(struct writing *w, uint32_t batch, uint32_t row, uint32_t seed)
 {
@@ -485,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_shape_that_a_column_tells),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_epoch_of_no_row),
+        cmocka_unit_test(test_texts_that_differ),
         cmocka_unit_test(test_many_derived),
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_many_sets),
