@@ -12,6 +12,7 @@
 
 enum {
     ROWS_FIRST = 1024,
+    ENTRIES_SHARE = 4,        /* of rows; fewer entries are all had by some row */
     DISTINCT_ROWS_MIN = 4096, /* from here it is known whether most texts of a column differ */
 };
 
@@ -297,29 +298,45 @@ static int know_entries(struct rowgroup_column *to, const struct batch *b, const
     return 0;
 }
 
+/* The entries that the rows have, into list[]; where they are few all of them, as it is likely. */
+static uint32_t list_entries(const struct rowgroup_rows *from, const struct column *c,
+                             uint32_t *met, uint16_t *list)
+{
+    uint32_t count = 0;
+    if (c->entry_count <= from->count / ENTRIES_SHARE) {
+        for (; count < c->entry_count; count++)
+            list[count] = (uint16_t)count;
+        return count;
+    }
+    for (uint32_t i = 0; i < from->count; i++) {
+        uint16_t code = c->codes[from->rows[i]];
+        if (code != CODE_NONE && met[code]++ == 0)
+            list[count++] = code;
+    }
+    return count;
+}
+
 /* Codes of a dictionary: each entry is looked up once. */
 static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                      const struct column *c, struct arena *arena)
 {
     uint32_t *known = arena_array(arena, c->entry_count + 1, sizeof(*known));
     uint16_t *list = arena_array(arena, c->entry_count + 1, sizeof(*list));
-    uint32_t count = 0;
+    uint32_t *codes = to->codes + at;
+    uint32_t values = 0;
     if (known == NULL || list == NULL)
         return ERR_NOMEM;
-    for (uint32_t i = 0; i < from->count; i++) {
-        uint16_t code = c->codes[from->rows[i]];
-        if (code != CODE_NONE && known[code]++ == 0)
-            list[count++] = code;
-    }
+    uint32_t count = list_entries(from, c, known, list);
     if (know_entries(to, from->batch, c, list, count, known) != 0)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < from->count; i++) {
         uint16_t code = c->codes[from->rows[i]];
         if (code == CODE_NONE)
             continue;
-        to->codes[at + i] = known[code];
-        to->value_rows++;
+        codes[i] = known[code];
+        values++;
     }
+    to->value_rows += values;
     return 0;
 }
 
@@ -346,34 +363,11 @@ static int add_words(struct rowgroup_column *to, uint32_t at, const struct rowgr
     return 0;
 }
 
-/* Addresses of which some is no IPv4. */
-static int add_mixed(struct rowgroup_column *to, const struct ip *ips, const uint32_t *places,
-                     uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        to->codes[places[i]] = words_put_ip(&to->words, &ips[i]);
-        if (to->codes[places[i]] == WORD_NONE)
-            return ERR_NOMEM;
-    }
-    return 0;
-}
-
-static int add_ip4s(struct rowgroup_column *to, const uint32_t *ip4s, const uint32_t *places,
-                    uint32_t count)
-{
-    uint32_t words[WORDS_AT_ONCE];
-    if (words_put_ip4_each(&to->words, ip4s, count, words) != 0)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        to->codes[places[i]] = words[i];
-    return 0;
-}
-
 static int add_ips(struct rowgroup_column *to, uint32_t at, const struct rowgroup_rows *from,
                    const struct column *c)
 {
     struct ip ips[WORDS_AT_ONCE];
-    uint32_t ip4s[WORDS_AT_ONCE];
+    uint32_t words[WORDS_AT_ONCE];
     uint32_t places[WORDS_AT_ONCE];
     for (uint32_t first = 0; first < from->count; first += WORDS_AT_ONCE) {
         uint32_t end = first + WORDS_AT_ONCE < from->count ? first + WORDS_AT_ONCE : from->count;
@@ -383,13 +377,13 @@ static int add_ips(struct rowgroup_column *to, uint32_t at, const struct rowgrou
             if (!column_is_present(c, row))
                 continue;
             ips[n] = c->storage == COLUMN_IP4 ? ip_from_v4(c->ip4[row]) : c->ips[row];
-            ip4s[n] = ip_v4(&ips[n]);
             to->any_v6 |= !ip_is_v4(&ips[n]);
             places[n++] = at + i;
         }
-        int err = to->any_v6 ? add_mixed(to, ips, places, n) : add_ip4s(to, ip4s, places, n);
-        if (err != 0)
-            return err;
+        if (words_put_ip_each(&to->words, ips, n, !to->any_v6, words) != 0)
+            return ERR_NOMEM;
+        for (uint32_t i = 0; i < n; i++)
+            to->codes[places[i]] = words[i];
         to->value_rows += n;
     }
     return 0;

@@ -142,14 +142,12 @@ static uint32_t put_hashed(struct words *w, struct slice text, uint32_t hash)
     return w->slots[at].number != 0 ? w->slots[at].number - 1 : add_word(w, at, text, hash);
 }
 
-int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out)
+/* What is looked at of all is on its way before the first is compared. */
+static int put_each_hashed(struct words *w, const struct slice *texts, const uint32_t *hashes,
+                           uint32_t count, uint32_t *out)
 {
-    uint32_t hashes[WORDS_AT_ONCE];
-    for (uint32_t i = 0; i < count; i++) {
-        hashes[i] = hash_of(texts[i]);
-        if (w->slots != NULL)
-            __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
-    }
+    for (uint32_t i = 0; i < count && w->slots != NULL; i++)
+        __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
     for (uint32_t i = 0; i < count && w->slots != NULL; i++) {
         uint32_t number = w->slots[hashes[i] & w->mask].number;
         if (number != 0)
@@ -168,8 +166,16 @@ int words_put_each(struct words *w, const struct slice *texts, uint32_t count, u
     return 0;
 }
 
+int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out)
+{
+    uint32_t hashes[WORDS_AT_ONCE];
+    for (uint32_t i = 0; i < count; i++)
+        hashes[i] = hash_of(texts[i]);
+    return put_each_hashed(w, texts, hashes, count, out);
+}
+
 /* Where there are IPv4 addresses alone, the hash tells which. */
-static uint32_t put_ip4_alone(struct words *w, uint32_t ip4, uint32_t hash)
+static uint32_t put_ip4_alone(struct words *w, struct slice text, uint32_t hash)
 {
     if (w->count == w->cap && !words_grow(w))
         return WORD_NONE;
@@ -178,30 +184,28 @@ static uint32_t put_ip4_alone(struct words *w, uint32_t ip4, uint32_t hash)
         at = (at + 1) & w->mask;
     if (w->slots[at].number != 0)
         return w->slots[at].number - 1;
-    struct ip ip = ip_from_v4(ip4);
-    return add_word(w, at, slice_of(ip.bytes, sizeof(ip.bytes)), hash);
+    return add_word(w, at, text, hash);
 }
 
-int words_put_ip4_each(struct words *w, const uint32_t *ip4s, uint32_t count, uint32_t *out)
+int words_put_ip_each(struct words *w, const struct ip *ips, uint32_t count, bool all_v4,
+                      uint32_t *out)
 {
     uint32_t hashes[WORDS_AT_ONCE];
+    struct slice texts[WORDS_AT_ONCE];
     for (uint32_t i = 0; i < count; i++) {
-        hashes[i] = hash_ip4(ip4s[i]);
-        if (w->slots != NULL)
-            __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
+        texts[i] = slice_of(ips[i].bytes, sizeof(ips[i].bytes));
+        hashes[i] = all_v4 || ip_is_v4(&ips[i]) ? hash_ip4(ip_v4(&ips[i])) : hash_of(texts[i]);
     }
+    if (!all_v4)
+        return put_each_hashed(w, texts, hashes, count, out);
+    for (uint32_t i = 0; i < count && w->slots != NULL; i++)
+        __builtin_prefetch(&w->slots[hashes[i] & w->mask]);
     for (uint32_t i = 0; i < count; i++) {
-        out[i] = put_ip4_alone(w, ip4s[i], hashes[i]);
+        out[i] = put_ip4_alone(w, texts[i], hashes[i]);
         if (out[i] == WORD_NONE)
             return ERR_NOMEM;
     }
     return 0;
-}
-
-uint32_t words_put_ip(struct words *w, const struct ip *ip)
-{
-    struct slice text = slice_of(ip->bytes, sizeof(ip->bytes));
-    return put_hashed(w, text, ip_is_v4(ip) ? hash_ip4(ip_v4(ip)) : hash_of(text));
 }
 
 uint32_t words_append(struct words *w, struct slice text)

@@ -51,12 +51,11 @@ uint32_t words_put(struct words *w, struct slice text);
 int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out);
 
 /*
- * Addresses, whose texts are the 16 bytes of struct ip; such words hold nothing else, and nobody looks
- * for them by text. words_put_ip4_each(): as words_put_each(), while all of them are IPv4: nothing is
- * compared then.
+ * The same of addresses, whose texts are the 16 bytes of struct ip: such words hold nothing else, and
+ * nobody looks for them by text. all_v4: all that there are and that come; then nothing is compared.
  */
-int words_put_ip4_each(struct words *w, const uint32_t *ip4s, uint32_t count, uint32_t *out);
-uint32_t words_put_ip(struct words *w, const struct ip *ip);
+int words_put_ip_each(struct words *w, const struct ip *ips, uint32_t count, bool all_v4,
+                      uint32_t *out);
 
 /* Add a text without looking whether it is there; from then on there is nothing but this. As words_put(). */
 uint32_t words_append(struct words *w, struct slice text);
