@@ -547,8 +547,11 @@ static uint32_t map_all(const struct rowgroup *g, uint32_t to, const struct colu
                 continue;
             uint16_t code = plan_code(y, row);
             uint16_t *slot = &map[plan_code(x, row)];
-            *slot = *slot == CODE_NONE ? code : *slot;
-            misses += *slot != code;
+            /* Written once each, so that the next row need not wait for it. */
+            if (*slot == CODE_NONE)
+                *slot = code;
+            else
+                misses += *slot != code;
         }
     }
     for (uint32_t i = 0; i <= x->entry_count; i++)
@@ -614,6 +617,7 @@ static int try_map(struct planner *w, const struct ranked_column *order, uint32_
         if (cost < best_cost) {
             best = order[i].column;
             best_cost = cost;
+            y->misses = misses;
             memcpy(w->best_map, w->map, ((size_t)x->entry_count + 1) * sizeof(*w->map));
         }
     }

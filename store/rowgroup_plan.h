@@ -32,6 +32,7 @@ struct column_plan {
     uint32_t *entries; /* code -> word, or place in `values` */
     uint16_t *codes;   /* of every row, CODE_NONE without a value; NULL: no dictionary */
     int64_t *values;   /* integers by dictionary */
+    uint32_t misses;   /* FORM_MAPPED: rows that `map` does not tell */
     uint16_t *map;     /* FORM_MAPPED: code of `other` (its entry_count: none) -> code */
     int64_t *numbers;  /* FORM_TIME_TEXT, addresses as integers: of every row */
     struct time_text layout;

@@ -451,7 +451,8 @@ static int put_column(struct seal *s, uint32_t column)
         err = put_dictionary(s, c, p);
     if (err == 0 && p->form == FORM_MAPPED)
         err = put_map(s, p);
-    if (err == 0 && c->row_cap == 0)
+    bool told = p->form == FORM_MAPPED && p->misses == 0 && !has_exceptions(c, p);
+    if (err == 0 && (c->row_cap == 0 || told))
         return put_nothing(s);
     s->exception = 0;
     for (uint32_t first = 0; first < s->g->row_count && err == 0; first += ROWGROUP_BLOCK_ROWS)
