@@ -39,8 +39,8 @@ void words_release(struct words *w);
 void words_reset(struct words *w);
 
 /*
- * The number of a text, which is added when it is new; WORD_NONE without memory. 16 bytes are read of
- * shorter texts, too: those of batches and buffers have them.
+ * The number of a text, which is added when it is new; WORD_NONE without memory. Here and below 16
+ * bytes are read of shorter texts, too: those of batches and buffers have them.
  */
 uint32_t words_put(struct words *w, struct slice text);
 
