@@ -34,6 +34,7 @@ enum metric_number {
 
 struct compactor {
     struct compactor_options o;
+    bool compacts; /* else there is retention alone */
     struct background *background;
     atomic_bool stop;
     atomic_bool running;
@@ -179,7 +180,7 @@ static void run(void *self, atomic_bool *stop)
 {
     struct compactor *c = self;
     (void)stop;
-    if (c->o.room == NULL || !atomic_load(&c->o.room->no_compaction))
+    if (c->compacts && (c->o.room == NULL || !atomic_load(&c->o.room->no_compaction)))
         run_once(c);
     keeper_run(c->keeper);
 }
@@ -187,13 +188,11 @@ static void run(void *self, atomic_bool *stop)
 int compactor_start(struct compactor **out, const struct compactor_options *options)
 {
     const struct conf_node *root = config_root(options->config);
-    *out = NULL;
-    if (!conf_bool(root, "long_term.compact"))
-        return 0;
     struct compactor *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return ERR_NOMEM;
     c->o = *options;
+    c->compacts = conf_bool(root, "long_term.compact");
     const struct keeper_options keeper = {.config = c->o.config,
                                           .dir = c->o.dir,
                                           .store_id = c->o.store_id,

@@ -8,7 +8,8 @@
  * A thread of its own in the idle class of CPU and disk; collection never waits for it. A run that
  * fails is said and tried again with the next one; nothing of the log goes before its rows count in
  * segments, nor while a restart would have to judge them again (app/rebuild_needs.h). Behind each run
- * comes retention (app/keeper.h), also where the disk has no room for segments.
+ * comes retention (app/keeper.h), also where the disk has no room for segments, or the configuration
+ * leaves compaction to who does it by hand.
  *
  * Ownership: options are copied; what they point to is borrowed until compactor_stop().
  * Threads:   all functions from one thread; the work is done in another.
@@ -32,7 +33,6 @@ struct compactor_options {
     const struct disk_room *room; /* borrowed; or NULL */
 };
 
-/* *out is NULL where the configuration wants no compaction. */
 int compactor_start(struct compactor **out, const struct compactor_options *options);
 /* Bring the metrics up to date. NULL is allowed, here and below. */
 void compactor_observe(struct compactor *c, struct metric_set *metrics);

@@ -178,6 +178,22 @@ def a_restart_goes_on(bench, step):
     step(f"a restart and a compaction by hand: {bench.sent} lines")
 
 
+def retention_goes_on_alone(bench, step):
+    """Without compaction retention still looks after the store: it leaves the trusted time behind."""
+    text = bench.collector.conf.read_text()
+    bench.collector.conf.write_text(text.replace("long_term: {", "long_term: {compact: false, "))
+    segments = {p.name for p in (bench.data / "seg").rglob("*.seg")}
+    (bench.data / "clock").unlink()
+    bench.collector.start()
+    wait_until((bench.data / "clock").exists, 30, "retention without compaction")
+    bench.send(0, 4)
+    wait_until(lambda: bench.stored() == bench.sent, 60, "lines without compaction")
+    bench.collector.stop()
+    assert "rows are in segments" not in bench.collector.text()
+    assert {p.name for p in (bench.data / "seg").rglob("*.seg")} == segments
+    step("without compaction retention goes on")
+
+
 def main():
     step = Steps()
     r = seeded_random()
@@ -191,6 +207,7 @@ def main():
             a_kept_checkpoint_holds(bench, kept, step)
             alerts_show_their_lines(bench, step)
             a_restart_goes_on(bench, step)
+            retention_goes_on_alone(bench, step)
 
 
 if __name__ == "__main__":
