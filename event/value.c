@@ -229,8 +229,8 @@ static char *put_ip6(char *to, const uint8_t *bytes)
     }
     for (int i = 0; i < 8; i++) {
         if (i == best) {
-            memcpy(to, "::", 2);
-            to += 2;
+            *to++ = ':';
+            *to++ = ':';
             i += best_len - 1;
             continue;
         }

@@ -628,21 +628,42 @@ static bool prefix_slots(struct slots *out, struct slice line, uint32_t from, ui
     return from == to || slots_add(out, from, to - from, FIELD_LOG_HOSTNAME, SLOT_PLAIN);
 }
 
-/* Messages of remote access begin with their group, so that they are known without a tag, too. */
-static bool is_untagged(struct slice message)
+static struct slice without_blanks(struct slice message)
 {
     while (message.len > 0 && *message.data == ' ')
         message = slice_from_offset(message, 1);
+    return message;
+}
+
+/* Messages of remote access begin with their group, so that they are known without a tag, too. */
+static bool is_of_group(struct slice message)
+{
     return slice_starts(message, SLICE("Group <")) || slice_starts(message, SLICE("Group = "));
+}
+
+/* 711004 and 717037, which begin as nobody else's messages do. */
+static bool is_own_text(struct slice message)
+{
+    return slice_starts(message, SLICE("Task ran for ")) ||
+           slice_starts(message, SLICE("Tunnel group search using certificate maps "));
+}
+
+static bool is_untagged(struct slice message)
+{
+    struct slice text = without_blanks(message);
+    return is_of_group(text) || is_own_text(text);
 }
 
 static enum parse_result parse_untagged(struct slice line, uint32_t from, struct slots *out)
 {
     static const uint32_t NUMBERS[] = {722051, 716059, 716039, 113019, 113039, 722000, 713000};
-    if (!is_untagged(slice_from_offset(line, from)))
+    struct slice text = without_blanks(slice_from_offset(line, from));
+    from = (uint32_t)line.len - (uint32_t)text.len;
+    if (is_own_text(text))
+        return slots_add(out, from, (uint32_t)text.len, FIELD_MESSAGE, SLOT_PLAIN) ? PARSE_OK
+                                                                                   : PARSE_PARTIAL;
+    if (!is_of_group(text))
         return PARSE_MISMATCH;
-    while (line.data[from] == ' ')
-        from++;
     for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
         if (match_number(out, line, from, NUMBERS[i]))
             return PARSE_OK;
