@@ -9,7 +9,7 @@
     steady10k    10,000 lines a second while they are collected, sender's linger 100 ms: figures of --seconds behind a
                  quarter of them, in which pages are touched for the first time and the broker warms up
     steady30k    the same with 30,000
-    steady5k     the same with 5,000: with --seconds 2880 an hour, in which memory has to stay as it is
+    steady       the same with --rate; with 5,000 and --seconds 2880 an hour, in which memory has to stay as it is
     busy         a backlog by itself, and again while every row is compacted at once and one search after the other reads the
                  whole store: how many lines a second are collected, in turns
     restart      SIGKILL when half of the backlog is collected: seconds until the next process has made new lines durable
@@ -47,7 +47,7 @@ CASES = {
     "backlog50": {"per_record": 50, "batch": 1},
     "steady10k": {"per_record": 1, "rate": 10000},
     "steady30k": {"per_record": 1, "rate": 30000},
-    "steady5k": {"per_record": 1, "rate": 5000},
+    "steady": {"per_record": 1, "rate": 5000},
     "busy": {"per_record": 1, "batch": 20, "busy": True},
     "restart": {"per_record": 1, "batch": 20, "kill": True},
 }
@@ -319,6 +319,7 @@ def main():
     parser.add_argument("--produce", default=str(ROOT / "build" / "release" / "benches" / "bench_produce"))
     parser.add_argument("--lines", type=int, default=1_000_000, help="of a backlog")
     parser.add_argument("--seconds", type=int, default=30, help="of a steady rate")
+    parser.add_argument("--rate", type=int, default=5000, help="lines a second of the case steady")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", default=None, help="where stores and the broker's data go")
@@ -326,6 +327,7 @@ def main():
     parser.add_argument("--limits", default="", help="of the collector, as in 'batch_age: 200ms'")
     parser.add_argument("--json", default=None)
     options = parser.parse_args()
+    CASES["steady"]["rate"] = options.rate
     results = {}
     support = pathlib.Path(tempfile.mkdtemp(prefix="sekisho-bench-support-", dir=options.folder)) / "gen"
     try:
