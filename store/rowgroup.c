@@ -322,7 +322,6 @@ static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgr
 {
     uint32_t *known = arena_array(arena, c->entry_count + 1, sizeof(*known));
     uint16_t *list = arena_array(arena, c->entry_count + 1, sizeof(*list));
-    uint32_t *codes = to->codes + at;
     uint32_t values = 0;
     if (known == NULL || list == NULL)
         return ERR_NOMEM;
@@ -333,7 +332,7 @@ static int add_codes(struct rowgroup_column *to, uint32_t at, const struct rowgr
         uint16_t code = c->codes[from->rows[i]];
         if (code == CODE_NONE)
             continue;
-        codes[i] = known[code];
+        to->codes[at + i] = known[code];
         values++;
     }
     to->value_rows += values;
