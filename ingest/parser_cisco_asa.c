@@ -641,11 +641,10 @@ static bool is_of_group(struct slice message)
     return slice_starts(message, SLICE("Group <")) || slice_starts(message, SLICE("Group = "));
 }
 
-/* 711004 and 717037, which begin as nobody else's messages do. */
+/* 711004, which begins as nobody else's messages do. */
 static bool is_own_text(struct slice message)
 {
-    return slice_starts(message, SLICE("Task ran for ")) ||
-           slice_starts(message, SLICE("Tunnel group search using certificate maps "));
+    return slice_starts(message, SLICE("Task ran for "));
 }
 
 static bool is_untagged(struct slice message)

@@ -170,6 +170,7 @@ ACCEPTED = {
     ("zscaler-zia", "url.path"): (3, NO_SCHEME),
 }
 ACCEPTED_AUTO = {  # file: (how many lines, why)
+    "cisco-asa-ftd": (1, NO_TAG),
     "fortiweb": (1, "cloud edition of another layout"),
     "juniper-srx": (5, "lines of sshd, cron and the like, which any Unix writes"),
     "suricata": (1, "a report of the probe's own memory, no event of the engine"),
