@@ -104,19 +104,28 @@ static inline uint64_t first_bytes(const char *data, size_t len)
     return len >= sizeof(word) ? word : len == 0 ? 0 : word & UINT64_MAX >> (64 - 8 * len);
 }
 
-static inline uint32_t hash_of(struct slice text)
+/* Texts are an outsider's: without the seed nobody can choose which of them meet in a slot. */
+static inline void seed_words(struct words *w)
+{
+    if (w->seed == 0)
+        w->seed = hash_seed() | 1;
+}
+
+static inline uint32_t hash_of(const struct words *w, struct slice text)
 {
     if (text.len == 0 || text.len > WORDS_EQUAL_BYTES)
-        return (uint32_t)hash_slice(0, text);
+        return (uint32_t)hash_slice(w->seed, text);
     size_t rest = text.len < 8 ? 0 : text.len - 8;
     uint64_t hash =
-        fold_product(first_bytes(text.data, text.len), first_bytes(text.data + 8, rest));
+        fold_product(first_bytes(text.data, text.len) ^ w->seed,
+                     first_bytes(text.data + 8, rest) ^ (w->seed << 32 | w->seed >> 32));
     return (uint32_t)(fold_product(hash, text.len) >> 16);
 }
 
 /* Different for each address, so that equal hashes are equal addresses (the finalizer of MurmurHash3). */
-static inline uint32_t hash_ip4(uint32_t ip4)
+static inline uint32_t hash_ip4(const struct words *w, uint32_t ip4)
 {
+    ip4 = (ip4 ^ (uint32_t)(w->seed >> 32)) * (uint32_t)w->seed; /* odd */
     ip4 = (ip4 ^ ip4 >> 16) * UINT32_C(0x85ebca6b);
     ip4 = (ip4 ^ ip4 >> 13) * UINT32_C(0xc2b2ae35);
     return ip4 ^ ip4 >> 16;
@@ -169,8 +178,9 @@ static int put_each_hashed(struct words *w, const struct slice *texts, const uin
 int words_put_each(struct words *w, const struct slice *texts, uint32_t count, uint32_t *out)
 {
     uint32_t hashes[WORDS_AT_ONCE];
+    seed_words(w);
     for (uint32_t i = 0; i < count; i++)
-        hashes[i] = hash_of(texts[i]);
+        hashes[i] = hash_of(w, texts[i]);
     return put_each_hashed(w, texts, hashes, count, out);
 }
 
@@ -192,9 +202,11 @@ int words_put_ip_each(struct words *w, const struct ip *ips, uint32_t count, boo
 {
     uint32_t hashes[WORDS_AT_ONCE];
     struct slice texts[WORDS_AT_ONCE];
+    seed_words(w);
     for (uint32_t i = 0; i < count; i++) {
         texts[i] = slice_of(ips[i].bytes, sizeof(ips[i].bytes));
-        hashes[i] = all_v4 || ip_is_v4(&ips[i]) ? hash_ip4(ip_v4(&ips[i])) : hash_of(texts[i]);
+        hashes[i] =
+            all_v4 || ip_is_v4(&ips[i]) ? hash_ip4(w, ip_v4(&ips[i])) : hash_of(w, texts[i]);
     }
     if (!all_v4)
         return put_each_hashed(w, texts, hashes, count, out);
@@ -230,13 +242,14 @@ uint32_t words_append(struct words *w, struct slice text)
 
 uint32_t words_put(struct words *w, struct slice text)
 {
-    return put_hashed(w, text, hash_of(text));
+    seed_words(w);
+    return put_hashed(w, text, hash_of(w, text));
 }
 
 uint32_t words_find(const struct words *w, struct slice text)
 {
     if (w->count == 0)
         return WORD_NONE;
-    uint32_t at = words_slot(w, text, hash_of(text));
+    uint32_t at = words_slot(w, text, hash_of(w, text));
     return w->slots[at].number - 1; /* a free slot gives WORD_NONE */
 }

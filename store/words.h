@@ -32,6 +32,7 @@ struct words {
     uint32_t count;
     uint32_t cap;
     uint32_t mask;
+    uint64_t seed; /* of the hashes, which nothing that is stored depends on; 0 = not drawn yet */
 };
 
 void words_release(struct words *w);
