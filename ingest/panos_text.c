@@ -52,9 +52,6 @@ static const struct phrase PHRASES[] = {
     PORT("port: ", DESTINATION),
 };
 
-/* What phrases begin with. */
-static const char FIRST_BYTES[] = "FISUacfipsu";
-
 struct text_scan {
     struct slots *out;
     struct slice line;
@@ -66,8 +63,6 @@ struct text_scan {
 static const struct phrase *phrase_at(const struct text_scan *t, uint32_t at)
 {
     struct slice rest = slice_of(t->line.data + at, t->end - at);
-    if (memchr(FIRST_BYTES, *rest.data, sizeof(FIRST_BYTES) - 1) == NULL)
-        return NULL;
     for (size_t i = 0; i < sizeof(PHRASES) / sizeof(PHRASES[0]); i++) {
         const struct phrase *p = &PHRASES[i];
         if (*p->text.data != *rest.data || !slice_starts(rest, p->text))
