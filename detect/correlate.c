@@ -353,8 +353,10 @@ static int correlation_take(const struct call *call, uint32_t correlation)
     }
     int err = 0;
     for (uint32_t k = 0; k < count && err == 0; k++) {
-        if (c->group_items[touched[k]].correlation == correlation)
-            err = group_judge(call, correlation, touched[k]);
+        if (c->group_items[touched[k]].correlation != correlation)
+            continue; /* it gave way to another */
+        entries_thin(c, touched[k]);
+        err = group_judge(call, correlation, touched[k]);
     }
     return err;
 }
@@ -367,8 +369,10 @@ static int window_close(const struct call *call, uint32_t correlation, uint32_t 
     const struct sigma_correlation *s = correlation_at(c, correlation);
     struct group *g = &c->group_items[group];
     int64_t end_ns = from_ns + s->timespan_ns;
+    if ((g->flags & GROUP_FIRED) != 0)
+        return 0;
     uint64_t bits = present_bits(c, g, from_ns, end_ns);
-    if ((g->flags & GROUP_FIRED) != 0 || !sigma_program_holds(s, bits))
+    if (!sigma_program_holds(s, bits))
         return 0;
     uint64_t seen = 0;
     struct correlate_alert alert = {

@@ -6,8 +6,8 @@
  *     -> the condition holds and the group has not fired since its window was empty -> alert
  *
  * A window is (t - timespan, t], sliding. A temporal correlation whose condition has `not` is
- * decided when its window [t, t + timespan) is over: correlate_advance(). An aggregate costs a few
- * steps an event, but for percentiles, which cost as many as the group has entries.
+ * decided when its window [t, t + timespan) is over: correlate_advance(). An event costs a few steps,
+ * but for percentiles and conditions with `not`, where it may be as many as the group has entries.
  *
  * Memory is one block of cells, given at the start; where it is full, the group that was quiet for
  * longest gives up its place, and correlate_evictions() counts. There are no pointers in it.

@@ -276,6 +276,23 @@ void entry_drop(struct correlate *c, struct group *g)
         g->last = CELL_NONE;
 }
 
+void entries_sweep(struct correlate *c, struct group *g)
+{
+    uint32_t *link = &g->first;
+    while (*link != CELL_NONE) {
+        uint32_t at = *link;
+        struct cell *cell = &c->cells[at];
+        if ((cell->flags & ENTRY_KEPT) != 0) {
+            cell->flags &= (uint8_t)~ENTRY_KEPT;
+            link = &cell->next;
+            continue;
+        }
+        *link = cell->next;
+        g->count--;
+        cell_give(c, at);
+    }
+}
+
 /* Groups */
 
 /* The first of those that share a place in the table: group + 1. */

@@ -35,6 +35,7 @@ enum {
 enum {
     ENTRY_VALUE = 1,  /* it has a value */
     ENTRY_LATEST = 2, /* value_count: no later entry of the group has the same */
+    ENTRY_KEPT = 4,   /* during entries_thin() */
 };
 
 /* Flags of a group. */
@@ -196,6 +197,13 @@ void entry_count(struct correlate *c, uint32_t group, uint32_t at);
 /* The same of one that becomes the newest: it is put behind the others. */
 void entry_append(struct correlate *c, uint32_t group, uint32_t at);
 void entry_drop(struct correlate *c, struct group *g);
+/* Entries without ENTRY_KEPT go, the others lose the mark. Of groups without values, whose last stays. */
+void entries_sweep(struct correlate *c, struct group *g);
+/*
+ * Of a temporal correlation without `not`, when all of an event is in: entries that no window will need
+ * beside the others go, so that an event costs by the number of rules, not of events.
+ */
+void entries_thin(struct correlate *c, uint32_t group);
 
 /* The window that begins at `from_ns` waits for its end; one of a group at a time. */
 void wait_arm(struct correlate *c, uint32_t group, int64_t from_ns);
