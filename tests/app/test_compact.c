@@ -20,8 +20,8 @@
 enum {
     SMALL_MEMORY_BYTES = 48 << 10,
     QUERIES = SANITIZED ? 4 : 12,
-    SEEDS = SANITIZED ? 1 : 3,
-    HOURS = 2000,
+    SEEDS = SANITIZED ? 1 : 2,
+    HOURS = 1000,
     WRONG_BYTES = SANITIZED ? 40 : 300,
     WRONG_CHUNKS = 250, /* of those of a run, which has some more */
     FILES_MAX = 200,    /* open, of a process */
