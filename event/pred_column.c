@@ -7,8 +7,15 @@
 #include "event/pred_url.h"
 
 enum {
-    WHOLE_SHARE = 4, /* more than 1/4 of the rows asked for: find the leaf's rows for all */
+    WHOLE_SHARE = 4,  /* more than 1/4 of the rows asked for: find the leaf's rows for all */
+    ENTRIES_FEW = 16, /* of 64 rows: asked one by one */
 };
+
+/* No entry has the code of rows without a value: its bit stays clear. */
+static uint64_t entry_bit(const struct pred_scratch *s, uint16_t code)
+{
+    return s->entry_bits[code / 64] >> (code % 64) & 1;
+}
 
 int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct forms *forms,
                struct rows *out)
@@ -22,6 +29,27 @@ int forms_rows(struct pred_scratch *s, const struct leaf *leaf, const struct for
             rows_set(out, forms->items[i].owner);
     }
     return 0;
+}
+
+void entry_rows(const struct pred_scratch *s, const struct column *c, const struct rows *mask,
+                struct rows *out)
+{
+    const uint16_t *codes = c->codes + s->first_row;
+    for (uint32_t first = 0; first < s->row_count; first += 64) {
+        uint64_t asked = mask->words[first / 64];
+        uint64_t found = 0;
+        uint32_t count = s->row_count - first < 64 ? s->row_count - first : 64;
+        if (__builtin_popcountll(asked) < ENTRIES_FEW) {
+            for (uint64_t rest = asked; rest != 0; rest &= rest - 1) {
+                unsigned i = (unsigned)__builtin_ctzll(rest);
+                found |= entry_bit(s, codes[first + i]) << i;
+            }
+        } else {
+            for (uint32_t i = 0; i < count; i++)
+                found |= entry_bit(s, codes[first + i]) << i;
+        }
+        out->words[first / 64] |= found & asked;
+    }
 }
 
 /* Ask each entry once, then give the answer to its rows. */
@@ -41,12 +69,8 @@ static int codes_rows(struct pred_scratch *s, const struct leaf *leaf, const str
             s->entry_bits[entry / 64] |= UINT64_C(1) << (entry % 64);
         }
     }
-    const uint16_t *codes = c->codes + s->first_row;
-    for (uint32_t i = 0; any && rows_next(mask, &i); i++) {
-        uint16_t code = codes[i];
-        if (code != CODE_NONE && (s->entry_bits[code / 64] >> (code % 64) & 1) != 0)
-            rows_set(out, i);
-    }
+    if (any)
+        entry_rows(s, c, mask, out);
     return 0;
 }
 
@@ -205,58 +229,44 @@ static int span_rows(struct pred_scratch *s, const struct leaf *leaf, const stru
     return 0;
 }
 
-/* Do the values stand one behind the other in the text, in the order of their rows? */
-static bool is_block(const struct pred_scratch *s, const struct column *c, struct slice *out)
+/* Do the texts stand one behind the other, in the order of their spans? */
+static bool spans_block(const struct batch *b, const struct span *spans, uint32_t count,
+                        struct slice *out)
 {
-    const struct span *spans = c->spans + s->first_row;
+    size_t first = SIZE_MAX;
     size_t end = 0;
-    size_t first = 0;
-    bool any = false;
-    for (uint32_t i = 0; i < s->row_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (spans[i].len == SPAN_NONE)
             continue;
-        if (any && spans[i].offset != end)
+        if (first == SIZE_MAX)
+            first = spans[i].offset;
+        else if (spans[i].offset != end)
             return false;
-        first = any ? first : spans[i].offset;
-        any = true;
         end = (size_t)spans[i].offset + spans[i].len;
     }
-    *out = slice_of(s->batch->text.data + first, end - first);
-    return any;
+    if (first == SIZE_MAX)
+        return false;
+    *out = slice_of(b->text.data + first, end - first);
+    return true;
+}
+
+static bool is_block(const struct pred_scratch *s, const struct column *c, struct slice *out)
+{
+    return spans_block(s->batch, c->spans + s->first_row, s->row_count, out);
 }
 
 bool column_block(const struct batch *b, const struct column *c, struct slice *out)
 {
-    uint32_t count = column_text_count(b, c);
-    if (c->row_cap == 0 && count != 0) { /* as the store reads them */
-        struct slice last = batch_span(b, c->entries[count - 1]);
-        *out = batch_span(b, c->entries[0]);
-        out->len = (size_t)(last.data - out->data) + last.len;
-        return true;
-    }
-    const char *first = NULL;
-    const char *end = NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        struct slice text;
-        if (!column_text(b, c, i, &text))
-            continue;
-        if (first != NULL && text.data != end)
-            return false;
-        first = first == NULL ? text.data : first;
-        end = text.data + text.len;
-    }
-    *out = slice_of(first, first == NULL ? 0 : (size_t)(end - first));
-    return first != NULL;
+    return spans_block(b, column_in_entries(c) ? c->entries : c->spans, column_text_count(b, c),
+                       out);
 }
 
-/* The row whose value holds the byte at `offset` of the text, at or after `row`. */
-static uint32_t block_row(const struct pred_scratch *s, const struct column *c, uint32_t row,
-                          size_t offset)
+/* Which holds the byte at `offset` of the text, at or behind the i-th. */
+static uint32_t span_holding(const struct span *spans, uint32_t i, size_t offset)
 {
-    const struct span *spans = c->spans + s->first_row;
-    while (spans[row].len == SPAN_NONE || (size_t)spans[row].offset + spans[row].len <= offset)
-        row++;
-    return row;
+    while (spans[i].len == SPAN_NONE || (size_t)spans[i].offset + spans[i].len <= offset)
+        i++;
+    return i;
 }
 
 /* The rows whose values hold a byte that may begin an escape. */
@@ -268,7 +278,7 @@ static int block_encoded(struct pred_scratch *s, const struct leaf *leaf, const 
     const char *end = block.data + block.len;
     uint32_t row = 0;
     for (const char *at = memchr(block.data, '%', block.len); at != NULL;) {
-        row = block_row(s, c, row, (size_t)(at - text));
+        row = span_holding(c->spans + s->first_row, row, (size_t)(at - text));
         struct span span = c->spans[s->first_row + row];
         struct slice written = batch_span(s->batch, span);
         int holds = decoding_matters(leaf, written) ? value_holds(s, leaf, &way, written) : 0;
@@ -293,7 +303,7 @@ static int block_rows(struct pred_scratch *s, const struct leaf *leaf, const str
         at = needle_find(&leaf->needle, at, end);
         if (at == NULL)
             break;
-        row = block_row(s, c, row, (size_t)(at - text));
+        row = span_holding(c->spans + s->first_row, row, (size_t)(at - text));
         struct slice value = batch_span(s->batch, c->spans[s->first_row + row]);
         if (leaf_text(leaf, s->regex, value) != 0)
             rows_set(out, row);
@@ -302,59 +312,72 @@ static int block_rows(struct pred_scratch *s, const struct leaf *leaf, const str
     return is_url ? block_encoded(s, leaf, c, block, out) : 0;
 }
 
-static bool is_literal(const struct needle *n, struct slice value)
+/*
+ * The texts of a block that hold the needle, or may hide it in escapes, are marked in `bits`: one search
+ * for all of them, and a look at those that have an escape. false: there are none.
+ */
+static bool block_marks(const struct pred_scratch *s, const struct needle *n,
+                        const struct span *spans, struct slice block, uint64_t *bits)
 {
-    return needle_in(n, value) || needle_escaped(n, value);
+    bool any = false;
+    const char *text = s->batch->text.data;
+    const char *end = block.data + block.len;
+    uint32_t i = 0;
+    for (const char *at = needle_find(n, block.data, end); at != NULL;) {
+        i = span_holding(spans, i, (size_t)(at - text));
+        struct slice value = batch_span(s->batch, spans[i]);
+        if (needle_in(n, slice_of(at, (size_t)(value.data + value.len - at)))) {
+            bits[i / 64] |= UINT64_C(1) << (i % 64);
+            any = true;
+        }
+        at = needle_find(n, value.data + value.len, end);
+    }
+    i = 0;
+    for (const char *at = memchr(block.data, '%', block.len); at != NULL;) {
+        i = span_holding(spans, i, (size_t)(at - text));
+        struct slice value = batch_span(s->batch, spans[i]);
+        const char *next = value.data + value.len;
+        if (needle_escaped(n, value)) {
+            bits[i / 64] |= UINT64_C(1) << (i % 64);
+            any = true;
+        }
+        at = memchr(next, '%', (size_t)(end - next));
+    }
+    return any;
 }
 
-/* Rows of a column of codes whose entry is marked in s->entry_bits. */
-static void marked_rows(const struct pred_scratch *s, const struct column *c, struct rows *out)
+/* The same of texts that stand anywhere. */
+static bool span_marks(const struct pred_scratch *s, const struct needle *n,
+                       const struct span *spans, uint32_t count, uint64_t *bits)
 {
-    const uint16_t *codes = c->codes + s->first_row;
-    for (uint32_t i = 0; i < s->row_count; i++) {
-        uint16_t code = codes[i];
-        if (code != CODE_NONE && (s->entry_bits[code / 64] >> (code % 64) & 1) != 0)
-            rows_set(out, i);
+    bool any = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (spans[i].len == SPAN_NONE)
+            continue;
+        struct slice value = batch_span(s->batch, spans[i]);
+        if (needle_in(n, value) || needle_escaped(n, value)) {
+            bits[i / 64] |= UINT64_C(1) << (i % 64);
+            any = true;
+        }
     }
+    return any;
 }
 
 void column_literal_rows(struct pred_scratch *s, const struct needle *n, uint32_t column,
                          struct rows *out)
 {
-    const struct batch *b = s->batch;
-    const struct column *c = &b->columns[column];
+    const struct column *c = &s->batch->columns[column];
+    bool in_entries = c->storage == COLUMN_CODES;
+    const struct span *spans = in_entries ? c->entries : c->spans + s->first_row;
+    uint32_t count = in_entries ? c->entry_count : s->row_count;
+    uint64_t *bits = in_entries ? s->entry_bits : out->words;
     struct slice block;
-    if (c->storage == COLUMN_CODES) {
-        if (column_block(b, c, &block) && !is_literal(n, block))
-            return;
-        memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
-        for (uint32_t i = 0; i < c->entry_count; i++) {
-            if (is_literal(n, batch_span(b, c->entries[i])))
-                s->entry_bits[i / 64] |= UINT64_C(1) << (i % 64);
-        }
-        marked_rows(s, c, out);
-        return;
-    }
-    if (!is_block(s, c, &block) || needle_escaped(n, block)) {
-        for (uint32_t i = 0; i < s->row_count; i++) {
-            struct span span = c->spans[s->first_row + i];
-            if (span.len != SPAN_NONE && is_literal(n, batch_span(b, span)))
-                rows_set(out, i);
-        }
-        return;
-    }
-    const char *end = block.data + block.len;
-    uint32_t row = 0;
-    for (const char *at = block.data; at < end;) {
-        at = needle_find(n, at, end);
-        if (at == NULL)
-            break;
-        row = block_row(s, c, row, (size_t)(at - b->text.data));
-        struct slice value = batch_span(b, c->spans[s->first_row + row]);
-        if (needle_in(n, value))
-            rows_set(out, row);
-        at = value.data + value.len;
-    }
+    if (in_entries)
+        memset(bits, 0, (count + 63) / 64 * sizeof(*bits));
+    bool whole = in_entries ? column_block(s->batch, c, &block) : is_block(s, c, &block);
+    bool any = whole ? block_marks(s, n, spans, block, bits) : span_marks(s, n, spans, count, bits);
+    if (any && in_entries)
+        entry_rows(s, c, &s->all, out);
 }
 
 static int text_rows(struct pred_scratch *s, const struct leaf *leaf, uint32_t column, bool is_url,

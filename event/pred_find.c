@@ -11,9 +11,29 @@ enum {
     KANJI_BYTES = 3,  /* of UTF-8, of kana too */
 };
 
+/* What the lines of all formats and their URLs have most, in that order (tests/golden, `sekisho gen`). */
+static const char COMMON_BYTES[] = "0 e/t1.anios2prlc|d:m\"95u-384\t6=,f7hwvbgky+x%_j";
+
 static bool letter(unsigned char c)
 {
     return (unsigned char)(find_fold(c) - 'a') < 26;
+}
+
+/* The place of the byte that logs have least, but for `other`. */
+static uint32_t rarest(struct slice text, uint32_t other)
+{
+    size_t best_rank = 0;
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < text.len; i++) {
+        const char *common =
+            memchr(COMMON_BYTES, find_fold((unsigned char)text.data[i]), sizeof(COMMON_BYTES) - 1);
+        size_t rank = common == NULL ? sizeof(COMMON_BYTES) : (size_t)(common - COMMON_BYTES) + 1;
+        if (i == other || rank <= best_rank)
+            continue;
+        best_rank = rank;
+        best = i;
+    }
+    return best;
 }
 
 struct needle needle_of(struct slice text, bool cased)
@@ -25,10 +45,12 @@ struct needle needle_of(struct slice text, bool cased)
         unsigned char c = find_fold((unsigned char)text.data[i]);
         n.bytes[c / 64] |= UINT64_C(1) << (c % 64);
     }
-    n.first = (unsigned char)text.data[0];
-    n.last = (unsigned char)text.data[text.len - 1];
-    n.first_fold = !cased && letter(n.first) ? 0x20 : 0;
-    n.last_fold = !cased && letter(n.last) ? 0x20 : 0;
+    n.at[0] = rarest(text, UINT32_MAX);
+    n.at[1] = text.len == 1 ? n.at[0] : rarest(text, n.at[0]);
+    for (size_t i = 0; i < 2; i++) {
+        n.byte[i] = (unsigned char)text.data[n.at[i]];
+        n.fold[i] = !cased && letter(n.byte[i]) ? 0x20 : 0;
+    }
     return n;
 }
 
@@ -161,13 +183,13 @@ const char *needle_find(const struct needle *n, const char *from, const char *en
     if ((size_t)(end - from) < len)
         return NULL;
     const char *stop = end - len + 1; /* one past the last place where it fits */
-    __m128i first = _mm_set1_epi8((char)n->first);
-    __m128i last = _mm_set1_epi8((char)n->last);
-    __m128i first_fold = _mm_set1_epi8((char)n->first_fold);
-    __m128i last_fold = _mm_set1_epi8((char)n->last_fold);
+    __m128i one = _mm_set1_epi8((char)n->byte[0]);
+    __m128i two = _mm_set1_epi8((char)n->byte[1]);
+    __m128i one_fold = _mm_set1_epi8((char)n->fold[0]);
+    __m128i two_fold = _mm_set1_epi8((char)n->fold[1]);
     for (const char *p = from; p < stop; p += 16) {
-        __m128i a = _mm_cmpeq_epi8(_mm_or_si128(load16(p), first_fold), first);
-        __m128i b = _mm_cmpeq_epi8(_mm_or_si128(load16(p + len - 1), last_fold), last);
+        __m128i a = _mm_cmpeq_epi8(_mm_or_si128(load16(p + n->at[0]), one_fold), one);
+        __m128i b = _mm_cmpeq_epi8(_mm_or_si128(load16(p + n->at[1]), two_fold), two);
         unsigned mask = (unsigned)_mm_movemask_epi8(_mm_and_si128(a, b));
         while (mask != 0) {
             const char *at = p + __builtin_ctz(mask);

@@ -1,8 +1,8 @@
 /*
  * event/pred_find.h - a literal looked for in bytes, with ASCII case folded or not.
  *
- * Two bytes of the literal are compared at 16 places at once (Mula, "SIMD-friendly algorithms for
- * substring searching", 2016); what passes is compared whole.
+ * Two bytes of the literal, those that are rarest in logs, are compared at 16 places at once (Mula,
+ * "SIMD-friendly algorithms for substring searching", 2016); what passes is compared whole.
  *
  * Needs:     SLICE_PADDING_BYTES readable behind every text and literal given here.
  * Threads:   pure functions; a needle is immutable.
@@ -16,11 +16,10 @@
 struct needle {
     struct slice text; /* folded unless cased; borrowed */
     bool cased;
-    unsigned char first; /* byte 0 and the byte at `far`, as compared */
-    unsigned char last;
-    unsigned char first_fold; /* 0x20 where the byte is a letter and case is folded */
-    unsigned char last_fold;
-    uint64_t bytes[4]; /* which bytes, folded, it is made of: one bit each */
+    unsigned char byte[2]; /* the two that are compared first, folded */
+    unsigned char fold[2]; /* 0x20 where it is a letter and case is folded */
+    uint32_t at[2];        /* where they stand; the same place twice of a needle of one byte */
+    uint64_t bytes[4];     /* which bytes, folded, it is made of: one bit each */
 };
 
 static inline unsigned char find_fold(unsigned char c)

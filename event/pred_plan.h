@@ -272,9 +272,12 @@ static inline bool column_text(const struct batch *b, const struct column *c, ui
     return true;
 }
 
+/* Add the rows of `mask` whose entry in a column of codes is marked in s->entry_bits. */
+void entry_rows(const struct pred_scratch *s, const struct column *c, const struct rows *mask,
+                struct rows *out);
+
 /* All texts of a column in one piece, where they stand one behind the other. */
 bool column_block(const struct batch *b, const struct column *c, struct slice *out);
-
 /* Add the rows whose value in a column of text holds the needle, or hides it in percent escapes. */
 void column_literal_rows(struct pred_scratch *s, const struct needle *n, uint32_t column,
                          struct rows *out);

@@ -227,11 +227,8 @@ static void value_rows(struct pred_scratch *s, const struct needle *n, const str
             any = true;
         }
     }
-    for (uint32_t i = 0; any && rows_next(mask, &i); i++) {
-        uint16_t code = c->codes[s->first_row + i];
-        if (code != CODE_NONE && (s->entry_bits[code / 64] >> (code % 64) & 1) != 0)
-            rows_set(out, i);
-    }
+    if (any)
+        entry_rows(s, c, mask, out);
 }
 
 static void exception_rows(struct pred_scratch *s, const struct needle *n, const struct column *c,

@@ -110,11 +110,8 @@ static int codes_rows(struct pred_scratch *s, const struct leaf *leaf, const str
         any = any || holds != 0;
         s->entry_bits[i / 64] |= (uint64_t)(holds != 0) << (i % 64);
     }
-    const uint16_t *codes = c->codes + s->first_row;
-    for (uint32_t i = 0; any && rows_next(mask, &i); i++) {
-        if (codes[i] != CODE_NONE && (s->entry_bits[codes[i] / 64] >> (codes[i] % 64) & 1) != 0)
-            rows_set(out, i);
-    }
+    if (any)
+        entry_rows(s, c, mask, out);
     return 0;
 }
 

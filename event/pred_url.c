@@ -145,27 +145,28 @@ static bool part_fits(const struct url_look *u, const struct url_part *part, siz
 static void part_rows(const struct url_look *u, const struct url_part *part, size_t k, bool ends,
                       struct rows *out)
 {
-    const struct batch *b = u->s->batch;
+    struct pred_scratch *s = u->s;
+    const struct batch *b = s->batch;
     const struct column *c = &b->columns[part->column];
-    *out = u->s->all;
-    if (!part->is_value || !is_text(c))
-        return;
     struct slice value;
-    memset(u->s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*u->s->entry_bits));
-    for (uint32_t i = 0; c->storage == COLUMN_CODES && i < c->entry_count; i++) {
+    if (!part->is_value || !is_text(c)) {
+        *out = s->all;
+        return;
+    }
+    *out = (struct rows){0};
+    if (c->storage == COLUMN_TEXT) {
+        for (uint32_t i = 0; i < s->row_count; i++) {
+            if (column_text(b, c, s->first_row + i, &value) && text_fits(u->needle, value, k, ends))
+                rows_set(out, i);
+        }
+        return;
+    }
+    memset(s->entry_bits, 0, (c->entry_count + 63) / 64 * sizeof(*s->entry_bits));
+    for (uint32_t i = 0; i < c->entry_count; i++) {
         if (column_text(b, c, i, &value) && text_fits(u->needle, value, k, ends))
-            u->s->entry_bits[i / 64] |= UINT64_C(1) << (i % 64);
+            s->entry_bits[i / 64] |= UINT64_C(1) << (i % 64);
     }
-    for (uint32_t i = 0; i < u->s->row_count; i++) {
-        uint32_t row = u->s->first_row + i;
-        bool fits = false;
-        if (c->storage == COLUMN_CODES && c->codes[row] != CODE_NONE)
-            fits = (u->s->entry_bits[c->codes[row] / 64] >> (c->codes[row] % 64) & 1) != 0;
-        else if (c->storage == COLUMN_TEXT && column_text(b, c, row, &value))
-            fits = text_fits(u->needle, value, k, ends);
-        if (!fits)
-            out->words[i / 64] &= ~(UINT64_C(1) << (i % 64));
-    }
+    entry_rows(s, c, &s->all, out);
 }
 
 static bool same_part(const struct url_part *a, const struct url_part *b)

@@ -6,80 +6,14 @@
 
 #include <cmocka.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
-#include "event/pred.h"
-#include "event/query.h"
-#include "tests/event/gram_check.h"
-#include "tests/event/pred_random.h"
+#include "tests/event/pred_found.h"
 
 enum {
     PAIRS_MIN = 20000,
     EXPRESSIONS_MAX = 120,
     GRAMS_RULED_OUT_MIN = 5, /* most expressions ask for what is there */
 };
-
-/* The rows that `query` finds in the batch, as a text "0 3 4"; what filter of runs there is lets it pass. */
-static const char *found(struct batch *b, const char *query, struct buf *out)
-{
-    struct arena arena = {0};
-    struct diag diag = {0};
-    struct ast *ast = NULL;
-    struct pred *pred = NULL;
-    struct pred_scratch *scratch = NULL;
-    struct hits hits = {0};
-    if (query_parse(&ast, &arena, slice_from(query), &diag) != 0)
-        fail_msg("%s", diag_text(&diag));
-    const struct ast *one = ast;
-    assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
-    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
-    struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
-    assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
-    set.rows_known = false;
-    assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
-    struct buf grams = {0};
-    make_grams(b, &grams);
-    (void)check_grams(pred, &grams, &hits);
-    buf_release(&grams);
-    buf_reset(out);
-    for (size_t i = 0; i < hits.count; i++)
-        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
-    hits_release(&hits);
-    pred_scratch_free(scratch);
-    pred_free(pred);
-    diag_release(&diag);
-    arena_release(&arena);
-    return buf_string(out);
-}
-
-struct part {
-    const char *before; /* skeleton */
-    const char *value;
-    uint16_t field;
-    uint8_t kind;
-};
-
-static void add_row(struct batch *b, const struct part *parts, size_t count)
-{
-    struct buf line = {0};
-    struct slots slots = {0};
-    for (size_t i = 0; i < count; i++) {
-        buf_text(&line, parts[i].before);
-        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
-                              parts[i].field, parts[i].kind));
-        buf_text(&line, parts[i].value);
-    }
-    buf_text(&line, "\"\n");
-    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
-    assert_int_equal(batch_append(b, &row), 0);
-    buf_release(&line);
-}
-
-#define ROW(b, ...)                                            \
-    do {                                                       \
-        const struct part parts[] = {__VA_ARGS__};             \
-        add_row((b), parts, sizeof(parts) / sizeof(parts[0])); \
-    } while (0)
 
 static void test_addresses_and_numbers(void **state)
 {
@@ -170,29 +104,6 @@ static void test_texts(void **state)
     assert_string_equal(found(b, "event.action:\"\"", &out), "4");
     assert_string_equal(found(b, "user:(tanaka or suzuki) and not user:suzuki", &out), "0");
     assert_string_equal(found(b, "sekisho.tenant:000000 user:suzuki", &out), "2");
-    batch_free(b);
-    buf_release(&out);
-}
-
-static void test_urls(void **state)
-{
-    (void)state;
-    struct batch *b = batch_new();
-    struct buf out = {0};
-    ROW(b, {"GET \"", "https", FIELD_URL_SCHEME, 0}, {"://", "www.example.jp", FIELD_URL_DOMAIN, 0},
-        {"", "/%61dmin", FIELD_URL_PATH, 0}, {"?", "q=1", FIELD_URL_QUERY, 0});
-    ROW(b, {"host=\"", "www.example.jp", FIELD_URL_DOMAIN, 0},
-        {"\" url=\"", "/upload", FIELD_URL_PATH, 0}, {"?", "x", FIELD_URL_QUERY, 0});
-    ROW(b, {"CONNECT \"", "cdn.example.com", FIELD_URL_DOMAIN, 0}, {":", "443", FIELD_URL_PORT, 0});
-    ROW(b, {"\"", "https", FIELD_URL_SCHEME, 0}, {"://", "example.net", FIELD_URL_DOMAIN, 0},
-        {"\" ref=\"", "/x", FIELD_URL_PATH, 0});
-    assert_string_equal(found(b, "url:\"https://example.net\"", &out), "3");
-    assert_string_equal(found(b, "url:\"https://www.example.jp/%61dmin\\?q=1\"", &out), "0");
-    assert_string_equal(found(b, "url:\"*jp/admin*\"", &out), "0");
-    assert_string_equal(found(b, "url.path:\"/admin\"", &out), "0");
-    assert_string_equal(found(b, "url:www.example.jp/upload\\?x", &out), "1");
-    assert_string_equal(found(b, "url:cdn.example.com:443", &out), "2");
-    assert_string_equal(found(b, "url:*", &out), "0 1 2 3");
     batch_free(b);
     buf_release(&out);
 }
@@ -769,7 +680,6 @@ int main(void)
         cmocka_unit_test(test_addresses_and_numbers),
         cmocka_unit_test(test_ranges_of_repeated_fields),
         cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_urls),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_possible),
         cmocka_unit_test(test_failures),

@@ -1,0 +1,71 @@
+/* tests/event/pred_found.h - batches of a few rows written out, and the rows that a query finds in them. */
+#pragma once
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "event/query.h"
+#include "tests/event/gram_check.h"
+#include "tests/event/pred_random.h"
+
+/* The rows that `query` finds in the batch, as a text "0 3 4"; what filter of runs there is lets it pass. */
+static inline const char *found(struct batch *b, const char *query, struct buf *out)
+{
+    struct arena arena = {0};
+    struct diag diag = {0};
+    struct ast *ast = NULL;
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    struct hits hits = {0};
+    if (query_parse(&ast, &arena, slice_from(query), &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    const struct ast *one = ast;
+    assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
+    set.rows_known = false;
+    assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
+    struct buf grams = {0};
+    make_grams(b, &grams);
+    (void)check_grams(pred, &grams, &hits);
+    buf_release(&grams);
+    buf_reset(out);
+    for (size_t i = 0; i < hits.count; i++)
+        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
+    hits_release(&hits);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    diag_release(&diag);
+    arena_release(&arena);
+    return buf_string(out);
+}
+
+struct part {
+    const char *before; /* skeleton */
+    const char *value;
+    uint16_t field;
+    uint8_t kind;
+};
+
+static inline void add_row(struct batch *b, const struct part *parts, size_t count)
+{
+    struct buf line = {0};
+    struct slots slots = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_text(&line, parts[i].before);
+        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
+                              parts[i].field, parts[i].kind));
+        buf_text(&line, parts[i].value);
+    }
+    buf_text(&line, "\"\n");
+    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
+    assert_int_equal(batch_append(b, &row), 0);
+    buf_release(&line);
+}
+
+#define ROW(b, ...)                                            \
+    do {                                                       \
+        const struct part parts[] = {__VA_ARGS__};             \
+        add_row((b), parts, sizeof(parts) / sizeof(parts[0])); \
+    } while (0)
