@@ -6,6 +6,7 @@ tests/app/make_history.c makes the store: rows of which a part is in segments, l
 and segments that were replaced. Its export, before a compaction, is what must come after it.
 """
 import collections
+import concurrent.futures
 import errno
 import hashlib
 import os
@@ -180,28 +181,41 @@ def state_of(folder):
     return state.digest()
 
 
+def check_left(case, what, left):
+    case.check(what, left)
+    shutil.rmtree(left)
+
+
 def check_cuts(steps, case, r, cuts):
     recorder, store = Recorder(case.folder), case.fresh()
-    disk, moment, tried, left = Disk(store), 0, set(), case.folder / "cut"
+    disk, moment, tried = Disk(store), 0, set()
     run("compact", "--data", store, env=recorder.env)
     ops = recorder.take()
     verbs = collections.Counter(op[0] for op in ops)
     need(verbs["write"] > 20 and verbs["rename"] > 5 and verbs["sync"] > 5, verbs)
     moments = sorted(r.randint(0, len(ops)) for _ in range(cuts)) + [len(ops)]
-    for number, next_moment in enumerate(moments):
-        for op in ops[moment:next_moment]:
-            disk.do(op)
-        moment = next_moment
-        shutil.rmtree(left, ignore_errors=True)
-        disk.leave(left, None if number % 4 == 0 or moment == len(ops) else r)
-        if (state := state_of(left)) in tried and moment != len(ops):
-            continue
-        tried.add(state)
-        if moment == len(ops):
-            # Files that no catalog names may come back: removing them is not synced where nothing was added.
-            names = [{p.relative_to(d) for p in (d / "seg").rglob("*") if p.suffix in (".seg", "")} for d in (store, left)]
-            need(names[0] <= names[1], "what was done is not durable at the end")
-        case.check(f"power cut after call {moment} of {len(ops)}", left)
+    workers, pending = os.cpu_count(), []
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for number, next_moment in enumerate(moments):
+            for op in ops[moment:next_moment]:
+                disk.do(op)
+            moment = next_moment
+            left = case.folder / f"cut{number}"
+            disk.leave(left, None if number % 4 == 0 or moment == len(ops) else r)
+            if (state := state_of(left)) in tried and moment != len(ops):
+                shutil.rmtree(left)
+                continue
+            tried.add(state)
+            if moment == len(ops):
+                # Files that no catalog names may come back: removing them is not synced where nothing was added.
+                names = [{p.relative_to(d) for p in (d / "seg").rglob("*") if p.suffix in (".seg", "")}
+                         for d in (store, left)]
+                need(names[0] <= names[1], "what was done is not durable at the end")
+            pending.append(pool.submit(check_left, case, f"power cut after call {moment} of {len(ops)}", left))
+            while len(pending) > workers:
+                pending.pop(0).result()
+        for check in pending:
+            check.result()
     steps(f"{len(moments)} power cuts within {len(ops)} calls, from {case.base.name}: {len(tried)} different states")
 
 
