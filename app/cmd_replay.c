@@ -212,12 +212,13 @@ static int run(const struct replay_command *o, struct config *config,
     struct watch *watch = NULL;
     struct alert_list *alerts = NULL;
     struct frame_env envs[ENVIRONMENT_BLOBS];
-    struct committer_options commit = {.workers = options.workers,
-                                       .zstd_level = options.zstd_level,
-                                       .frame_bytes = 4 << 20,
-                                       .frame_age_ns = INT64_MAX,
-                                       .give_up_when_full = true,
-                                       .envs = envs};
+    struct committer_options commit = {
+        .workers = options.workers,
+        .zstd_level = options.zstd_level,
+        .frame_bytes = (size_t)conf_int(config_root(config), "limits.frame_bytes"),
+        .frame_age_ns = INT64_MAX,
+        .give_up_when_full = true,
+        .envs = envs};
     int status = environment_open(&environment, config, o->rules, diag);
     if (status == 0)
         status = open_store(&store, o, config, diag);

@@ -50,7 +50,7 @@ def make(folder, r):
     run("gen", "--seed", r.randrange(1 << 31), "--tenants", 3, "--days", 1, "--events", EVENTS,
         "--inject", "scan,scan_inbound,ioc_ip,ioc_domain,brute_force,zone_lgwan", "--out", made)
     with open(made / "config.yaml", "a", encoding="utf-8") as config:
-        config.write(f"limits: {{log_file_bytes: {FILE_BYTES}}}\n")
+        config.write(f"limits: {{log_file_bytes: {FILE_BYTES}, frame_bytes: {FILE_BYTES}}}\n")
     run("replay", "--data", store, "--manifest", made / "manifest.yaml", "--config", made / "config.yaml")
     return store
 

@@ -38,7 +38,7 @@ def second(kind, path, key, code=0, **more):
 
 def replay(made, store):
     config = made / "with_limits.yaml"
-    config.write_text((made / "config.yaml").read_text() + f"limits: {{log_file_bytes: {FILE_BYTES}}}\n")
+    config.write_text((made / "config.yaml").read_text() + f"limits: {{log_file_bytes: {FILE_BYTES}, frame_bytes: {FILE_BYTES}}}\n")
     run("replay", "--data", store, "--manifest", made / "manifest.yaml", "--config", config)
 
 
