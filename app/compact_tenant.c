@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/config.h"
+#include "app/leaf_batch.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -12,8 +13,6 @@
 #include "event/row_hash.h"
 
 enum {
-    LEAVES_AT_ONCE = 128, /* hashed together */
-    LEAVES_BYTES = 64 << 10,
     MEASURE_BYTES = 1 << 20, /* of lines are taken before it is asked again what is held */
 };
 
@@ -49,10 +48,7 @@ struct tenant_compaction {
     struct tree tree; /* of the history so far */
     struct buf nodes; /* of it, not yet in its file */
     struct hasher *hasher;
-    struct buf leaf_text; /* of rows that are not yet in the tree, one behind the other */
-    size_t leaf_ends[LEAVES_AT_ONCE];
-    struct sha256 leaf_hashes[LEAVES_AT_ONCE];
-    uint32_t leaf_count;
+    struct leaf_batch leaf_batch; /* rows that are not yet in the tree */
     struct totals_count *totals;
     struct ties ties;      /* of the batch that was looked at last */
     struct ties back_ties; /* of the block that was read back last */
@@ -211,7 +207,7 @@ void tenant_compaction_free(struct tenant_compaction *t)
     free(t->hours);
     free(t->done);
     catalog_release(&t->catalog);
-    buf_release(&t->leaf_text);
+    leaf_batch_release(&t->leaf_batch);
     ties_release(&t->ties);
     ties_release(&t->back_ties);
     row_hasher_release(&t->row_hasher);
@@ -300,17 +296,11 @@ static int take_rows(struct tenant_compaction *t, const struct batch *b, int64_t
 /* The rows whose lines are there are the next of the history. */
 static int grow_tree(struct tenant_compaction *t)
 {
-    struct slice texts[LEAVES_AT_ONCE];
-    size_t at = 0;
-    for (uint32_t i = 0; i < t->leaf_count; i++) {
-        texts[i] = slice_of(t->leaf_text.data + at, t->leaf_ends[i] - at);
-        at = t->leaf_ends[i];
-    }
-    int err = hasher_sha256_each(t->hasher, t->leaf_hashes, texts, t->leaf_count);
+    struct leaf_batch *b = &t->leaf_batch;
+    int err = leaf_batch_hash(b, t->hasher);
     if (err == 0)
-        err = tree_append_leaves(t->hasher, &t->tree, t->leaf_hashes, t->leaf_count, &t->nodes);
-    t->leaf_count = 0;
-    buf_reset(&t->leaf_text);
+        err = tree_append_leaves(t->hasher, &t->tree, b->hashes, b->count, &t->nodes);
+    leaf_batch_clear(b);
     return err;
 }
 
@@ -322,19 +312,20 @@ static int look_at_row(struct tenant_compaction *t, const struct batch *b, uint3
                                   .partition = t->partitions[row],
                                   .offset = t->offsets[row],
                                   .sub = b->sub[row]};
-    int err = is_new ? tree_leaf_head(&t->leaf_text, &leaf) : 0;
-    size_t at = t->leaf_text.len;
+    struct buf *text = &t->leaf_batch.text;
+    int err = is_new ? leaf_batch_begin(&t->leaf_batch, &leaf) : 0;
+    size_t at = text->len;
     if (err == 0)
-        err = renderer_row(&t->renderer, row, &t->leaf_text);
+        err = renderer_row(&t->renderer, row, text);
     if (err != 0)
         return err;
-    t->raw[row] = (uint32_t)(t->leaf_text.len - at);
+    t->raw[row] = (uint32_t)(text->len - at);
     if (!is_new) {
-        buf_reset(&t->leaf_text);
+        buf_reset(text);
         return 0;
     }
-    t->leaf_ends[t->leaf_count++] = t->leaf_text.len;
-    return t->leaf_count == LEAVES_AT_ONCE || t->leaf_text.len >= LEAVES_BYTES ? grow_tree(t) : 0;
+    leaf_batch_end(&t->leaf_batch);
+    return leaf_batch_is_full(&t->leaf_batch) ? grow_tree(t) : 0;
 }
 
 /* The places, numbers and lines of a batch's rows, which are new to the history or not. */

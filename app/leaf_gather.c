@@ -102,15 +102,24 @@ static bool is_done(const struct leaf_gather *g, size_t node)
 static int join(struct leaf_gather *g, struct waiting *w, uint32_t rows)
 {
     int err = 0;
-    for (uint32_t level = 0; level < TREE_STORED_LEVEL; level++) {
+    for (uint32_t level = 0; level < TREE_STORED_LEVEL && err == 0; level++) {
         const uint32_t half = UINT32_C(1) << level;
+        struct tree_pair pairs[TREE_PAIRS_MAX];
+        struct sha256 made[TREE_PAIRS_MAX];
+        uint32_t places[TREE_PAIRS_MAX];
+        size_t count = 0;
         for (uint32_t at = 0; at + 2 * half <= rows && err == 0; at += 2 * half) {
-            struct sha256 node;
-            if (w->level[at] != level)
-                continue; /* one that is higher is there already */
-            err = tree_node(g->hasher, &node, &w->leaves[at], &w->leaves[at + half]);
-            w->leaves[at] = node;
-            w->level[at] = (uint8_t)(level + 1);
+            if (w->level[at] == level) { /* else one that is higher is there already */
+                pairs[count] = (struct tree_pair){&w->leaves[at], &w->leaves[at + half]};
+                places[count++] = at;
+            }
+            if (count < TREE_PAIRS_MAX && at + 4 * half <= rows)
+                continue;
+            err = tree_nodes(g->hasher, made, pairs, count);
+            for (; count != 0; count--) {
+                w->leaves[places[count - 1]] = made[count - 1];
+                w->level[places[count - 1]] = (uint8_t)(level + 1);
+            }
         }
     }
     return err;

@@ -7,6 +7,7 @@
 
 #include "app/deletion_check.h"
 #include "app/keyring_option.h"
+#include "app/leaf_batch.h"
 #include "base/file.h"
 #include "event/grams.h"
 
@@ -27,8 +28,8 @@ struct checker {
     struct buf made; /* that census */
     struct hasher *hasher;
     struct leaf_gather *leaves;
-    bool locked; /* rows of the municipality could not be read */
-    struct buf line;
+    bool locked;                    /* rows of the municipality could not be read */
+    struct leaf_batch leaf_batch;   /* the last rows of the block at hand */
     char path[FILE_PATH_BYTES_MAX]; /* of what is at hand */
     int64_t numbers[ROWGROUP_BLOCK_ROWS];
     int64_t offsets[ROWGROUP_BLOCK_ROWS];
@@ -50,13 +51,9 @@ static int differs(struct checker *c, const char *format, ...)
 }
 
 /* What a block's rows add up to, to be compared with what its head says. */
-static int count_row(struct checker *c, struct rowgroup_block *sum, uint32_t row)
+static void count_row(struct checker *c, struct rowgroup_block *sum, uint32_t row)
 {
     const struct batch *b = c->batch;
-    buf_reset(&c->line);
-    if (batch_render(b, row, &c->line) != 0)
-        return ERR_NOMEM;
-    sum->raw_bytes += c->line.len;
     sum->unparsed_rows += b->reason[row] != REASON_NONE;
     sum->time_min_ns = b->time_ns[row] < sum->time_min_ns ? b->time_ns[row] : sum->time_min_ns;
     sum->time_max_ns = b->time_ns[row] > sum->time_max_ns ? b->time_ns[row] : sum->time_max_ns;
@@ -64,7 +61,6 @@ static int count_row(struct checker *c, struct rowgroup_block *sum, uint32_t row
         sum->arrival_min_ns = b->arrival_ns[row];
     if (b->arrival_ns[row] > sum->arrival_max_ns)
         sum->arrival_max_ns = b->arrival_ns[row];
-    return 0;
 }
 
 static bool same_block(const struct rowgroup_block *a, const struct rowgroup_block *b)
@@ -74,26 +70,44 @@ static bool same_block(const struct rowgroup_block *a, const struct rowgroup_blo
            a->arrival_min_ns == b->arrival_min_ns && a->arrival_max_ns == b->arrival_max_ns;
 }
 
-/* A row's hash goes to the tree. */
-static int check_leaf(struct checker *c, uint32_t row)
+/* What is hashed of a row; its line counts. */
+static int add_leaf(struct checker *c, struct rowgroup_block *sum, uint32_t row)
 {
     const struct batch *b = c->batch;
-    struct sha256 hash;
-    uint64_t wrong = 0;
+    struct buf *text = &c->leaf_batch.text;
     const struct tree_row leaf = {.topic = b->topic,
                                   .partition = c->partitions[row],
                                   .offset = c->offsets[row],
-                                  .sub = b->sub[row],
-                                  .raw = buf_content(&c->line)};
-    int err = tree_leaf(c->hasher, &hash, &leaf);
+                                  .sub = b->sub[row]};
+    int err = leaf_batch_begin(&c->leaf_batch, &leaf);
+    size_t at = text->len;
     if (err == 0)
-        err = leaf_gather_add(c->leaves, (uint64_t)c->numbers[row], &hash, &wrong);
-    if (err != ERR_CORRUPT)
+        err = batch_render(b, row, text);
+    if (err != 0)
         return err;
-    return differs(c,
-                   "row %" PRId64 " of the history (partition %" PRId32 ", offset %" PRId64
-                   "): the rows around it are not those of the tree, node %" PRIu64,
-                   c->numbers[row], leaf.partition, leaf.offset, wrong);
+    sum->raw_bytes += text->len - at;
+    leaf_batch_end(&c->leaf_batch);
+    return 0;
+}
+
+/* The hashes of the batch's rows up to `end` that wait for it go to the tree. */
+static int check_leaves(struct checker *c, uint32_t end)
+{
+    struct leaf_batch *leaves = &c->leaf_batch;
+    uint32_t row = end - leaves->count;
+    uint64_t wrong = 0;
+    int err = leaf_batch_hash(leaves, c->hasher);
+    for (uint32_t i = 0; i < leaves->count && err == 0; i++, row++) {
+        err = leaf_gather_add(c->leaves, (uint64_t)c->numbers[row], &leaves->hashes[i], &wrong);
+        if (err == ERR_CORRUPT) {
+            err = differs(c,
+                          "row %" PRId64 " of the history (partition %" PRId32 ", offset %" PRId64
+                          "): the rows around it are not those of the tree, node %" PRIu64,
+                          c->numbers[row], c->partitions[row], c->offsets[row], wrong);
+        }
+    }
+    leaf_batch_clear(leaves);
+    return err;
 }
 
 /* Every row of the batch: count it, and give its hash to the tree. */
@@ -101,12 +115,14 @@ static int check_rows(struct checker *c, struct rowgroup_block *sum)
 {
     int err = 0;
     batch_places(c->batch, c->offsets, c->partitions);
+    leaf_batch_clear(&c->leaf_batch);
     for (uint32_t row = 0; row < c->batch->row_count && err == 0; row++) {
-        err = count_row(c, sum, row);
-        if (err == 0)
-            err = check_leaf(c, row);
+        count_row(c, sum, row);
+        err = add_leaf(c, sum, row);
+        if (err == 0 && leaf_batch_is_full(&c->leaf_batch))
+            err = check_leaves(c, row + 1);
     }
-    return err;
+    return err == 0 ? check_leaves(c, c->batch->row_count) : err;
 }
 
 static int check_block(struct checker *c, const struct rowgroup_head *h, size_t number,
@@ -410,7 +426,7 @@ int segment_check_run(struct segment_check_report *out, const char *dir,
     grams_free(c->grams);
     census_maker_free(c->census);
     buf_release(&c->made);
-    buf_release(&c->line);
+    leaf_batch_release(&c->leaf_batch);
     arena_release(&arena);
     free(c);
     *out = report;

@@ -1,5 +1,7 @@
 #include "store/tree.h"
 
+#include <assert.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -9,7 +11,6 @@ enum {
     DOMAIN_ROOT = 2,
     LEAF_HEAD_BYTES_MAX = 1 + 2 + TREE_TOPIC_BYTES_MAX + 4 + 8 + 4,
     NODE_BYTES = 1 + 2 * SHA256_BYTES, /* that are hashed */
-    PAIRS_AT_ONCE = 64,
 };
 
 /* What is hashed of a row before its bytes: how much it is, or ERR_RANGE. */
@@ -64,6 +65,18 @@ int tree_node(struct hasher *h, struct sha256 *out, const struct sha256 *left,
     return hasher_sha256(h, out, &whole, 1);
 }
 
+int tree_nodes(struct hasher *h, struct sha256 *out, const struct tree_pair *pairs, size_t count)
+{
+    char bytes[TREE_PAIRS_MAX][NODE_BYTES];
+    struct slice texts[TREE_PAIRS_MAX];
+    assert(count <= TREE_PAIRS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        put_node(bytes[i], pairs[i].left, pairs[i].right);
+        texts[i] = slice_of(bytes[i], NODE_BYTES);
+    }
+    return hasher_sha256_each(h, out, texts, count);
+}
+
 int tree_append(struct hasher *h, struct tree *t, const struct sha256 *leaf, struct buf *nodes)
 {
     struct sha256 node = *leaf;
@@ -98,20 +111,16 @@ int tree_append(struct hasher *h, struct tree *t, const struct sha256 *leaf, str
 static int join_pairs(struct hasher *h, const struct sha256 *before, struct sha256 *items,
                       size_t parents)
 {
-    char bytes[PAIRS_AT_ONCE][NODE_BYTES];
-    struct slice texts[PAIRS_AT_ONCE];
+    struct tree_pair pairs[TREE_PAIRS_MAX];
     int err = 0;
     for (size_t done = 0; done < parents && err == 0;) {
-        size_t n = parents - done < PAIRS_AT_ONCE ? parents - done : PAIRS_AT_ONCE;
+        size_t n = parents - done < TREE_PAIRS_MAX ? parents - done : TREE_PAIRS_MAX;
         for (size_t i = 0; i < n; i++) {
             size_t at = 2 * (done + i);
-            const struct sha256 *left = before == NULL ? &items[at]
-                                        : at == 0      ? before
-                                                       : &items[at - 1];
-            put_node(bytes[i], left, &items[before == NULL ? at + 1 : at]);
-            texts[i] = slice_of(bytes[i], NODE_BYTES);
+            pairs[i].left = before == NULL ? &items[at] : at == 0 ? before : &items[at - 1];
+            pairs[i].right = &items[before == NULL ? at + 1 : at];
         }
-        err = hasher_sha256_each(h, items + done, texts, n);
+        err = tree_nodes(h, items + done, pairs, n);
         done += n;
     }
     return err;

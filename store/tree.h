@@ -40,6 +40,7 @@ enum tree_limits {
     TREE_STORED_LEVEL = 8,
     TREE_GROUP_ROWS = 1 << TREE_STORED_LEVEL, /* leaves under one stored node */
     TREE_TOPIC_BYTES_MAX = 249,               /* FRAME_TOPIC_BYTES_MAX */
+    TREE_PAIRS_MAX = 64,                      /* hashed together */
 };
 
 /* A row as evidence; its bytes are borrowed. */
@@ -61,6 +62,12 @@ struct tree {
 int tree_leaf(struct hasher *h, struct sha256 *out, const struct tree_row *row);
 int tree_node(struct hasher *h, struct sha256 *out, const struct sha256 *left,
               const struct sha256 *right);
+/* The same of TREE_PAIRS_MAX at most: out[i] over pairs[i], which may be in the place of what was read. */
+struct tree_pair {
+    const struct sha256 *left;
+    const struct sha256 *right;
+};
+int tree_nodes(struct hasher *h, struct sha256 *out, const struct tree_pair *pairs, size_t count);
 
 /* Append what is hashed of a row before its bytes. ERR_RANGE as above; ERR_NOMEM. */
 int tree_leaf_head(struct buf *out, const struct tree_row *row);
