@@ -12,6 +12,7 @@
 
 #include "base/calendar.h"
 #include "tests/detect/fake_run.h"
+#include "tests/detect/town_lines.h"
 
 #define SECOND CLOCK_NS_PER_SECOND
 #define MINUTE CLOCK_NS_PER_MINUTE
@@ -74,18 +75,6 @@ static int end(void **state)
     return 0;
 }
 
-/* Lines an hour of a town of fifty people. */
-static uint32_t usual(int64_t now_ns)
-{
-    int64_t day = calendar_day(now_ns);
-    uint32_t hour = calendar_minute(now_ns) / 60;
-    if (!calendar_open(day))
-        return 12;
-    if (hour >= 9 && hour < 17)
-        return hour == 12 ? 250 : 500;
-    return hour == 8 || hour == 17 ? 200 : 20;
-}
-
 static void put(struct town *t, unsigned source, bool unparsed, uint8_t format)
 {
     struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns);
@@ -111,7 +100,7 @@ static bool live(struct town *t, int64_t span_ns)
         fake_run_tick(&t->run, t->now_ns);
         for (unsigned i = 0; i < SOURCES; i++) {
             const struct source *s = &t->sources[i];
-            if (draw(t, 3600 * PER_MILLE) < usual(t->now_ns) * s->permille)
+            if (draw(t, 3600 * PER_MILLE) < town_lines(t->now_ns) * s->permille)
                 line(t, i);
             if (draw(t, 3600) < s->chatter)
                 put(t, i, true, 0);

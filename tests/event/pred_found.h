@@ -8,25 +8,21 @@
 #include "tests/event/gram_check.h"
 #include "tests/event/pred_random.h"
 
-/* The rows that `query` finds in the batch, as a text "0 3 4"; what filter of runs there is lets it pass. */
-static inline const char *found(struct batch *b, const char *query, struct buf *out)
+/* The rows where the tree holds, as a text "0 3 4"; what filter of runs there is lets it pass. */
+static inline const char *tree_found(struct batch *b, const struct ast *tree, struct buf *out)
 {
-    struct arena arena = {0};
     struct diag diag = {0};
-    struct ast *ast = NULL;
     struct pred *pred = NULL;
     struct pred_scratch *scratch = NULL;
     struct hits hits = {0};
-    if (query_parse(&ast, &arena, slice_from(query), &diag) != 0)
-        fail_msg("%s", diag_text(&diag));
-    const struct ast *one = ast;
-    assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
-    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    struct buf grams = {0};
     struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
+    if (pred_compile(&pred, &tree, 1, &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
     assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
     set.rows_known = false;
     assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
-    struct buf grams = {0};
     make_grams(b, &grams);
     (void)check_grams(pred, &grams, &hits);
     buf_release(&grams);
@@ -37,8 +33,21 @@ static inline const char *found(struct batch *b, const char *query, struct buf *
     pred_scratch_free(scratch);
     pred_free(pred);
     diag_release(&diag);
-    arena_release(&arena);
     return buf_string(out);
+}
+
+/* The same of a query. */
+static inline const char *found(struct batch *b, const char *query, struct buf *out)
+{
+    struct arena arena = {0};
+    struct diag diag = {0};
+    struct ast *tree = NULL;
+    if (query_parse(&tree, &arena, slice_from(query), &diag) != 0)
+        fail_msg("%s", diag_text(&diag));
+    const char *rows = tree_found(b, tree, out);
+    diag_release(&diag);
+    arena_release(&arena);
+    return rows;
 }
 
 struct part {

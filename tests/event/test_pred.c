@@ -438,32 +438,6 @@ static void test_equal_leaves_are_one(void **state)
     arena_release(&arena);
 }
 
-/* The rows where one tree holds. */
-static const char *leaf_found(struct batch *b, const struct ast *leaf, struct buf *out)
-{
-    struct diag diag = {0};
-    struct pred *pred = NULL;
-    struct pred_scratch *scratch = NULL;
-    struct hits hits = {0};
-    struct column_set set = {.batch = b, .end_row = b->row_count, .rows_known = true};
-    if (pred_compile(&pred, &leaf, 1, &diag) != 0)
-        fail_msg("%s", diag_text(&diag));
-    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
-    assert_int_equal(pred_eval(pred, scratch, &set, &hits), 0);
-    assert_true(hits.count == 0 || pred_possible(pred, scratch, &set));
-    struct buf grams = {0};
-    make_grams(b, &grams);
-    (void)check_grams(pred, &grams, &hits);
-    buf_release(&grams);
-    buf_reset(out);
-    for (size_t i = 0; i < hits.count; i++)
-        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
-    hits_release(&hits);
-    pred_scratch_free(scratch);
-    pred_free(pred);
-    return buf_string(out);
-}
-
 static void test_null_is_no_value(void **state)
 {
     (void)state;
@@ -475,27 +449,27 @@ static void test_null_is_no_value(void **state)
     ROW(b, {"u=\"", "", FIELD_USER_NAME, SLOT_PLAIN});
     ROW(b, {"a=\"", "x", FIELD_EVENT_ACTION, SLOT_PLAIN});
     ROW(b, {"u=", "null", FIELD_USER_NAME, SLOT_NULL}, {" u=\"", "x", FIELD_USER_NAME, SLOT_PLAIN});
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 2 4");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 1 2 4");
     leaf.op = AST_VALUE;
-    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    assert_string_equal(tree_found(b, &leaf, &out), "1 2 4");
     leaf = (struct ast){
         .kind = AST_LEAF, .op = AST_EQUAL, .field = FIELD_USER_NAME, .text = SLICE("null")};
-    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    assert_string_equal(tree_found(b, &leaf, &out), "1");
     leaf.op = AST_GLOB;
     leaf.text = SLICE("*");
-    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    assert_string_equal(tree_found(b, &leaf, &out), "1 2 4");
     leaf.op = AST_CONTAINS;
     leaf.text = SLICE("ul");
-    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    assert_string_equal(tree_found(b, &leaf, &out), "1");
     leaf.op = AST_REGEX;
     leaf.text = SLICE("^");
-    assert_string_equal(leaf_found(b, &leaf, &out), "1 2 4");
+    assert_string_equal(tree_found(b, &leaf, &out), "1 2 4");
     leaf.any_field = true;
     leaf.op = AST_EQUAL;
     leaf.text = SLICE("null");
-    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    assert_string_equal(tree_found(b, &leaf, &out), "1");
     leaf = (struct ast){.kind = AST_LEAF, .op = AST_RAW, .text = SLICE("null")};
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 4");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 1 4");
     batch_free(b);
     buf_release(&out);
 }
@@ -531,12 +505,12 @@ static void test_any_field(void **state)
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         leaf.op = CASES[i].op;
         leaf.text = slice_from(CASES[i].text);
-        if (strcmp(leaf_found(b, &leaf, &out), CASES[i].rows) != 0)
+        if (strcmp(tree_found(b, &leaf, &out), CASES[i].rows) != 0)
             fail_msg("%s: %s", CASES[i].text, buf_string(&out));
     }
     leaf.op = AST_NETWORK;
     assert_int_equal(network_parse(&leaf.network, SLICE("192.0.2.0/24"), NULL), 0);
-    assert_string_equal(leaf_found(b, &leaf, &out), "1");
+    assert_string_equal(tree_found(b, &leaf, &out), "1");
     batch_free(b);
     buf_release(&out);
 }
@@ -559,16 +533,16 @@ static void test_two_fields(void **state)
     ROW(b, {"u=", "null", FIELD_USER_NAME, SLOT_NULL},
         {" a=", "null", FIELD_EVENT_ACTION, SLOT_NULL});
     leaf.op = AST_REF_EQUAL;
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 5 6");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 5 6");
     leaf.op = AST_REF_PREFIX;
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 5 6");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 1 5 6");
     leaf.op = AST_REF_SUFFIX;
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 2 5 6");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 2 5 6");
     leaf.op = AST_REF_CONTAINS;
-    assert_string_equal(leaf_found(b, &leaf, &out), "0 1 2 3 5 6");
+    assert_string_equal(tree_found(b, &leaf, &out), "0 1 2 3 5 6");
     leaf.cased = true;
     leaf.op = AST_REF_EQUAL;
-    assert_string_equal(leaf_found(b, &leaf, &out), "5");
+    assert_string_equal(tree_found(b, &leaf, &out), "5");
     batch_free(b);
     buf_release(&out);
 }
@@ -611,7 +585,7 @@ static void test_parts_of_times(void **state)
         leaf.field = field_find(leaf.field_name);
         leaf.bound.number = CASES[i].number;
         leaf.high.number = CASES[i].number;
-        if (strcmp(leaf_found(b, &leaf, &out), CASES[i].rows) != 0)
+        if (strcmp(tree_found(b, &leaf, &out), CASES[i].rows) != 0)
             fail_msg("%s %d %d: %s", CASES[i].name, CASES[i].part, (int)CASES[i].number,
                      buf_string(&out));
     }
@@ -637,10 +611,10 @@ static void test_shared_trees(void **state)
     struct ast both = {.kind = AST_AND};
     ast_add(&either, &same);
     ast_add(&either, &other);
-    assert_string_equal(leaf_found(b, &either, &out), "0 1");
+    assert_string_equal(tree_found(b, &either, &out), "0 1");
     ast_add(&both, &first);
     ast_add(&both, &second);
-    assert_string_equal(leaf_found(b, &both, &out), "0");
+    assert_string_equal(tree_found(b, &both, &out), "0");
     batch_free(b);
     buf_release(&out);
 }
