@@ -4,7 +4,8 @@
  *   rule_run_batch(run, batch)   ...   rule_run_finish(run)
  *
  * Matches of rules are told batch by batch. Signals for correlations are kept until the end and
- * then taken in the order of event time, ties in that of their events.
+ * then taken in the order of event time, ties in that of their events: each municipality's by
+ * correlations of its own, then what these tell by those over municipalities.
  *
  * Ownership: the engine is borrowed. The run owns its signals.
  * Threads:   one owner.
