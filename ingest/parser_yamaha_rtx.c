@@ -7,6 +7,7 @@
  *   LAN1(port1) Rejected at IN(5) filter: 02:00:00:00:00:01 > 02:00:00:00:00:02 IP6
  *   [HTTPD] 'admin' succeeded for HTTP: 192.0.2.7       Login failed for SSH: 192.0.2.7
  *   [DHCPD] LAN1(port1) Allocates 192.0.2.50: 02:00:00:00:00:01
+ *   Logout from SSH: 192.0.2.7          LAN1: PORT1 link down          IP Tunnel[1] Up
  *
  * IPv6 has its port behind a dot. What is inspected is let through; its last column is when the
  * session began.
@@ -24,6 +25,8 @@ enum {
     COLUMN_NUMBER = 3,  /* a number in a text */
     MAC_BYTES = 17,
 };
+
+static const struct slice LOGOUT = {.data = "Logout from ", .len = 12};
 
 static bool is_mac(struct slice word)
 {
@@ -72,13 +75,29 @@ static bool read_ends(struct cursor *c)
            add_end(c, to, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT, FIELD_DESTINATION_MAC);
 }
 
-/* "TCP a:p > b:p", "ICMP a > b : echo request", "<MAC> > <MAC> IP6". */
-static bool read_packet(struct cursor *c)
+static bool is_transport(struct slice word)
+{
+    static const struct slice NAMES[] = {{"TCP", 3}, {"UDP", 3}, {"ICMP", 4}};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (slice_starts(word, NAMES[i]))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * "TCP a:p > b:p", "ICMP a > b : echo request", "<MAC> > <MAC> IP6". A dynamic filter names the
+ * application that it follows ("SMTP a:p > b:p").
+ */
+static bool read_packet(struct cursor *c, bool inspected)
 {
     struct cursor ahead = *c;
     struct slice word = cursor_word(&ahead);
     if (!slice_starts(cursor_rest(&ahead), SLICE("> "))) {
-        if (word.len == 0 || !cursor_add_slice(c, word, FIELD_NETWORK_TRANSPORT))
+        const bool application = inspected && !is_transport(word);
+        if (word.len == 0 ||
+            !cursor_add_slice(c, word,
+                              application ? FIELD_NETWORK_PROTOCOL : FIELD_NETWORK_TRANSPORT))
             return false;
         c->at = ahead.at;
     }
@@ -142,7 +161,7 @@ static enum parse_result read_rejected(struct cursor *c, struct slice interface)
     const bool inward = !slice_starts(cursor_rest(c), SLICE("OUT"));
     if (!add_interface(c, interface, inward) || !cursor_add_slice(c, verb, FIELD_EVENT_ACTION))
         return PARSE_PARTIAL;
-    if (!at || !read_filter(c) || !read_packet(c))
+    if (!at || !read_filter(c) || !read_packet(c, false))
         return PARSE_PARTIAL;
     if (cursor_take(c, SLICE(": ")))
         return cursor_add(c, c->at, c->end, FIELD_ICMP_TYPE) ? PARSE_OK : PARSE_PARTIAL;
@@ -167,16 +186,19 @@ static enum parse_result read_inspect(struct cursor *c)
         return PARSE_PARTIAL;
     if (end - close > 2 && !cursor_add(c, close + 2, end - 1, FIELD_RULE_ID))
         return PARSE_PARTIAL;
-    if (!read_packet(c))
+    if (!read_packet(c, true))
         return PARSE_PARTIAL;
     if (c->at < c->end && *c->at == '(' && c->end[-1] == ')')
         return cursor_add(c, c->at + 1, c->end - 1, FIELD_TIME_STAMP) ? PARSE_OK : PARSE_PARTIAL;
     return c->at == c->end ? PARSE_OK : PARSE_PARTIAL;
 }
 
-/* "'admin' succeeded for HTTP: 192.0.2.7", "Login failed for SSH: 192.0.2.7". */
+/* "'admin' succeeded for HTTP: 192.0.2.7", "Login failed for SSH: 192.0.2.7", "Logout from SSH:
+ * 192.0.2.7". */
 static enum parse_result read_login(struct cursor *c)
 {
+    const struct slice between =
+        slice_starts(cursor_rest(c), LOGOUT) ? SLICE(" from ") : SLICE(" for ");
     if (cursor_take(c, SLICE("'"))) {
         const char *to = scan_byte(c->at, c->end, '\'');
         if (!cursor_add(c, c->at, to, FIELD_USER_NAME))
@@ -184,12 +206,12 @@ static enum parse_result read_login(struct cursor *c)
         c->at = to + (to < c->end);
         cursor_skip_blanks(c);
     }
-    const char *mark = cursor_find(c, SLICE(" for "));
+    const char *mark = cursor_find(c, between);
     const char *colon = cursor_find(c, SLICE(": "));
     if (mark == NULL || colon == NULL || colon < mark)
         return PARSE_PARTIAL;
     if (!cursor_add(c, c->at, mark, FIELD_EVENT_ACTION) ||
-        !cursor_add(c, mark + 5, colon, FIELD_NETWORK_PROTOCOL))
+        !cursor_add(c, mark + between.len, colon, FIELD_NETWORK_PROTOCOL))
         return PARSE_PARTIAL;
     c->at = colon + 2;
     struct slice address = cursor_word(c);
@@ -200,7 +222,8 @@ static enum parse_result read_login(struct cursor *c)
                                                                           : PARSE_PARTIAL;
 }
 
-/* "LAN1(port1) Allocates 192.0.2.50: 02:00:00:00:00:01" behind "[DHCPD] ". */
+/* "Allocates 192.0.2.50: 02:00:00:00:00:01" behind "[DHCPD] LAN1(port1) "; older models do not
+ * name the interface. */
 static bool read_lease(struct cursor *c, struct slice interface)
 {
     struct slice verb = cursor_word(c);
@@ -211,7 +234,8 @@ static bool read_lease(struct cursor *c, struct slice interface)
     if (!url_host_is_address(address) || !is_mac(mac))
         return false;
     c->at = c->end;
-    return add_interface(c, interface, true) && cursor_add_slice(c, verb, FIELD_EVENT_ACTION) &&
+    return (interface.len == 0 || add_interface(c, interface, true)) &&
+           cursor_add_slice(c, verb, FIELD_EVENT_ACTION) &&
            cursor_add_slice(c, address, FIELD_HOST_IP) &&
            cursor_add_slice(c, mac, FIELD_SOURCE_MAC);
 }
@@ -230,7 +254,8 @@ static struct slice read_tag(struct cursor *c)
 
 static bool is_login(struct slice text)
 {
-    return slice_starts(text, SLICE("'")) || slice_starts(text, SLICE("Login "));
+    return slice_starts(text, SLICE("'")) || slice_starts(text, SLICE("Login ")) ||
+           slice_starts(text, LOGOUT);
 }
 
 static bool is_verb(struct slice word)
@@ -252,9 +277,11 @@ static enum parse_result read_message(struct cursor *c, struct slice tag)
         return read_inspect(c);
     if (is_login(cursor_rest(c)))
         return read_login(c);
-    if (slice_equal(tag, SLICE("DHCPD")) && is_interface(word)) {
+    if (slice_equal(tag, SLICE("DHCPD"))) {
         const uint32_t mark = c->out->count;
-        if (read_lease(&ahead, word))
+        const bool named = is_interface(word);
+        struct cursor lease = named ? ahead : *c;
+        if (read_lease(&lease, named ? word : SLICE("")))
             return PARSE_OK;
         c->out->count = mark;
     }
@@ -262,11 +289,25 @@ static enum parse_result read_message(struct cursor *c, struct slice tag)
                                                                           : PARSE_PARTIAL;
 }
 
+/* "IP Tunnel[1] Up", "LAN1: PORT1 link down", "LAN2: link up", "same message repeated 3 times". */
+static bool is_link(struct slice word, struct slice rest)
+{
+    if (slice_equal(word, SLICE("IP")))
+        return slice_starts(rest, SLICE("Tunnel["));
+    if (slice_equal(word, SLICE("same")))
+        return slice_starts(rest, SLICE("message repeated "));
+    return is_interface(word) && word.data[word.len - 1] == ':' &&
+           (slice_starts(rest, SLICE("link ")) ||
+            (slice_starts(rest, SLICE("PORT")) && word_find(rest, SLICE(" link "))));
+}
+
 static bool probe(struct slice message)
 {
     static const struct slice TAGS[] = {
-        {"INSPECT", 7}, {"DHCPD", 5},    {"HTTPD", 5}, {"IKE", 3},  {"SSHD", 4},   {"TELNETD", 7},
-        {"LUA", 3},     {"SCHEDULE", 8}, {"SNTPC", 5}, {"IPv6", 4}, {"CONFIG", 6}, {"L2TP", 4}};
+        {"INSPECT", 7}, {"DHCPD", 5},       {"HTTPD", 5},    {"IKE", 3},   {"SSHD", 4},
+        {"TELNETD", 7}, {"LUA", 3},         {"SCHEDULE", 8}, {"SNTPC", 5}, {"IPv6", 4},
+        {"CONFIG", 6},  {"L2TP", 4},        {"PPTP", 4},     {"IKE2", 4},  {"DHCPC", 5},
+        {"IPsec", 5},   {"URL_FILTER", 10}, {"SWCTL", 5},    {"L2MS", 4},  {"MOBILE", 6}};
     struct slots none;
     struct cursor c = cursor_at(&none, word_head(message), 0);
     struct slice tag = read_tag(&c);
@@ -277,10 +318,13 @@ static bool probe(struct slice message)
     struct slice rest = cursor_rest(&c);
     if (tag.len == 0 && is_login(rest))
         return word_find(rest, SLICE(" for TELNET: ")) || word_find(rest, SLICE(" for SSH: ")) ||
-               word_find(rest, SLICE(" for HTTP"));
+               word_find(rest, SLICE(" for HTTP")) || word_find(rest, SLICE("from TELNET: ")) ||
+               word_find(rest, SLICE("from SSH: ")) || word_find(rest, SLICE("from HTTP"));
     struct slice word = cursor_word(&c);
     struct slice port = SLICE("");
     rest = cursor_rest(&c);
+    if (tag.len == 0 && is_link(word, rest))
+        return true;
     return is_interface(interface_of(word, &port)) &&
            (slice_starts(rest, SLICE("Rejected at ")) || slice_starts(rest, SLICE("Passed at ")) ||
             slice_starts(rest, SLICE("Restrict at ")) || word_find(word, SLICE("PP[")) ||
