@@ -19,6 +19,7 @@ enum {
     PROBE_MARKS_MIN = 3,      /* of its marks, that make a line ours */
     PROBE_KEY_MAX = 9,        /* bytes of the longest of them */
     MARK_INTERFACE = 1U << 0, /* a value like GUI(192.0.2.7) was looked at */
+    MARK_EVENT = 1U << 1,     /* the device itself is what the line is about: type=event */
 };
 
 enum product {
@@ -36,6 +37,9 @@ enum treatment {
     TREATMENT_BRACKETS,           /* [name] */
     TREATMENT_METHOD,             /* an HTTP method, or a word of the management interface */
     TREATMENT_INTERFACE,          /* GUI(192.0.2.7): the administrator's address */
+    TREATMENT_KIND,               /* type */
+    TREATMENT_HOST,               /* what was asked for; of an event, a machine */
+    TREATMENT_MAIL,               /* a mail address; of a call, sip: */
 };
 
 static const struct pair_key KEYS[] = {
@@ -104,6 +108,22 @@ static bool is_http_method(struct slice word)
     return false;
 }
 
+/* DHCP leases and members of a cluster are events, and their hostname= is no part of a URL. */
+static bool add_host(struct pairs *p, const struct pair *pair)
+{
+    const bool event = (p->marks & MARK_EVENT) != 0;
+    return pairs_absent(p, pair) ||
+           pairs_add(p, pair, pair->value, pair->close, event ? FIELD_HOST_NAME : FIELD_URL_DOMAIN);
+}
+
+static bool add_mail(struct pairs *p, const struct pair *pair)
+{
+    const struct slice value = pair_value(pair);
+    const bool call = slice_starts(value, SLICE("sip:")) || slice_starts(value, SLICE("sips:")) ||
+                      slice_starts(value, SLICE("tel:"));
+    return pairs_add(p, pair, pair->value, pair->close, call ? FIELD_UNNAMED : pair->key->field);
+}
+
 /* Append a value in FortiGate's own way. */
 static bool add_own(struct pairs *p, const struct pair *pair)
 {
@@ -123,6 +143,13 @@ static bool add_own(struct pairs *p, const struct pair *pair)
                          is_http_method(value) ? FIELD_HTTP_METHOD : FIELD_UNNAMED);
     case TREATMENT_INTERFACE:
         return add_interface(p, pair);
+    case TREATMENT_HOST:
+        return add_host(p, pair);
+    case TREATMENT_MAIL:
+        return add_mail(p, pair);
+    case TREATMENT_KIND:
+        p->marks |= slice_equal(value, SLICE("event")) ? MARK_EVENT : 0;
+        break;
     case TREATMENT_NONE:
     case TREATMENT_ABSENT:
     case TREATMENT_URL:
@@ -162,6 +189,20 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
+/* FortiOS 4 wrote what it did with a session as status=, without an action=. */
+static void name_action(struct slots *out, uint32_t mark)
+{
+    struct slot *status = NULL;
+    for (uint32_t i = mark; i < out->count; i++) {
+        if (out->items[i].field == FIELD_EVENT_ACTION)
+            return;
+        if (out->items[i].field == FIELD_EVENT_OUTCOME)
+            status = &out->items[i];
+    }
+    if (status != NULL)
+        status->field = FIELD_EVENT_ACTION;
+}
+
 static enum parse_result parse_quoted(struct parser_state *state, struct slice line, uint32_t from,
                                       struct slots *out, bool doubled)
 {
@@ -178,7 +219,11 @@ static enum parse_result parse_quoted(struct parser_state *state, struct slice l
                       .doubled = doubled};
     if (!doubled)
         p.separator = separator_of(at, end);
-    return pairs_read(&p, at);
+    const uint32_t mark = out->count;
+    enum parse_result result = pairs_read(&p, at);
+    if ((p.marks & MARK_EVENT) == 0)
+        name_action(out, mark);
+    return result;
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -308,12 +353,15 @@ static bool begins_with(struct slice text, struct slice word)
 static uint8_t login_verdict(struct slice action, struct slice status)
 {
     bool login =
-        begins_with(action, SLICE("login")) || begins_with(action, SLICE("authentication"));
+        begins_with(action, SLICE("login")) || begins_with(action, SLICE("authentication")) ||
+        begins_with(action, SLICE("auth-logon")) || begins_with(action, SLICE("FSSO-logon"));
     if (!login)
         return VERDICT_UNKNOWN;
     if (begins_with(status, SLICE("fail")))
         return VERDICT_DENY;
-    return begins_with(status, SLICE("success")) ? VERDICT_ALLOW : VERDICT_UNKNOWN;
+    return begins_with(status, SLICE("success")) || begins_with(status, SLICE("logon"))
+               ? VERDICT_ALLOW
+               : VERDICT_UNKNOWN;
 }
 
 /* FortiOS log reference, action of the traffic and UTM logs. "dns" and "ip-conn" name sessions
