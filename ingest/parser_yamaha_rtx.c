@@ -316,10 +316,11 @@ static bool probe(struct slice message)
             return true;
     }
     struct slice rest = cursor_rest(&c);
-    if (tag.len == 0 && is_login(rest))
+    if (tag.len == 0 && is_login(rest)) {
         return word_find(rest, SLICE(" for TELNET: ")) || word_find(rest, SLICE(" for SSH: ")) ||
                word_find(rest, SLICE(" for HTTP")) || word_find(rest, SLICE("from TELNET: ")) ||
                word_find(rest, SLICE("from SSH: ")) || word_find(rest, SLICE("from HTTP"));
+    }
     struct slice word = cursor_word(&c);
     struct slice port = SLICE("");
     rest = cursor_rest(&c);
