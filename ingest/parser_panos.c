@@ -57,6 +57,20 @@ static const uint16_t TUNNEL[] = {
 #include "ingest/parser_panos_columns.def"
 };
 
+static const uint16_t GTP[] = {
+#define PANOS_COMMON  FIELD_AT
+#define PANOS_SESSION FIELD_AT
+#define PANOS_GTP     FIELD_AT
+#include "ingest/parser_panos_columns.def"
+};
+
+static const uint16_t SCTP[] = {
+#define PANOS_COMMON  FIELD_AT
+#define PANOS_SESSION FIELD_AT
+#define PANOS_SCTP    FIELD_AT
+#include "ingest/parser_panos_columns.def"
+};
+
 static const uint16_t SYSTEM[] = {
 #define PANOS_COMMON FIELD_AT
 #define PANOS_SYSTEM FIELD_AT
@@ -140,7 +154,8 @@ static const struct layout LAYOUTS[] = {
     LAYOUT("CORRELATION", CORRELATION),
     LAYOUT("IPTAG", IPTAG),
     LAYOUT("TUNNEL", TUNNEL),
-    LAYOUT("GTP", TUNNEL),
+    LAYOUT("GTP", GTP),
+    LAYOUT("SCTP", SCTP),
 };
 
 /* A later type: its first columns are those of all, the others have no names yet. */
