@@ -266,6 +266,14 @@ static int parse_as(struct feed *f, struct feed_format *format, struct slice lin
     return 0;
 }
 
+/* The line from its header's structured data on; empty where it has none. */
+static struct slice structured_data(const struct slots *header, struct slice line)
+{
+    const struct slot *last = header->count == 0 ? NULL : &header->items[header->count - 1];
+    bool found = last != NULL && last->field == FIELD_LOG_STRUCTURED;
+    return found ? slice_from_offset(line, last->offset) : SLICE("");
+}
+
 /*
  * By the look of the line: the first format that reads all of it, else the first that reads some,
  * else the first that was asked, else none.
@@ -274,7 +282,8 @@ static int parse_auto(struct feed *f, struct slice line, const struct head *head
                       struct parsed *out)
 {
     struct slice message = slice_from_offset(line, head->from);
-    struct format_ask ask = {.settled = f->habit.settled};
+    struct format_ask ask = {.settled = f->habit.settled,
+                             .structured = structured_data(&f->bench->slots, line)};
     struct parsed best = {.format = NULL};
     const struct parser *p = NULL;
     while ((p = format_ask_next(&ask, message)) != NULL) {

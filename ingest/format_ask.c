@@ -23,7 +23,7 @@ static const struct parser *ask_one(struct format_ask *ask, const struct parser 
     if (bit == 0 || (ask->was_asked & bit) != 0)
         return NULL;
     ask->was_asked |= bit;
-    if (!p->probe(message))
+    if (!p->probe(p->in_structured && ask->structured.len > 0 ? ask->structured : message))
         return NULL;
     ask->given++;
     return p;

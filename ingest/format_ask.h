@@ -22,8 +22,12 @@ enum format_ask_limits {
     FORMAT_ASK_MAX = 4, /* formats whose parsers try a line: cost stays linear */
 };
 
-/* Zeroed but for `settled`: FORMAT_AUTO where the source has no habit. */
+/*
+ * Zeroed but for `settled`, FORMAT_AUTO where the source has no habit, and `structured`: the line
+ * from its header's structured data on, if it has any.
+ */
 struct format_ask {
+    struct slice structured; /* what parsers with `in_structured` are asked about */
     uint16_t settled;
     uint8_t closer; /* next row of closer.def; past the end: the settled one was asked, too */
     uint8_t given;

@@ -226,10 +226,14 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
 
 static bool probe(struct slice message)
 {
-    static const struct slice NAMES[] = {{"RT_FLOW", 7},     {"RT_IDP", 6},  {"RT_SCREEN", 9},
-                                         {"RT_UTM", 6},      {"RT_AAMW", 7}, {"APPTRACK_", 9},
-                                         {"WEBFILTER_", 10}, {"UI_", 3},     {"IDP_", 4},
-                                         {"L2ALD_", 6},      {"AV_", 3},     {"SECINTEL_", 9}};
+    static const struct slice NAMES[] = {
+        {"RT_FLOW", 7},      {"RT_IDP", 6},    {"RT_SCREEN", 9},   {"RT_UTM", 6},
+        {"RT_AAMW", 7},      {"APPTRACK_", 9}, {"UI_", 3},         {"IDP_", 4},
+        {"L2ALD_", 6},       {"AV_", 3},       {"WEBFILTER_", 10}, {"SSHD_", 5},
+        {"KMD_", 4},         {"SNMP_TRAP", 9}, {"SECINTEL_", 9},   {"ANTISPAM_", 9},
+        {"LOGIN_", 6},       {"SRX_AAMW", 8},  {"FWAUTH_", 7},     {"CONTENT_FILTER", 14},
+        {"CHASSISD_", 9},    {"JSRPD_", 6},    {"RPD_", 4},        {"PFE_", 4},
+        {"DYNAMIC_VPN_", 12}};
     struct slice head = word_head(message);
     if (word_find(head, SLICE("[junos@2636.")))
         return true;
@@ -286,6 +290,7 @@ const struct parser parser_juniper_srx = {
     .parse = parse,
     .state_new = state_new,
     .state_free = pairs_state_free,
+    .in_structured = true,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
     .key_at = key_at,

@@ -43,6 +43,11 @@ enum {
 #define EVE_LINE                                                                       \
     "{\"timestamp\":\"2026-11-21T18:00:00.000000+0900\",\"flow_id\":1,\"event_type\":" \
     "\"alert\",\"src_ip\":\"192.0.2.7\",\"src_port\":40000,\"dest_ip\":\"198.51.100.9\"}"
+/* Junos writes its data in the header, and the same as a text behind it. */
+#define JUNOS_LINE                                                                              \
+    "<14>1 2026-11-21T18:00:00.123+09:00 gw RT_FLOW - RT_FLOW_SESSION_CREATE "                  \
+    "[junos@2636.1.1.1.2.135 source-address=\"192.0.2.7\" destination-address=\"198.51.100.9\"" \
+    " protocol-id=\"6\"] session created 192.0.2.7/40000->198.51.100.9/443 6"
 #define NO_LINE "this is nobody's line"
 
 /* What became of each row, by its place in the stream. */
@@ -241,6 +246,19 @@ static void test_a_restart_changes_nothing(void **state)
     }
 }
 
+/* What the header's reader took off says whose line it is, alone and in another's stream. */
+static void test_data_in_the_header(void **state)
+{
+    struct stream *s = *state;
+    put(s, JUNOS_LINE, 2);
+    put(s, FORTIGATE_LINE, MANY);
+    put(s, JUNOS_LINE, 1);
+    put(s, "<14>1 2026-11-21T18:00:00Z gw - - - [meta sequenceId=\"1\"] " FORTIGATE_LINE, 1);
+    assert_rows(s, 0, 2, FORMAT_JUNIPER_SRX);
+    assert_rows(s, MANY + 2, MANY + 3, FORMAT_JUNIPER_SRX);
+    assert_rows(s, MANY + 3, MANY + 4, FORMAT_FORTIGATE);
+}
+
 /* At most so many parsers look at a line, each once. */
 static void test_asking_ends(void **state)
 {
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_ambiguous_line, begin, end),
         cmocka_unit_test_setup_teardown(test_closer_formats_come_first, begin, end),
         cmocka_unit_test_setup_teardown(test_a_restart_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(test_data_in_the_header, begin, end),
         cmocka_unit_test(test_asking_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
