@@ -20,6 +20,13 @@ enum treatment {
     TREATMENT_ACCOUNT = PAIR_ACCOUNT,
     TREATMENT_OWN_TIME = PAIR_OWN, /* a time of day; of UTM's proxy, how long it took */
     TREATMENT_OWN_QUERY,           /* with its question mark */
+    TREATMENT_OWN_PRIORITY,        /* of SFOS, the severity; of UTM, the class of an attack */
+    TREATMENT_OWN_NAME,            /* of UTM, what happened; of SFOS, a person's full name */
+};
+
+enum {
+    MARK_SFOS = 1U << 0, /* the line has a log_type */
+    HEADER_PARTS = 3,
 };
 
 static const struct pair_key KEYS[] = {
@@ -35,6 +42,11 @@ static bool add_own(struct pairs *p, const struct pair *pair)
         bool clock = pair->close - from >= 8 && from[2] == ':' && from[5] == ':';
         return pairs_add(p, pair, from, pair->close, clock ? FIELD_TIME_CLOCK : FIELD_UNNAMED);
     }
+    const bool sfos = (p->marks & MARK_SFOS) != 0;
+    if (pair->key->special == TREATMENT_OWN_NAME)
+        return pairs_add(p, pair, from, pair->close, sfos ? FIELD_UNNAMED : FIELD_MESSAGE);
+    if (pair->key->special == TREATMENT_OWN_PRIORITY)
+        return pairs_add(p, pair, from, pair->close, sfos ? FIELD_EVENT_SEVERITY : FIELD_UNNAMED);
     from += from < pair->close && *from == '?';
     return from == pair->close || pairs_add(p, pair, from, pair->close, FIELD_URL_QUERY);
 }
@@ -61,6 +73,30 @@ static const char *first_key(const char *at, const char *end)
     return NULL;
 }
 
+/* "host program[7]: " behind UTM's date; anything else is kept as one column. */
+static bool add_program(struct pairs *p, const char *from, const char *to)
+{
+    const uint32_t base = (uint32_t)(from - p->line.data);
+    const char *blank = scan_byte(from, to, ' ');
+    const char *open = scan_byte(blank, to, '[');
+    const char *close = scan_byte(open, to, ']');
+    if (to - close < (ptrdiff_t)HEADER_PARTS || close[1] != ':' || open - blank < 2 ||
+        blank == from)
+        return slots_add(p->out, base, (uint32_t)(to - from), FIELD_COLUMN(0), SLOT_PLAIN);
+    const char *const parts[HEADER_PARTS][2] = {
+        {from, blank}, {blank + 1, open}, {open + 1, close}};
+    static const uint16_t FIELDS[HEADER_PARTS] = {FIELD_LOG_HOSTNAME, FIELD_LOG_APPNAME,
+                                                  FIELD_LOG_PROCID};
+    for (size_t i = 0; i < HEADER_PARTS; i++) {
+        if (!slots_add(p->out, (uint32_t)(parts[i][0] - p->line.data),
+                       (uint32_t)(parts[i][1] - parts[i][0]), FIELDS[i], SLOT_PLAIN))
+            return false;
+    }
+    return to - close == (ptrdiff_t)HEADER_PARTS ||
+           slots_add(p->out, (uint32_t)(close + HEADER_PARTS - p->line.data),
+                     (uint32_t)(to - close) - HEADER_PARTS, FIELD_COLUMN(0), SLOT_PLAIN);
+}
+
 /* "2026:11:21-10:00:00 host program[7]: " */
 static bool add_header(struct pairs *p, const char *from, const char *to)
 {
@@ -70,10 +106,23 @@ static bool add_header(struct pairs *p, const char *from, const char *to)
     if (whole && from[4] == ':' && from[7] == ':' && from[10] == '-' && from[STAMP] == ' ') {
         return slots_add(p->out, at, 10, FIELD_TIME_DATE, SLOT_PLAIN) &&
                slots_add(p->out, at + 11, 8, FIELD_TIME_CLOCK, SLOT_PLAIN) &&
-               slots_add(p->out, at + (uint32_t)STAMP + 1,
-                         (uint32_t)(to - from) - (uint32_t)STAMP - 1, FIELD_COLUMN(0), SLOT_PLAIN);
+               add_program(p, from + STAMP + 1, to);
     }
     return from == to || slots_add(p->out, at, (uint32_t)(to - from), FIELD_COLUMN(0), SLOT_PLAIN);
+}
+
+/* UTM's logins have no action: the message says what became of them. */
+static void name_action(struct slots *out, uint32_t mark)
+{
+    struct slot *message = NULL;
+    for (uint32_t i = mark; i < out->count; i++) {
+        if (out->items[i].field == FIELD_EVENT_ACTION)
+            return;
+        if (out->items[i].field == FIELD_MESSAGE)
+            message = &out->items[i];
+    }
+    if (message != NULL)
+        message->field = FIELD_EVENT_ACTION;
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -91,7 +140,11 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!add_header(&p, line.data + from, at))
         return PARSE_PARTIAL;
     const uint32_t mark = out->count;
+    struct slice head = word_head(slice_from_offset(line, (size_t)(at - line.data)));
+    p.marks = word_find_key(head, SLICE("log_type=")) ? MARK_SFOS : 0;
     enum parse_result result = pairs_read(&p, at);
+    if (p.marks == 0)
+        name_action(out, mark);
     return pairs_ours(&p, mark, result);
 }
 
@@ -101,8 +154,8 @@ static bool probe(struct slice message)
     bool sfos = word_find_key(head, SLICE("log_type=\"")) &&
                 (word_find_key(head, SLICE("log_component=")) ||
                  word_find_key(head, SLICE("log_subtype=")));
-    bool utm = word_find_key(head, SLICE("id=\"")) && word_find_key(head, SLICE("sys=\"Secure")) &&
-               word_find_key(head, SLICE("severity=\""));
+    bool utm = word_find_key(head, SLICE("id=\"")) && word_find_key(head, SLICE("sys=\"S")) &&
+               word_find_key(head, SLICE("sub=\"")) && word_find_key(head, SLICE("severity=\""));
     bool waf =
         word_find_key(head, SLICE("id=\"0299\"")) && word_find_key(head, SLICE("localip=\""));
     return sfos || utm || waf;
