@@ -203,13 +203,23 @@ static enum parse_result read_rest(struct cursor *c, struct parser_state *state)
     return result;
 }
 
+/* Behind "user " or, of those who manage the device, at the start: "Administrator ". NULL: nobody. */
+static const char *find_account(const struct cursor *c)
+{
+    static const struct slice ADMINISTRATOR = {"Administrator ", 14};
+    static const struct slice USER = {"ser ", 4};
+    if (slice_starts(cursor_rest(c), ADMINISTRATOR))
+        return c->at + ADMINISTRATOR.len;
+    const char *user = cursor_find(c, USER);
+    return user == NULL ? NULL : user + USER.len;
+}
+
 /* "... user [taro@example.org@radius] from 192.0.2.7 was rejected, ..." */
 static enum parse_result read_text(struct cursor *c)
 {
-    const char *user = cursor_find(c, SLICE("ser "));
     const char *from = cursor_find(c, SLICE(" from "));
-    if (user != NULL && from != NULL && user + 4 < from && from - user < MSG_ID_MAX_BYTES) {
-        const char *name = user + 4;
+    const char *name = find_account(c);
+    if (name != NULL && from != NULL && name < from && from - name < MSG_ID_MAX_BYTES) {
         const bool bracket = *name == '[' && from[-1] == ']';
         const char *to = from - bracket;
         name += bracket;
@@ -226,6 +236,34 @@ static enum parse_result read_text(struct cursor *c)
     }
     return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_MESSAGE) ? PARSE_OK
                                                                           : PARSE_PARTIAL;
+}
+
+/* "DHCPACK on 192.0.2.150 to 02:00:00:00:00:01 (pc7) via vlan1" */
+static bool read_lease(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    struct slice verb = cursor_word(&ahead);
+    if (!slice_starts(verb, SLICE("DHCP")) || !cursor_take(&ahead, SLICE("on ")))
+        return false;
+    struct slice address = cursor_word(&ahead);
+    if (!url_host_is_address(address) || !cursor_take(&ahead, SLICE("to ")))
+        return false;
+    struct slice mac = cursor_word(&ahead);
+    const uint32_t mark = c->out->count;
+    bool added = cursor_add_slice(c, verb, FIELD_EVENT_ACTION) &&
+                 cursor_add_slice(c, address, FIELD_HOST_IP) &&
+                 cursor_add_slice(c, mac, FIELD_SOURCE_MAC);
+    const char *close = scan_byte(ahead.at, ahead.end, ')');
+    if (added && cursor_take(&ahead, SLICE("(")) && close < ahead.end) {
+        added = cursor_add(c, ahead.at, close, FIELD_HOST_NAME);
+        ahead.at = close + 1;
+        cursor_skip_blanks(&ahead);
+    }
+    if (added && ahead.at < ahead.end)
+        added = cursor_add(c, ahead.at, ahead.end, FIELD_MESSAGE);
+    if (!added)
+        c->out->count = mark;
+    return added;
 }
 
 /* msg_id=" within the first bytes, or NULL. */
@@ -251,7 +289,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     struct cursor ahead = c;
     struct slice action = cursor_word(&ahead);
     if (disposition(action) == VERDICT_UNKNOWN)
-        return read_text(&c);
+        return read_lease(&c) ? PARSE_OK : read_text(&c);
     const uint32_t mark = out->count;
     c.at = ahead.at;
     if (!cursor_add_slice(&c, action, FIELD_EVENT_ACTION))
