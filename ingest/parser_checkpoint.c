@@ -51,7 +51,8 @@ static bool add_own(struct pairs *p, const struct pair *pair)
     .assign = {.data = (text), .len = sizeof(text) - 1}, .quoted_kind = SLOT_C_ESCAPED, \
     .own = add_own
 
-static const struct pairs_style COLON = {STYLE_OF(":"), .quoted_only = true};
+static const struct pairs_style COLON = {STYLE_OF(":"), .quoted_only = true,
+                                         .blanks_in_names = true};
 static const struct pairs_style EQUALS = {STYLE_OF("=")};
 static const struct pairs_style INFORMATION = {STYLE_OF(": "), .blanks_in_names = true};
 
