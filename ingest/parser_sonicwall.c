@@ -185,6 +185,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
                                                    VERDICT_WORD("connection opened", ALLOW),
                                                    VERDICT_WORD("connection closed", ALLOW),
                                                    VERDICT_WORD("site access allowed", ALLOW),
+                                                   VERDICT_WORD("login allowed", ALLOW),
                                                    VERDICT_WORD("detected", ALERT),
                                                    VERDICT_WORD("site hit", ALLOW)};
     (void)beside;
