@@ -11,17 +11,46 @@
 #include "ingest/parsers.h"
 #include "ingest/word.h"
 
+enum treatment {
+    TREATMENT_NONE = PAIR_NONE,
+    TREATMENT_URL = PAIR_URL,
+    TREATMENT_ACCOUNT = PAIR_ACCOUNT,
+    TREATMENT_OWN_PROTOCOL = PAIR_OWN,
+    TREATMENT_OWN_METHOD, /* of HTTP; the mail and FTP proxies write their commands there */
+    TREATMENT_OWN_RESULT, /* the same for the answer's number */
+};
+
+enum {
+    MARK_COMMANDS = 1U << 0, /* a session of mail or FTP */
+};
+
 static const struct pair_key KEYS[] = {
-#define KEY(text, field_name, treat) PAIR_KEY(text, field_name, PAIR_##treat),
+#define KEY(text, field_name, treat) PAIR_KEY(text, field_name, TREATMENT_##treat),
 #include "ingest/stormshield_keys.def"
 #undef KEY
 };
+
+/* proto= stands before op= and result=. */
+static bool add_own(struct pairs *p, const struct pair *pair)
+{
+    uint16_t field = pair->key->field;
+    if (pair->key->special == TREATMENT_OWN_PROTOCOL) {
+        const struct slice name = pair_value(pair);
+        if (word_begins(name, SLICE("smtp")) || word_begins(name, SLICE("pop3")) ||
+            word_begins(name, SLICE("ftp")))
+            p->marks |= MARK_COMMANDS;
+    } else if ((p->marks & MARK_COMMANDS) != 0) {
+        field = FIELD_UNNAMED;
+    }
+    return pairs_add(p, pair, pair->value, pair->close, field);
+}
 
 static const struct pairs_style STYLE = {
     .keys = KEYS,
     .key_count = sizeof(KEYS) / sizeof(KEYS[0]),
     .assign = {.data = "=", .len = 1},
     .quoted_kind = SLOT_PLAIN,
+    .own = add_own,
 };
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
