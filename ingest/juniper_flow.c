@@ -132,9 +132,12 @@ static bool read_denied(struct cursor *c)
            read_tail(c);
 }
 
-static bool read_session(struct cursor *c, bool closed)
+/* AppTrack names the application and what is inside it behind the service. */
+static bool read_session(struct cursor *c, bool closed, bool tracked)
 {
     if (!read_peers(c, &PLAIN) || !read_word(c, FIELD_NETWORK_PROTOCOL) ||
+        (tracked && (!read_word(c, FIELD_NETWORK_APPLICATION) ||
+                     !read_word(c, FIELD_COLUMN(COLUMN_APPLICATION)))) ||
         !read_peers(c, &TRANSLATED) || !read_nat_rules(c) || !read_zones(c) ||
         !read_word(c, FIELD_NETWORK_SESSION))
         return false;
@@ -148,10 +151,11 @@ static bool read_session(struct cursor *c, bool closed)
 enum parse_result juniper_flow_read(struct cursor *c)
 {
     bool whole = false;
+    const bool tracked = cursor_take(c, SLICE("AppTrack "));
     if (cursor_take(c, SLICE("session closed "))) {
-        whole = read_reason(c) && read_session(c, true);
+        whole = read_reason(c) && read_session(c, true, tracked);
     } else if (cursor_take(c, SLICE("session created "))) {
-        whole = read_session(c, false);
+        whole = read_session(c, false, tracked);
     } else if (cursor_take(c, SLICE("session denied "))) {
         whole = read_denied(c);
     }

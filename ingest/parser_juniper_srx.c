@@ -13,6 +13,7 @@
 #include "event/verdict.h"
 #include "ingest/cursor.h"
 #include "ingest/juniper_flow.h"
+#include "ingest/juniper_threat.h"
 #include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
@@ -199,6 +200,14 @@ static bool slots_have(const struct slots *slots, uint16_t field)
     return false;
 }
 
+/* What an inspection found, as text; PARSE_MISMATCH where it is none of the known ones. */
+static enum parse_result read_threat(struct cursor *c, struct slice name)
+{
+    if (slice_starts(name, SLICE("IDP_ATTACK_LOG_EVENT")))
+        return juniper_attack_read(c);
+    return slice_starts(name, SLICE("WEBFILTER_URL_")) ? juniper_web_read(c) : PARSE_MISMATCH;
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -215,7 +224,11 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         return PARSE_PARTIAL;
     if (is_data(cursor_rest(&c)))
         return read_data(&c, state);
-    if (slice_starts(name, SLICE("RT_FLOW_SESSION_")))
+    enum parse_result threat = read_threat(&c, name);
+    if (threat != PARSE_MISMATCH)
+        return threat;
+    if (slice_starts(name, SLICE("RT_FLOW_SESSION_")) ||
+        slice_starts(cursor_rest(&c), SLICE("AppTrack session ")))
         return juniper_flow_read(&c);
     if (slice_starts(name, SLICE("RT_SCREEN_")))
         return juniper_screen_read(&c);
