@@ -99,6 +99,40 @@ static bool read_section(struct pairs *p, struct cursor *c)
     return pairs_read(p, c->at) == PARSE_OK;
 }
 
+/* The words of "[2026-11-21 10:00:00] EFW: CONN: " in front of prio=; without a stamp, none. */
+struct prefix {
+    struct slice stamp;
+    struct slice category;
+};
+
+/* Pass over a prefix; false where there is none. */
+static bool take_prefix(struct cursor *c, struct prefix *prefix)
+{
+    struct cursor ahead = *c;
+    prefix->stamp = SLICE("");
+    if (cursor_take(&ahead, SLICE("["))) {
+        const char *close = scan_byte(ahead.at, ahead.end, ']');
+        prefix->stamp = slice_of(ahead.at, (size_t)(close - ahead.at));
+        ahead.at = close + (close < ahead.end);
+        cursor_skip_blanks(&ahead);
+    }
+    if (!cursor_take(&ahead, SLICE("EFW: ")))
+        return false;
+    prefix->category = cursor_word(&ahead);
+    if (prefix->category.len < 2 || prefix->category.data[prefix->category.len - 1] != ':' ||
+        !slice_starts(cursor_rest(&ahead), SLICE("prio=")))
+        return false;
+    prefix->category.len--;
+    *c = ahead;
+    return true;
+}
+
+static bool add_prefix(struct cursor *c, const struct prefix *prefix)
+{
+    return (prefix->stamp.len == 0 || cursor_add_slice(c, prefix->stamp, FIELD_TIME_STAMP)) &&
+           cursor_add_slice(c, prefix->category, FIELD_EVENT_DATASET);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -109,6 +143,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     const char *end = c.end;
     bool whole = true;
     size_t sections = 0;
+    struct prefix prefix;
+    if (take_prefix(&c, &prefix) && !add_prefix(&c, &prefix))
+        return PARSE_PARTIAL;
     if (pairs_name_length(&STYLE, c.at, end) == 0)
         return PARSE_MISMATCH;
     while (c.at < end && whole && sections++ < SECTIONS_MAX) {
@@ -125,6 +162,10 @@ static bool probe(struct slice message)
     struct slice head = word_head(message);
     const char *end = head.data + head.len;
     const char *at = head.data + 3;
+    struct prefix prefix;
+    struct cursor c = cursor_at(NULL, head, 0);
+    if (take_prefix(&c, &prefix))
+        return true;
     if (!slice_starts(head, SLICE("id=")) && !slice_starts(head, SLICE("prio=")))
         return false;
     while (at < end && word_is_digit(*at))
@@ -147,6 +188,9 @@ static uint8_t verdict(struct slice event, struct slice action)
         VERDICT_WORD("ruleset_reject", DENY),   VERDICT_WORD("user_login", ALLOW),
         VERDICT_WORD("login_failed", DENY),     VERDICT_WORD("bad_user_credentials", DENY),
         VERDICT_WORD("userauth_success", ALLOW)};
+    /* action=close of a connection that came to its end is no reset */
+    if (word_begins(event, SLICE("conn_close")))
+        return VERDICT_ALLOW;
     uint8_t found = word_verdict(ACTIONS, sizeof(ACTIONS) / sizeof(ACTIONS[0]), action);
     return found != VERDICT_UNKNOWN
                ? found
