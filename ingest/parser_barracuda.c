@@ -68,6 +68,59 @@ static const uint16_t TUNNEL_FIELDS[] = {
     FIELD_USER_NAME,
 };
 
+/* The same columns with their names: "type=FWD|proto=TCP|srcIF=eth1|srcIP=192.0.2.7". */
+struct named_column {
+    struct slice name; /* with its equals sign */
+    uint16_t field;
+};
+
+#define NAMED(text, field_name)                                               \
+    {                                                                         \
+        {.data = (text "="), .len = sizeof(text "=") - 1}, FIELD_##field_name \
+    }
+
+static const struct named_column NAMED_COLUMNS[] = {
+    NAMED("type", SESSION_PHASE),
+    NAMED("proto", NETWORK_TRANSPORT),
+    NAMED("srcIF", OBSERVER_INGRESS),
+    NAMED("srcIP", SOURCE_IP),
+    NAMED("srcPort", SOURCE_PORT),
+    NAMED("srcMAC", SOURCE_MAC),
+    NAMED("dstIP", DESTINATION_IP),
+    NAMED("dstPort", DESTINATION_PORT),
+    NAMED("dstService", NETWORK_PROTOCOL),
+    NAMED("dstIF", OBSERVER_EGRESS),
+    NAMED("rule", RULE_NAME),
+    NAMED("info", EVENT_REASON),
+    NAMED("srcNAT", SOURCE_NAT_IP),
+    NAMED("dstNAT", DESTINATION_NAT_IP),
+    NAMED("duration", EVENT_DURATION),
+    NAMED("count", EVENT_COUNT),
+    NAMED("receivedBytes", DESTINATION_BYTES),
+    NAMED("sentBytes", SOURCE_BYTES),
+    NAMED("receivedPackets", DESTINATION_PACKETS),
+    NAMED("sentPackets", SOURCE_PACKETS),
+    NAMED("user", USER_NAME),
+    NAMED("protocol", COLUMN(COLUMN_FLOW)),
+    NAMED("application", NETWORK_APPLICATION),
+    NAMED("target", URL_DOMAIN),
+    NAMED("content", COLUMN(COLUMN_FLOW)),
+    NAMED("urlcat", RULE_CATEGORY),
+};
+
+/* The column's field by its name, whose bytes go to *name; by its position without one. */
+static uint16_t column_field(struct slice text, uint16_t by_position, size_t *name)
+{
+    *name = 0;
+    for (size_t i = 0; i < sizeof(NAMED_COLUMNS) / sizeof(NAMED_COLUMNS[0]); i++) {
+        if (slice_starts(text, NAMED_COLUMNS[i].name)) {
+            *name = NAMED_COLUMNS[i].name.len;
+            return NAMED_COLUMNS[i].field;
+        }
+    }
+    return by_position;
+}
+
 /* [at, end) as columns between bars. */
 static bool add_columns(struct cursor *c, const uint16_t *fields, size_t count, uint16_t other)
 {
@@ -77,6 +130,9 @@ static bool add_columns(struct cursor *c, const uint16_t *fields, size_t count, 
         while (to > c->at && (to[-1] == ' ' || to[-1] == '\r' || to[-1] == '\n'))
             to--;
         uint16_t field = i < count ? fields[i] : other;
+        size_t name = 0;
+        field = column_field(slice_of(c->at, (size_t)(to - c->at)), field, &name);
+        c->at += name;
         if (to > c->at && !cursor_add(c, c->at, to, field))
             return false;
         c->at = bar + 1;
