@@ -598,11 +598,12 @@ static bool probe(struct slice message)
     struct written_time time;
     if (find_bar(&s) != NULL || is_agent_log(s))
         return true;
-    if (next_time(&s, &time))
+    if (next_time(&s, &time)) {
         return is_referrer_log(s) ||
                (next_token(&s, &t[0]) && next_token(&s, &t[1]) && next_token(&s, &t[2]) &&
                 split_token(&t[2], '/', &code, &status) && is_code(&code) &&
                 memmem(message.data, message.len, " <", 2) == NULL);
+    }
     for (size_t i = 0; i < 4; i++) {
         if (!next_token(&s, &t[i]))
             return false;
