@@ -65,19 +65,74 @@ static bool is_upper_word(const char *from, const char *to)
     return to - from >= 3;
 }
 
-/* Date, time, address, METHOD, /path: the columns of an installation that nobody changed. */
+static bool contains(struct slice text, struct slice part)
+{
+    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
+}
+
+/* A header whose lines is_line() knows: others may be those of a proxy. */
+static bool is_header(struct slice message)
+{
+    if (slice_starts(message, SLICE("#Software: Microsoft Internet Information")) ||
+        slice_starts(message, SLICE("#Software: Microsoft HTTP API")))
+        return true;
+    if (!slice_starts(message, SLICE("#Fields: ")))
+        return false;
+    return (contains(message, SLICE(" s-sitename ")) &&
+            contains(message, SLICE(" sc-win32-status"))) ||
+           contains(message, SLICE(" s-queuename")) ||
+           slice_starts(message, SLICE("#Fields: date time s-ip cs-method cs-uri-stem "));
+}
+
+/* "W3SVC1", "FTPSVC2", "MSFTPSVC1", "SMTPSVC1": a service and its number. */
+static bool has_service(struct slice text)
+{
+    static const struct slice NAMES[] = {
+        {" W3SVC", 6}, {" FTPSVC", 7}, {" MSFTPSVC", 9}, {" SMTPSVC", 8}};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        const char *hit = memmem(text.data, text.len, NAMES[i].data, NAMES[i].len);
+        const char *digit = hit == NULL ? NULL : hit + NAMES[i].len;
+        if (digit != NULL && digit < text.data + text.len && *digit >= '0' && *digit <= '9')
+            return true;
+    }
+    return false;
+}
+
+/* HTTP.sys: client, port, server, port */
+static bool has_two_peers(const char *p, const char *end)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *address = scan_byte(p, end, ' ');
+        const char *port = address == end ? end : scan_byte(address + 1, end, ' ');
+        if (port == end || !url_host_is_address(slice_of(p, (size_t)(address - p))))
+            return false;
+        for (const char *digit = address + 1; digit < port; digit++) {
+            if (*digit < '0' || *digit > '9')
+                return false;
+        }
+        p = port + 1;
+    }
+    return true;
+}
+
+/*
+ * Date, time, address, METHOD, /path: the columns of an installation that nobody changed; a service
+ * with its number, or two addresses with their ports.
+ */
 static bool probe(struct slice message)
 {
     if (message.len > PROBE_MAX_BYTES)
         message.len = PROBE_MAX_BYTES;
     const char *end = message.data + message.len;
     const char *p = message.data;
-    if (slice_starts(message, SLICE("#Software: Microsoft Internet Information")))
+    if (is_header(message))
         return true;
     if (message.len < DATE_CLOCK_BYTES || p[4] != '-' || p[7] != '-' || p[10] != ' ' ||
         p[13] != ':' || p[16] != ':' || p[19] != ' ')
         return false;
     p += DATE_CLOCK_BYTES;
+    if (has_service(message) || has_two_peers(p, end))
+        return true;
     const char *address = scan_byte(p, end, ' ');
     if (address == end || !url_host_is_address(slice_of(p, (size_t)(address - p))))
         return false;

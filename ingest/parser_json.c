@@ -134,4 +134,5 @@ const struct parser parser_menlo = {
     .state_free = json_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
+    .utc = true,
 };

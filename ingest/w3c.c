@@ -4,6 +4,8 @@
 
 enum {
     COLUMN_DIRECTIVE = TEMPLATE_FIELDS_MAX + 1, /* what stands behind a directive's colon */
+    DATE_BYTES = 10,                            /* 2026-11-21 */
+    DATE_COLUMNS_MAX = 8,                       /* the date is one of the first, if it is one */
     AGENT_BYTES_MIN = 8,                        /* of a text that is to look like a user agent */
 };
 
@@ -15,6 +17,8 @@ static bool is_blank(char c)
 /* How a layout writes what a name means. */
 static uint8_t form_of(const struct meaning *meaning)
 {
+    if (meaning->form == MEANING_REQUEST)
+        return TEMPLATE_REQUEST;
     switch (meaning->field) {
     case FIELD_URL_ORIGINAL:
         return TEMPLATE_URL;
@@ -41,6 +45,20 @@ static struct template_field field_of(struct slice name)
     return (struct template_field){.field = meaning->field, .form = form_of(meaning)};
 }
 
+/* A proxy's own port is the destination's only where the one that it connected to is no column. */
+static bool takes_port(struct slice name)
+{
+    return slice_equal(name, SLICE("r-port"));
+}
+
+static void give_up_field(struct w3c *w, uint32_t count, uint16_t field)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (w->fields[i].field == field)
+            w->fields[i] = (struct template_field){.form = TEMPLATE_TEXT};
+    }
+}
+
 /* Has one of the first `count` columns the field? A second one is kept by position. */
 static bool has_field(const struct w3c *w, uint32_t count, uint16_t field)
 {
@@ -62,9 +80,13 @@ void w3c_layout(struct w3c *w, struct slice names)
         if (p == end)
             break;
         const char *stop = scan_either(p, end, ' ', '\t');
-        struct template_field field = field_of(slice_of(p, (size_t)(stop - p)));
-        if (field.field != 0 && has_field(w, count, field.field))
-            field = (struct template_field){.form = TEMPLATE_TEXT};
+        struct slice name = slice_of(p, (size_t)(stop - p));
+        struct template_field field = field_of(name);
+        if (takes_port(name))
+            give_up_field(w, count, field.field);
+        bool second_time = field.field == FIELD_TIME_STAMP && has_field(w, count, FIELD_TIME_DATE);
+        if (second_time || (field.field != 0 && has_field(w, count, field.field)))
+            field = (struct template_field){.form = second_time ? TEMPLATE_STAMP : TEMPLATE_TEXT};
         w->has_agent |= field.field == FIELD_USER_AGENT;
         w->fields[count++] = field;
         p = stop;
@@ -138,12 +160,29 @@ static uint32_t count_tokens(struct slice text, char separator, uint32_t limit, 
     return count;
 }
 
+/* Does the line have a date, NNNN-NN-NN, where the names say so? Then it is one of theirs. */
+static bool has_date(const struct w3c *w, struct slice text, char separator)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.len;
+    struct token t;
+    for (uint32_t i = 0; i < w->layout.field_count && i < DATE_COLUMNS_MAX; i++) {
+        if (!next_token(&at, end, separator, &t))
+            return i > 0;
+        if (w->fields[i].field == FIELD_TIME_DATE)
+            return t.to - t.from == DATE_BYTES && t.from[4] == '-' && t.from[7] == '-';
+    }
+    return true;
+}
+
 enum parse_result w3c_parse(struct w3c *w, struct slice line, uint32_t from, struct slots *out)
 {
     struct template layout = w->layout;
     struct slice text = slice_from_offset(line, from);
     uint32_t agent = 0;
     layout.separator = text.len > 0 && memchr(text.data, '\t', text.len) != NULL ? '\t' : ' ';
+    if (!has_date(w, text, layout.separator))
+        return PARSE_MISMATCH;
     uint32_t count = count_tokens(text, layout.separator, layout.field_count + 2, &agent);
     bool forgot = count == layout.field_count + 1 && !w->has_agent && agent < layout.field_count &&
                   count <= TEMPLATE_FIELDS_MAX;

@@ -32,5 +32,8 @@ void w3c_layout(struct w3c *w, struct slice names);
 /* Is this a directive? Then its value is one slot, and #Fields: the layout from here on. */
 bool w3c_directive(struct w3c *w, struct slice line, uint32_t from, struct slots *out);
 
-/* Append the slots of a line of values. */
+/*
+ * Append the slots of a line of values. PARSE_MISMATCH where no date stands in the column of dates:
+ * the line is none of those that the header names.
+ */
 enum parse_result w3c_parse(struct w3c *w, struct slice line, uint32_t from, struct slots *out);
