@@ -35,6 +35,8 @@ static uint8_t form_of(const struct meaning *meaning)
 
 static struct template_field field_of(struct slice name)
 {
+    if (slice_equal(name, SLICE("s-supplier-ip")))
+        return (struct template_field){.field = FIELD_DESTINATION_IP, .form = TEMPLATE_TEXT};
     char text[NAMES_PLAIN_MAX];
     struct slice plain = slice_of(text, names_plain(text, sizeof(text), name));
     const struct meaning *meaning = names_find_exact(VENDOR_W3C, plain);
@@ -45,10 +47,13 @@ static struct template_field field_of(struct slice name)
     return (struct template_field){.field = meaning->field, .form = form_of(meaning)};
 }
 
-/* A proxy's own port is the destination's only where the one that it connected to is no column. */
-static bool takes_port(struct slice name)
+/*
+ * What a proxy connected to: r-ip and r-port say it best; where they are no columns, its supplier
+ * and its own port do.
+ */
+static bool says_best(struct slice name)
 {
-    return slice_equal(name, SLICE("r-port"));
+    return slice_equal(name, SLICE("r-port")) || slice_equal(name, SLICE("r-ip"));
 }
 
 static void give_up_field(struct w3c *w, uint32_t count, uint16_t field)
@@ -82,7 +87,7 @@ void w3c_layout(struct w3c *w, struct slice names)
         const char *stop = scan_either(p, end, ' ', '\t');
         struct slice name = slice_of(p, (size_t)(stop - p));
         struct template_field field = field_of(name);
-        if (takes_port(name))
+        if (says_best(name))
             give_up_field(w, count, field.field);
         bool second_time = field.field == FIELD_TIME_STAMP && has_field(w, count, FIELD_TIME_DATE);
         if (second_time || (field.field != 0 && has_field(w, count, field.field)))
