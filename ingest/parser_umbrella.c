@@ -6,6 +6,9 @@
  *   proxy  "2026-11-21 01:00:00","taro","192.0.2.7","203.0.113.1","198.51.100.9","text/html","ALLOWED",
  *          "https://www.example.com/a","referer","agent","200","512","4096",...
  *   IP     "2026-11-21 01:00:00","taro","192.0.2.7","40000","198.51.100.9","443","Malware","Networks"
+ *   audit  "","2026-11-21 01:00:00","taro@example.jp","Taro","policy","create","192.0.2.7","",""
+ *   IPS    "2026-11-21 01:00:00","taro","Networks","1","2009","DNS query","7","HIGH","recon","cve","UDP",
+ *          "77","192.0.2.7","40000","198.51.100.9","53","Would Block"
  *   firewall "2026-11-21 01:00:00","[1]","taro","CDFW","OUTBOUND","6","84","192.0.2.7","","198.51.100.9",
  *          "443","nyc","12","ALLOW"
  */
@@ -31,9 +34,11 @@ enum {
     }
 
 static const struct meaning DNS[] = {
-    M(TIME_STAMP, TEXT),       M(USER_NAME, ACCOUNT),  UNKNOWN_COLUMN,    M(SOURCE_IP, PEER),
-    M(SOURCE_NAT_IP, PEER),    M(EVENT_ACTION, TEXT),  M(DNS_TYPE, TEXT), M(EVENT_OUTCOME, TEXT),
-    M(DNS_QUESTION, QUESTION), M(RULE_CATEGORY, TEXT),
+    M(TIME_STAMP, TEXT),    M(USER_NAME, ACCOUNT),  UNKNOWN_COLUMN,
+    M(SOURCE_IP, PEER),     M(SOURCE_NAT_IP, PEER), M(EVENT_ACTION, TEXT),
+    M(DNS_TYPE, TEXT),      M(EVENT_OUTCOME, TEXT), M(DNS_QUESTION, QUESTION),
+    M(RULE_CATEGORY, TEXT), UNKNOWN_COLUMN,         UNKNOWN_COLUMN,
+    UNKNOWN_COLUMN,         M(RULE_ID, TEXT),
 };
 
 static const struct meaning PROXY[] = {
@@ -77,13 +82,46 @@ static const struct meaning ADDRESSES[] = {
 };
 
 static const struct meaning FIREWALL[] = {
-    M(TIME_STAMP, TEXT),        UNKNOWN_COLUMN,
-    M(USER_NAME, ACCOUNT),      UNKNOWN_COLUMN,
-    M(NETWORK_DIRECTION, TEXT), M(NETWORK_TRANSPORT, TEXT),
-    M(NETWORK_BYTES, TEXT),     M(SOURCE_IP, PEER),
-    M(SOURCE_PORT, TEXT),       M(DESTINATION_IP, PEER),
-    M(DESTINATION_PORT, TEXT),  M(OBSERVER_NAME, TEXT),
-    M(RULE_ID, TEXT),           M(EVENT_ACTION, TEXT),
+    M(TIME_STAMP, TEXT),
+    UNKNOWN_COLUMN,
+    M(USER_NAME, ACCOUNT),
+    UNKNOWN_COLUMN,
+    M(NETWORK_DIRECTION, TEXT),
+    M(NETWORK_TRANSPORT, TEXT),
+    M(NETWORK_BYTES, TEXT),
+    M(SOURCE_IP, PEER),
+    M(SOURCE_PORT, TEXT),
+    M(DESTINATION_IP, PEER),
+    M(DESTINATION_PORT, TEXT),
+    M(OBSERVER_NAME, TEXT),
+    M(RULE_ID, TEXT),
+    M(EVENT_ACTION, TEXT),
+    M(DESTINATION_DOMAIN, TEXT),
+};
+
+static const struct meaning AUDIT[] = {
+    M(EVENT_ID, TEXT),      M(TIME_STAMP, TEXT),   M(USER_NAME, ACCOUNT), UNKNOWN_COLUMN,
+    M(EVENT_SUBTYPE, TEXT), M(EVENT_ACTION, TEXT), M(SOURCE_IP, PEER),
+};
+
+static const struct meaning INTRUSIONS[] = {
+    M(TIME_STAMP, TEXT),
+    M(USER_NAME, ACCOUNT),
+    UNKNOWN_COLUMN,
+    UNKNOWN_COLUMN, /* generator */
+    M(THREAT_ID, TEXT),
+    M(THREAT_NAME, TEXT),
+    UNKNOWN_COLUMN,
+    M(EVENT_SEVERITY, TEXT),
+    M(RULE_CATEGORY, TEXT),
+    UNKNOWN_COLUMN, /* CVE */
+    M(NETWORK_TRANSPORT, TEXT),
+    M(NETWORK_SESSION, TEXT),
+    M(SOURCE_IP, PEER),
+    M(SOURCE_PORT, TEXT),
+    M(DESTINATION_IP, PEER),
+    M(DESTINATION_PORT, TEXT),
+    M(EVENT_ACTION, TEXT),
 };
 
 struct layout {
@@ -143,10 +181,18 @@ static bool is_decision(const struct csv_cell *cell)
     return false;
 }
 
+static bool is_severity(const struct csv_cell *cell)
+{
+    return is_word(cell, "HIGH") || is_word(cell, "MEDIUM") || is_word(cell, "LOW") ||
+           is_word(cell, "VERY LOW");
+}
+
 /* Which export the first cells are of; count 0: of none. */
 static struct layout find_layout(const struct csv_cell *cells, size_t count)
 {
     struct layout none = {0};
+    if (count > 6 && is_stamp(cell_text(&cells[1])) && is_address(&cells[6]))
+        return LAYOUT(AUDIT);
     if (count < 7 || !is_stamp(cell_text(&cells[0])))
         return none;
     if (count > 8 && is_decision(&cells[5]) && (is_address(&cells[3]) || is_address(&cells[4])))
@@ -155,6 +201,8 @@ static struct layout find_layout(const struct csv_cell *cells, size_t count)
         return LAYOUT(PROXY);
     if (is_address(&cells[2]) && is_number(&cells[3]) && is_address(&cells[4]))
         return LAYOUT(ADDRESSES);
+    if (count > 9 && is_number(&cells[3]) && is_number(&cells[4]) && is_severity(&cells[7]))
+        return LAYOUT(INTRUSIONS);
     if (count > 9 && (is_word(&cells[4], "OUTBOUND") || is_word(&cells[4], "INBOUND")))
         return LAYOUT(FIREWALL);
     return none;
@@ -205,9 +253,12 @@ static bool probe(struct slice message)
     return find_layout(head, read_head(head, message)).count != 0;
 }
 
+/* "Would Block" is what a system that only detects would have done. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     (void)beside;
+    if (slice_equal(action, SLICE("Would Block")) || slice_equal(action, SLICE("WOULD_BLOCK")))
+        return VERDICT_ALERT;
     return meaning_verdict(action);
 }
 
