@@ -19,7 +19,6 @@ enum {
     COLUMN_VERDICTS = 40, /* values in the brackets */
     EXTRA_MAX = 12,
     VERDICTS_MAX = 64,
-    VERDICT_THREAT = 13, /* malware name of the first scanners, by their place */
     EPOCH_BYTES_MIN = 14,
     PROBE_MAX_BYTES = 512,
 };
@@ -66,9 +65,50 @@ static bool add_url(struct words *w, const struct word *method, const struct wor
     return true;
 }
 
+static bool is_text(const struct word *word)
+{
+    for (const char *p = word->from; p < word->to; p++) {
+        if (!is_digit(*p))
+            return !word_is(word, "-");
+    }
+    return false;
+}
+
+/*
+ * What a value in the brackets means, by its place: the names of what the scanners found (Webroot's,
+ * McAfee's, Sophos', AMP's; the first counts), the application, and the file that AMP looked at.
+ * Numbers are verdicts.
+ */
+static uint16_t verdict_field(uint32_t place, const struct word *word, bool *threat)
+{
+    const uint16_t column = FIELD_COLUMN((int)(COLUMN_VERDICTS + place));
+    switch (place) {
+    case 0:
+        return FIELD_RULE_CATEGORY;
+    case 3:
+    case 12:
+    case 13:
+    case 16:
+    case 34:
+        if (*threat || !is_text(word))
+            return column;
+        *threat = true;
+        return FIELD_THREAT_NAME;
+    case 24:
+        return is_text(word) && !word_is(word, "Unknown") ? FIELD_NETWORK_APPLICATION : column;
+    case 37:
+        return is_text(word) ? FIELD_FILE_NAME : column;
+    case 38:
+        return is_text(word) ? FIELD_FILE_HASH : column;
+    default:
+        return column;
+    }
+}
+
 /* The values between angle brackets; each is a column, quoted or not. */
 static enum parse_result add_verdicts(struct words *w)
 {
+    bool threat = false;
     w->at++;
     for (uint32_t i = 0; w->at < w->end; i++) {
         struct word word = {.from = w->at, .quoted = *w->at == '"'};
@@ -77,11 +117,7 @@ static enum parse_result add_verdicts(struct words *w)
                               : scan_either(word.from, w->end, ',', '>');
         if (word.to == w->end || i == VERDICTS_MAX)
             return PARSE_PARTIAL;
-        uint16_t field = FIELD_COLUMN((int)(COLUMN_VERDICTS + i));
-        if (i == 0)
-            field = FIELD_RULE_CATEGORY;
-        else if (i == VERDICT_THREAT)
-            field = FIELD_THREAT_NAME;
+        uint16_t field = verdict_field(i, &word, &threat);
         /* Also "-": of so many columns each with or without a slot would be a layout of its own. */
         bool named = field < FIELD_LOCAL_FIRST;
         if (!(named ? words_mean(w, &word, field, MEANING_TEXT) : words_add(w, &word, field)))
@@ -125,7 +161,9 @@ static enum parse_result add_decision(struct words *w)
             return PARSE_PARTIAL;
         bool tag = !tagged && !word.quoted && word.to < w->end && word.to + 1 < w->end &&
                    word.to[1] == '<';
-        bool agent = tagged && word.quoted && scan_byte(word.from, word.to, '/') < word.to;
+        /* "curl/8.0", not "21/Nov/2026:18:00:00 +0900" */
+        bool agent = tagged && word.quoted && word.from < word.to && !is_digit(*word.from) &&
+                     scan_byte(word.from, word.to, '/') < word.to;
         uint16_t field = agent ? (uint16_t)FIELD_USER_AGENT : FIELD_COLUMN(COLUMN_EXTRA + i);
         if (!(tag ? add_tag(w, &word) : words_mean(w, &word, field, MEANING_TEXT)))
             return PARSE_PARTIAL;
