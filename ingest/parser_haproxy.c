@@ -5,6 +5,7 @@
  *       296/296/33/6/0 0/0 {www.example.jp} {} "GET /a?b HTTP/1.1"
  *   198.51.100.7:40000 [21/Nov/2026:18:00:00.123] fe be/srv1 1/0/29 1060 -- 2/2/0/0/0 0/0
  *   198.51.100.7:40000 [21/Nov/2026:18:00:00.123] fe/1: SSL handshake failure
+ *   Server be/srv1 is DOWN, reason: Layer4 timeout, ...
  *   Connect from 198.51.100.7:40000 to 192.0.2.80:443 (fe/HTTP)
  *   [ACCESS] 2026 {"ip":"198.51.100.7","port":40000,"meth":"GET","code":200,"ti":4,"tc":0, ...}
  *
@@ -13,6 +14,7 @@
 #include "event/verdict.h"
 #include "ingest/json_slots.h"
 #include "ingest/parsers.h"
+#include "ingest/word.h"
 #include "ingest/words.h"
 
 enum {
@@ -25,14 +27,41 @@ enum {
     COLUMN_QUEUES = 6,
     COLUMN_CAPTURED = 7, /* headers in braces */
     COLUMN_EXTRA = 10,
-    PROBE_MAX_BYTES = 512,
     TAG_MAX_BYTES = 64,  /* in front of an object */
     STATE_BYTES_MIN = 2, /* of a termination state */
 };
 
+/* What it says of its servers, in words. */
+static bool is_notice(struct slice text)
+{
+    static const struct slice BEGINS[] = {
+        {"Server ", 7}, {"Backup Server ", 14}, {"Health check for ", 17},
+        {"Proxy ", 6},  {"backend ", 8},        {"Stopping ", 9}};
+    static const struct slice SAYS[] = {
+        {" is DOWN", 8},    {" is UP", 6},    {" failed", 7},
+        {" succeeded", 10}, {" started.", 9}, {" stopped (", 10},
+        {" frontend ", 10}, {" backend ", 9}, {" has no server available!", 25}};
+    struct slice head = word_head(text);
+    for (size_t i = 0; i < sizeof(BEGINS) / sizeof(BEGINS[0]); i++) {
+        if (!slice_starts(head, BEGINS[i]))
+            continue;
+        for (size_t j = 0; j < sizeof(SAYS) / sizeof(SAYS[0]); j++) {
+            if (word_find(head, SAYS[j]))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+/* "+1060": logged before the session's end (logasap), so at least as much. */
+static void skip_plus(struct word *word)
+{
+    word->from += word->from < word->to && *word->from == '+';
 }
 
 /* a/b/c: what stands in front of the last slash, and what is behind it. */
@@ -43,6 +72,7 @@ static bool add_timers(struct words *w, const struct word *word)
         return words_add(w, word, FIELD_COLUMN(COLUMN_TIMERS));
     struct word before = {.from = word->from, .to = slash};
     struct word last = {.from = slash + 1, .to = word->to};
+    skip_plus(&last);
     return words_add(w, &before, FIELD_COLUMN(COLUMN_TIMERS)) &&
            words_add(w, &last, FIELD_EVENT_DURATION);
 }
@@ -83,7 +113,10 @@ static enum parse_result add_counters(struct words *w, bool http)
     struct word word;
     if (http && !next_as(w, FIELD_HTTP_STATUS))
         return PARSE_PARTIAL;
-    if (!next_as(w, FIELD_HTTP_RESPONSE_BYTES))
+    if (!words_next(w, &word))
+        return PARSE_PARTIAL;
+    skip_plus(&word);
+    if (!words_mean(w, &word, FIELD_HTTP_RESPONSE_BYTES, MEANING_MAYBE))
         return PARSE_PARTIAL;
     if (http && (!next_as(w, FIELD_COLUMN(COLUMN_COOKIE)) ||
                  !next_as(w, FIELD_COLUMN(COLUMN_COOKIE_RESPONSE))))
@@ -190,7 +223,10 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     words_skip_blanks(&w);
     if (begins_connect(&w))
         return parse_connect(&w);
-    const char *object = find_object(slice_of(w.at, (size_t)(w.end - w.at)));
+    struct slice text = slice_of(w.at, (size_t)(w.end - w.at));
+    if (is_notice(text))
+        return words_rest(&w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+    const char *object = find_object(text);
     if (object != NULL)
         return parse_object(state, &w, object);
     return words_next(&w, &client) ? parse_session(&w, &client) : PARSE_MISMATCH;
@@ -205,7 +241,8 @@ static bool probe(struct slice message)
     struct word client;
     struct word stamp;
     words_skip_blanks(&w);
-    if (begins_connect(&w) || find_object(message) != NULL)
+    if (begins_connect(&w) || find_object(message) != NULL ||
+        is_notice(slice_of(w.at, (size_t)(w.end - w.at))))
         return true;
     if (!words_next(&w, &client) || !words_next(&w, &stamp) || !stamp.bracketed)
         return false;
