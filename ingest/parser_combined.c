@@ -4,6 +4,7 @@
  *   198.51.100.7 - taro [21/Nov/2026:18:00:00 +0900] "GET /a?b HTTP/1.1" 200 2326 "referer" "agent"
  *   www.example.jp:443 198.51.100.7 ...        a virtual host, or X-Forwarded-For, in front
  *   ... "agent" "203.0.113.9" 0.184            further columns; a third quoted address is X-Forwarded-For
+ *   [21/Nov/2026:18:00:00 +0900] 198.51.100.7 TLSv1.3 CIPHER "GET /a HTTP/1.1" 2326
  *   2026/11/21 18:00:00 [error] 77#77: *9 open() failed, client: 198.51.100.7, request: "GET / HTTP/1.1"
  *   [Sat Nov 21 18:00:00 2026] [core:error] [pid 77] [client 198.51.100.7:40000] text [id "9"]
  */
@@ -16,6 +17,7 @@ enum {
     COLUMN_BEFORE = 0, /* words in front of the client */
     COLUMN_EXTRA = 10, /* columns behind what is known */
     EXTRA_MAX = 16,    /* of those; the last one is the rest of the line */
+    COLUMN_TLS = 30,   /* protocol and cipher */
     COLUMN_PROCESS = 40,
     COLUMN_NOTE = 41, /* of an error, in brackets */
     BEFORE_MAX = 6,
@@ -165,6 +167,39 @@ static enum parse_result parse_access(struct words *w, const char *stamp)
     return add_extra(w);
 }
 
+/* "[21/Nov/2026:18:00:00 +0900] 198.51.100.7 TLSv1.3 CIPHER "GET ...": ssl_request_log */
+static bool is_tls_log(const char *p, const char *end)
+{
+    const char *close = find_stamp(p, end) == p ? scan_byte(p, end, ']') : end;
+    if (end - close < 3 || close[1] != ' ')
+        return false;
+    const char *client = close + 2;
+    const char *blank = scan_byte(client, end, ' ');
+    struct slice rest = slice_of(blank, (size_t)(end - blank));
+    return url_host_is_address(slice_of(client, (size_t)(blank - client))) &&
+           (slice_starts(rest, SLICE(" TLSv")) || slice_starts(rest, SLICE(" SSLv")));
+}
+
+static enum parse_result parse_tls_log(struct words *w)
+{
+    struct word word;
+    struct slot slot;
+    if (!words_next(w, &word))
+        return PARSE_PARTIAL;
+    slot = words_slot(w, &word);
+    if (!stamp_slots(w->out, w->line, &slot) || !words_next(w, &word) ||
+        !words_mean(w, &word, FIELD_SOURCE_IP, MEANING_PEER))
+        return PARSE_PARTIAL;
+    for (uint16_t column = 0; column < 2; column++) {
+        if (!words_next(w, &word) || !words_add(w, &word, FIELD_COLUMN(COLUMN_TLS + column)))
+            return PARSE_PARTIAL;
+    }
+    if (!words_next(w, &word) || !words_mean(w, &word, FIELD_URL_ORIGINAL, MEANING_REQUEST) ||
+        !words_next(w, &word) || !words_mean(w, &word, FIELD_HTTP_RESPONSE_BYTES, MEANING_MAYBE))
+        return PARSE_PARTIAL;
+    return add_extra(w);
+}
+
 /* "2026/11/21 18:00:00 [" */
 static bool is_nginx_error(const char *p, const char *end)
 {
@@ -272,8 +307,26 @@ static bool add_note(struct words *w, const struct word *word, bool *client)
     }
     if (slice_starts(text, SLICE("pid ")))
         return words_add(w, word, FIELD_COLUMN(COLUMN_PROCESS));
+    if (slice_starts(text, SLICE("remote "))) {
+        inner.from += sizeof("remote");
+        return words_mean(w, &inner, FIELD_DESTINATION_IP, MEANING_PEER);
+    }
     bool stamp = text.len >= STAMP_BYTES_MIN && text.data[3] == ' ';
     return words_add(w, word, stamp ? FIELD_TIME_STAMP : FIELD_EVENT_SEVERITY);
+}
+
+/* ", referer: https://www.example.jp/" at the end of a message */
+static enum parse_result add_message(struct words *w)
+{
+    static const char REFERER[] = ", referer: ";
+    const char *hit = memmem(w->at, (size_t)(w->end - w->at), REFERER, sizeof(REFERER) - 1);
+    if (hit == NULL)
+        return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+    struct word message = {.from = w->at, .to = hit};
+    w->at = hit + sizeof(REFERER) - 1;
+    return words_add(w, &message, FIELD_MESSAGE) && words_rest(w, FIELD_HTTP_REFERRER)
+               ? PARSE_OK
+               : PARSE_PARTIAL;
 }
 
 /* [file "x"] [id "9"] ...: what ModSecurity appends. */
@@ -307,7 +360,7 @@ static enum parse_result parse_apache_error(struct words *w)
     }
     const char *tags = memmem(w->at, (size_t)(w->end - w->at), " [file \"", 8);
     if (tags == NULL)
-        return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+        return add_message(w);
     struct word message = {.from = w->at, .to = tags};
     w->at = tags;
     return words_add(w, &message, FIELD_MESSAGE) ? add_tags(w) : PARSE_PARTIAL;
@@ -336,6 +389,8 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         return parse_nginx_error(&w);
     if (is_apache_error(w.at, w.end))
         return parse_apache_error(&w);
+    if (is_tls_log(w.at, w.end))
+        return parse_tls_log(&w);
     const char *stamp = find_stamp(w.at, w.end);
     const char *close = stamp == NULL ? w.end : scan_byte(stamp, w.end, ']');
     if (w.end - close < 3 || stamp == w.at || memcmp(close, "] \"", 3) != 0)
@@ -351,7 +406,7 @@ static bool probe(struct slice message)
     const char *p = message.data;
     while (p < end && *p == ' ')
         p++;
-    if (is_nginx_error(p, end) || is_apache_error(p, end))
+    if (is_nginx_error(p, end) || is_apache_error(p, end) || is_tls_log(p, end))
         return true;
     const char *stamp = find_stamp(p, end);
     const char *close = stamp == NULL ? end : scan_byte(stamp, end, ']');
