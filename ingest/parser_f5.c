@@ -31,6 +31,7 @@ static const struct phrase PHRASES[] = {
     {{"ending '", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
     {{"terminalout '", 13}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
     {{"Username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"authentication with '", 21}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
     {{"authenticate with '", 19}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
     {{"Access policy result: ", 22}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_REST, 0},
     {{"bytes in: ", 10}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
@@ -54,9 +55,17 @@ static const struct phrase PHRASES[] = {
     {{"HTTP classifier: ", 17}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ','},
     {{"session.logon.last.username is ", 31}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
     {{"session.user.clientip is ", 25}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"Dynamic IPv4: ", 14}, FIELD_HOST_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"Client IP: ", 11}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
     {{"logged in from ", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
     {{" host=", 6}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"RAW: httpd(mod_auth_pam): user=", 31}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
+    {{"RAW: httpd(pam_audit): user=", 28}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
+    {{"RAW: sshd(pam_audit): user=", 27}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
+    {{"RAW: httpd: user=", 17}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
     {{" user=", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
+    {{", user ", 7}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
+    {{"[Status=", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
     {{"status=[", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
     {{"cmd_data=", 9}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
 };
@@ -76,9 +85,12 @@ static const struct pair_key KEYS[] = {
     PAIR_KEY("policy_name", RULE_NAME, PAIR_ABSENT),
     PAIR_KEY("protocol", NETWORK_PROTOCOL, PAIR_ABSENT),
     PAIR_KEY("query_string", URL_QUERY, PAIR_ABSENT),
+    PAIR_KEY("request", URL_ORIGINAL, PAIR_OWN),
     PAIR_KEY("request_status", EVENT_ACTION, PAIR_ABSENT),
     PAIR_KEY("response_code", HTTP_STATUS, PAIR_ABSENT),
+    PAIR_KEY("session_id", NETWORK_SESSION, PAIR_ABSENT),
     PAIR_KEY("severity", EVENT_SEVERITY, PAIR_ABSENT),
+    PAIR_KEY("sig_ids", THREAT_ID, PAIR_ABSENT),
     PAIR_KEY("src_port", SOURCE_PORT, PAIR_ABSENT),
     PAIR_KEY("support_id", EVENT_ID, PAIR_ABSENT),
     PAIR_KEY("unit_hostname", OBSERVER_NAME, PAIR_ABSENT),
@@ -88,12 +100,23 @@ static const struct pair_key KEYS[] = {
     PAIR_KEY("x_forwarded_for_header_value", HTTP_FORWARDED_FOR, PAIR_ABSENT),
 };
 
+/* The request as it came: its headers, and what no key in front of it said. */
+static bool add_request(struct pairs *p, const struct pair *pair)
+{
+    static const struct meaning HTTP = {.field = FIELD_URL_ORIGINAL, .form = MEANING_HTTP};
+    const struct slot value = {.offset = (uint32_t)(pair->value - p->line.data),
+                               .length = (uint32_t)(pair->close - pair->value),
+                               .kind = pair->key->kind};
+    return meaning_slots(p->out, p->line, &HTTP, &value);
+}
+
 static const struct pairs_style STYLE = {
     .keys = KEYS,
     .key_count = sizeof(KEYS) / sizeof(KEYS[0]),
     .assign = {.data = "=", .len = 1},
     .quoted_kind = SLOT_PLAIN,
     .absent = {.data = "N/A", .len = 3},
+    .own = add_request,
 };
 
 /* "notice ": the level as syslog-ng writes it in front of the process. */
@@ -362,7 +385,8 @@ static uint8_t verdict(struct slice action, struct slice beside)
     static const struct verdict_word WORDS[] = {
         VERDICT_WORD("allow", ALLOW),   VERDICT_WORD("discard", DROP),
         VERDICT_WORD("reject", DENY),   VERDICT_WORD("blocked", BLOCK),
-        VERDICT_WORD("alerted", ALERT), VERDICT_WORD("passed", ALLOW)};
+        VERDICT_WORD("alerted", ALERT), VERDICT_WORD("alarmed", ALERT),
+        VERDICT_WORD("passed", ALLOW)};
     (void)beside;
     return word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
 }
