@@ -179,6 +179,44 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
     return PARSE_OK;
 }
 
+/* "192.0.2.7 5012-PPE1 session profile https://www.example.jp/a text <blocked>" of the web firewall */
+static enum parse_result parse_violation(struct slots *out, struct slice line, uint32_t from)
+{
+    static const uint16_t COLUMNS[] = {FIELD_COLUMN(COLUMN_WEB), FIELD_NETWORK_SESSION,
+                                       FIELD_RULE_NAME};
+    struct words w = words_of(out, line, from);
+    struct word word;
+    if (!words_next(&w, &word) || !words_mean(&w, &word, FIELD_SOURCE_IP, MEANING_PEER))
+        return PARSE_PARTIAL;
+    for (size_t i = 0; i < sizeof(COLUMNS) / sizeof(COLUMNS[0]); i++) {
+        if (!words_next(&w, &word) || !words_mean(&w, &word, COLUMNS[i], MEANING_MAYBE))
+            return PARSE_PARTIAL;
+    }
+    words_skip_blanks(&w);
+    if (slice_starts(slice_of(w.at, (size_t)(w.end - w.at)), SLICE("http")) &&
+        (!words_next(&w, &word) || !words_mean(&w, &word, FIELD_URL_ORIGINAL, MEANING_URL)))
+        return PARSE_PARTIAL;
+    words_skip_blanks(&w);
+    const char *open = w.at < w.end ? memrchr(w.at, '<', (size_t)(w.end - w.at)) : NULL;
+    const char *close = open == NULL ? w.end : scan_byte(open, w.end, '>');
+    if (close == w.end)
+        return words_rest(&w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+    struct word text = {.from = w.at, .to = open};
+    struct word done = {.from = open + 1, .to = close};
+    while (text.to > text.from && text.to[-1] == ' ')
+        text.to--;
+    return (text.to == text.from || words_add(&w, &text, FIELD_MESSAGE)) &&
+                   words_add(&w, &done, FIELD_EVENT_OUTCOME)
+               ? PARSE_OK
+               : PARSE_PARTIAL;
+}
+
+static bool is_violation(const struct slice *words, size_t count, struct cursor c)
+{
+    return count > 4 && slice_equal(words[1], SLICE("APPFW")) &&
+           url_host_is_address(cursor_word(&c));
+}
+
 static bool is_web(struct cursor c)
 {
     struct slice client = cursor_word(&c);
@@ -207,6 +245,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         if (!add_event(&c, words, count))
             return PARSE_PARTIAL;
         c.at = ahead.at;
+        cursor_skip_blanks(&c);
+        if (is_violation(words, count, c))
+            return parse_violation(out, line, cursor_offset(&c, c.at));
     }
     return phrase_tell(&c, &TABLE, c.at, c.end) ? PARSE_OK : PARSE_PARTIAL;
 }
@@ -238,7 +279,10 @@ static uint8_t verdict(struct slice action, struct slice beside)
         VERDICT_WORD("failure", ALERT),     VERDICT_WORD("allowed", ALLOW),
         VERDICT_WORD("conn_delink", ALLOW), VERDICT_WORD("conn_terminate", ALLOW),
         VERDICT_WORD("connstat", ALLOW),    VERDICT_WORD("httprequest", ALLOW)};
-    (void)beside;
+    if (slice_equal(beside, SLICE("blocked")))
+        return VERDICT_BLOCK;
+    if (slice_equal(beside, SLICE("not blocked")) || slice_equal(beside, SLICE("transformed")))
+        return VERDICT_ALERT;
     if (slice_equal(action, SLICE("LOGIN")))
         return VERDICT_ALLOW;
     return word_verdict_in(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
@@ -251,4 +295,5 @@ const struct parser parser_citrix_adc = {
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
 };
