@@ -102,13 +102,18 @@ static bool probe_menlo(struct slice message)
     return false;
 }
 
-/* Azure's flows say A (allowed), D (denied), B, C, E (of an allowed flow begun, going on, ended). */
+/*
+ * A request that passed and whose answer was blocked was blocked.
+ * Azure's flows say A (allowed), D (denied), B, C, E (of an allowed flow begun, going on, ended).
+ */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     if (action.len == 1)
         return *action.data == 'D' ? VERDICT_DENY : VERDICT_ALLOW;
     uint8_t found = meaning_verdict(action);
-    return found != VERDICT_UNKNOWN ? found : meaning_verdict(beside);
+    uint8_t outcome = meaning_verdict(beside);
+    bool answer_blocked = found == VERDICT_ALLOW && outcome == VERDICT_BLOCK;
+    return found != VERDICT_UNKNOWN && !answer_blocked ? found : outcome;
 }
 
 const struct parser parser_json = {

@@ -86,10 +86,12 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     return extension_slots(&e) && whole ? PARSE_OK : PARSE_PARTIAL;
 }
 
+/* A question that passed and whose answer was blocked was blocked. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
-    (void)beside;
-    return meaning_verdict(action);
+    uint8_t found = meaning_verdict(action);
+    uint8_t answer = meaning_verdict(beside);
+    return found == VERDICT_ALLOW && answer == VERDICT_BLOCK ? answer : found;
 }
 
 const struct parser parser_zscaler = {
@@ -101,4 +103,5 @@ const struct parser parser_zscaler = {
     .state_new = extension_state_new,
     .state_free = extension_state_free,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
 };
