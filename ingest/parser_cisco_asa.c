@@ -28,6 +28,7 @@ enum asa_limits {
 /* How a value is found and what it becomes. */
 enum value_class {
     WORD,       /* up to the next literal byte or a blank */
+    PROTOCOL,   /* a word, or "protocol 41" */
     TEXT_PART,  /* up to the next literal run; blanks behind it are left out */
     ADDRESS,    /* a word: an address, or a name in place of it */
     ADDRESS_IN, /* the same, up to the last colon of the word */
@@ -94,6 +95,10 @@ struct value {
 #define THREAT_NUMBER "\xac"
 #define FILE_PATH     "\xad"
 #define OUTCOME       "\xae"
+#define QUESTION      "\xaf"
+#define AGENT         "\xb0"
+#define D_NAME        "\xb1"
+#define D_MAC         "\xb2"
 
 #define AT(code) [(code)-VALUE_FIRST]
 
@@ -101,7 +106,7 @@ static const struct value VALUES[] = {
     AT(0x80) = {WORD, FIELD_EVENT_ACTION, 0},
     AT(0x81) = {TEXT_PART, FIELD_EVENT_ACTION, 0},
     AT(0x82) = {WORD, FIELD_NETWORK_DIRECTION, 0},
-    AT(0x83) = {WORD, FIELD_NETWORK_TRANSPORT, 0},
+    AT(0x83) = {PROTOCOL, FIELD_NETWORK_TRANSPORT, 0},
     AT(0x84) = {TEXT_PART, FIELD_NETWORK_PROTOCOL, 0},
     AT(0x85) = {WORD, FIELD_NETWORK_SESSION, 0},
     AT(0x86) = {ADDRESS, FIELD_SOURCE_IP, FIELD_SOURCE_DOMAIN},
@@ -145,6 +150,10 @@ static const struct value VALUES[] = {
     AT(0xac) = {WORD, FIELD_THREAT_ID, 0},
     AT(0xad) = {TEXT_PART, FIELD_FILE_NAME, 0},
     AT(0xae) = {WORD, FIELD_EVENT_OUTCOME, 0},
+    AT(0xaf) = {TEXT_PART, FIELD_DNS_QUESTION, 0},
+    AT(0xb0) = {TEXT_PART, FIELD_USER_AGENT, 0},
+    AT(0xb1) = {WORD, FIELD_DESTINATION_DOMAIN, 0},
+    AT(0xb2) = {WORD, FIELD_DESTINATION_MAC, 0},
 };
 
 struct row {
@@ -180,6 +189,12 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* What may stand behind a word of a sentence. */
+static bool is_point(char c)
+{
+    return c == '.' || c == ',' || c == ';';
+}
+
 static bool is_value(char c)
 {
     return (uint8_t)c >= VALUE_FIRST;
@@ -192,14 +207,22 @@ static uint32_t skip_blanks(const struct match *m, uint32_t at)
     return at;
 }
 
-/* The end of a word at m->at that the template's next byte, a blank or a parenthesis ends. */
+/*
+ * The end of a word at m->at that the template's next byte, a blank or a parenthesis ends. Where no
+ * literal byte follows, or a point, which addresses have inside, the point or comma behind a word is
+ * the sentence's.
+ */
 static uint32_t word_end(const struct match *m)
 {
     char stop = m->template[1];
-    if (stop == '\0' || is_value(stop))
+    bool open = stop == '\0' || stop == '.' || is_value(stop);
+    if (open)
         stop = '(';
     const char *text = m->line.data;
-    return (uint32_t)(scan_either(text + m->at, text + m->end, stop, ' ') - text);
+    uint32_t to = (uint32_t)(scan_either(text + m->at, text + m->end, stop, ' ') - text);
+    while (open && to > m->at + 1 && is_point(text[to - 1]))
+        to--;
+    return to;
 }
 
 /*
@@ -271,6 +294,7 @@ static bool take_word(struct match *m, const struct value *v, uint32_t to)
     case ACCOUNT_WORD:
         return add_account(m, from, to, v->field);
     case WORD:
+    case PROTOCOL:
     case TEXT_PART:
     case ACCOUNT:
     case MAPPED:
@@ -340,7 +364,9 @@ static bool take_mapped(struct match *m, const struct value *v)
            (slash == NULL || add(m, host_end + 1, close, v->other));
 }
 
-/* "(DOMAIN\user)" or nothing; what holds a slash or a type is no user. */
+/*
+ * "(DOMAIN\user)", "(DOMAIN\user, 4:group tag)" or nothing; what holds a slash or a type is no user.
+ */
 static bool take_parens(struct match *m, const struct value *v)
 {
     uint32_t open;
@@ -352,6 +378,9 @@ static bool take_parens(struct match *m, const struct value *v)
         slice_starts(inside, SLICE("type ")))
         return true;
     m->at = close + 1;
+    const char *comma = memchr(inside.data, ',', inside.len);
+    if (comma != NULL)
+        close = (uint32_t)(comma - m->line.data);
     return add_account(m, open + 1, close, v->field);
 }
 
@@ -384,10 +413,22 @@ static bool take_remainder(struct match *m, const struct value *v)
     return add(m, from, to, v->field);
 }
 
+/* Of a protocol without a name its number is the value: "Deny protocol 41 src ...". */
+static void skip_protocol(struct match *m)
+{
+    static const struct slice WORDS = {"protocol ", 9};
+    struct slice rest = slice_of(m->line.data + m->at, m->end - m->at);
+    if (rest.len > WORDS.len && slice_starts(rest, WORDS) && is_digit(rest.data[WORDS.len]))
+        m->at += (uint32_t)WORDS.len;
+}
+
 static bool take_value(struct match *m)
 {
     const struct value *v = &VALUES[(uint8_t)*m->template - VALUE_FIRST];
     switch ((enum value_class)v->class) {
+    case PROTOCOL:
+        skip_protocol(m);
+        return take_word(m, v, word_end(m));
     case WORD:
     case ADDRESS:
     case ACCOUNT_WORD:
@@ -440,8 +481,10 @@ static bool match_row(struct match *m)
         before = *m->template;
     }
     uint32_t from = skip_blanks(m, m->at);
+    if (from < m->end && is_point(m->line.data[from]))
+        from = skip_blanks(m, from + 1);
     uint32_t to = trim(m, from, m->end);
-    if (to == from || (to - from == 1 && m->line.data[from] == '.'))
+    if (to == from)
         return true;
     return add(m, from, to, FIELD_MESSAGE);
 }
@@ -732,6 +775,10 @@ static uint8_t verdict(struct slice action, struct slice beside)
         {{"dropping", 8}, VERDICT_DROP},      {{"drop", 4}, VERDICT_DROP},
         {{"shunned", 7}, VERDICT_DROP},       {{"monitored", 9}, VERDICT_ALERT},
         {{"attacking", 9}, VERDICT_ALERT},    {{"targeted", 8}, VERDICT_ALERT},
+        {{"granted", 7}, VERDICT_ALLOW},      {{"passed", 6}, VERDICT_ALLOW},
+        {{"allowed", 7}, VERDICT_ALLOW},      {{"prevented", 9}, VERDICT_DENY},
+        {{"reset", 5}, VERDICT_RESET},        {{"resetting", 9}, VERDICT_RESET},
+        {{"terminating", 11}, VERDICT_RESET},
     };
     if (is_preparation(beside))
         return VERDICT_UNKNOWN;
