@@ -15,6 +15,7 @@
 #include "ingest/parsers.h"
 #include "ingest/phrase.h"
 #include "ingest/stamp.h"
+#include "ingest/url.h"
 #include "ingest/word.h"
 
 enum {
@@ -57,6 +58,25 @@ static const struct phrase PHRASES[] = {
     {{"on Interface ", 13}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
     {{"Interface ", 10}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
     {{"on port ", 8}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
+    {{"MAC address ", 12}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, 0},
+    {{"with reason (", 13}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, ')'},
+    {{"AuditSessionID ", 15}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, 0},
+    {{"destaddr=", 9}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"prot=", 5}, FIELD_NETWORK_TRANSPORT, FIELD_NONE, PHRASE_WORD, 0},
+    {{"spi=", 4}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, '('},
+    {{"srcaddr=", 8}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"input interface=", 16}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
+    {{"with peer at ", 13}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"for user ", 9}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
+    {{"Src IP: ", 8}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"Dst IP: ", 8}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
+    {{"Src Port: ", 10}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"Dst Port: ", 10}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
+    {{"Src Intf: ", 10}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
+    {{"Protocol: \"", 11}, FIELD_NETWORK_TRANSPORT, FIELD_NONE, PHRASE_WORD, '"'},
+    {{"ACL Name: ", 10}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, 0},
+    {{"ACE Action: ", 12}, FIELD_EVENT_ACTION, FIELD_NONE, PHRASE_WORD, 0},
+    {{"Hit-count: ", 11}, FIELD_EVENT_COUNT, FIELD_NONE, PHRASE_NUMBER, 0},
     {{"changed state to ", 17}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_REST, 0},
     {{"logged command:", 15}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
 };
@@ -200,6 +220,214 @@ static bool read_access(struct cursor *c)
     return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_COLUMN(COLUMN_PACKETS));
 }
 
+/* "198.51.100.7:4000" up to a blank or a parenthesis, blanks behind it skipped. */
+static bool read_peer(struct cursor *c, uint16_t ip, uint16_t port)
+{
+    const char *from = c->at;
+    const char *to = scan_either(from, c->end, ' ', '(');
+    const char *colon = from < to ? memrchr(from, ':', (size_t)(to - from)) : NULL;
+    const char *host_end = colon == NULL ? to : colon;
+    c->at = to;
+    cursor_skip_blanks(c);
+    if (!url_host_is_address(slice_of(from, (size_t)(host_end - from))))
+        return from == to || cursor_add(c, from, to, FIELD_MESSAGE);
+    return cursor_add(c, from, host_end, ip) &&
+           (colon == NULL || cursor_add(c, colon + 1, to, port));
+}
+
+/* "(target:class)-(IN-OUT:web)": the pair of zones and its class; or nothing. */
+static bool read_zones(struct cursor *c)
+{
+    if (!cursor_take(c, SLICE("(target:class)-(")))
+        return true;
+    const char *close = scan_byte(c->at, c->end, ')');
+    if (!cursor_add(c, c->at, close, FIELD_RULE_NAME))
+        return false;
+    c->at = close + (close < c->end);
+    (void)cursor_take(c, SLICE(":"));
+    cursor_skip_blanks(c);
+    return true;
+}
+
+/* "(192.0.2.7:4000) [sent 1095 bytes] " of the initiator or the responder. */
+static bool read_session_end(struct cursor *c, uint16_t ip, uint16_t port, uint16_t bytes)
+{
+    if (!cursor_take(c, SLICE("(")))
+        return true;
+    const char *close = scan_byte(c->at, c->end, ')');
+    struct cursor inside = *c;
+    inside.end = close;
+    if (!read_peer(&inside, ip, port))
+        return false;
+    c->at = close + (close < c->end);
+    cursor_skip_blanks(c);
+    return !cursor_take(c, SLICE("sent ")) || cursor_add_slice(c, cursor_word(c), bytes);
+}
+
+/* "Start http session: initiator (..) [sent 1095 bytes] -- responder (..) [sent 2540 bytes]" */
+static bool read_session(struct cursor *c)
+{
+    if (!cursor_add_slice(c, cursor_word(c), FIELD_EVENT_ACTION) ||
+        !cursor_add_slice(c, cursor_word(c), FIELD_NETWORK_PROTOCOL))
+        return false;
+    (void)cursor_take(c, SLICE("session: initiator "));
+    if (!read_session_end(c, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, FIELD_SOURCE_BYTES))
+        return false;
+    (void)cursor_take(c, SLICE("bytes "));
+    (void)cursor_take(c, SLICE("-- responder "));
+    return read_session_end(c, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT,
+                            FIELD_DESTINATION_BYTES);
+}
+
+/* "Dropping tcp pkt [from Gi0/0] 198.51.100.7:4000 [=>] 192.0.2.9:80[(..)-(..)] due to ..." */
+static bool read_packet(struct cursor *c)
+{
+    if (!cursor_add_slice(c, cursor_word(c), FIELD_EVENT_ACTION) ||
+        !cursor_add_slice(c, cursor_word(c), FIELD_NETWORK_TRANSPORT))
+        return false;
+    (void)(cursor_take(c, SLICE("pkt ")) || cursor_take(c, SLICE("session ")));
+    if (cursor_take(c, SLICE("from ")) &&
+        !cursor_add_slice(c, cursor_word(c), FIELD_OBSERVER_INGRESS))
+        return false;
+    if (!read_peer(c, FIELD_SOURCE_IP, FIELD_SOURCE_PORT))
+        return false;
+    (void)cursor_take(c, SLICE("=> "));
+    if (!read_peer(c, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT) || !read_zones(c))
+        return false;
+    if (cursor_take(c, SLICE("on zone-pair ")) &&
+        !cursor_add_slice(c, cursor_word(c), FIELD_RULE_NAME))
+        return false;
+    if (cursor_take(c, SLICE("class ")) &&
+        !cursor_add_slice(c, cursor_word(c), FIELD_RULE_CATEGORY))
+        return false;
+    const bool why = cursor_take(c, SLICE("due to "));
+    cursor_skip_blanks(c);
+    const char *tail = cursor_find(c, SLICE(" with ip ident "));
+    if (why && tail != NULL) {
+        if (!cursor_add(c, c->at, tail, FIELD_EVENT_REASON))
+            return false;
+        c->at = tail + 1;
+    }
+    return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_MESSAGE);
+}
+
+/* The zone based firewall; false: not its texts, and nothing is added. */
+static bool is_zone_text(const struct cursor *c)
+{
+    static const struct slice STARTS[] = {
+        {"(target:class)-(", 16}, {"Dropping ", 9}, {"Passing ", 8}, {"Start ", 6}, {"Stop ", 5}};
+    for (size_t i = 0; i < sizeof(STARTS) / sizeof(STARTS[0]); i++) {
+        if (slice_starts(cursor_rest(c), STARTS[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool read_zone_text(struct cursor *c)
+{
+    if (!read_zones(c))
+        return false;
+    struct slice rest = cursor_rest(c);
+    if (slice_starts(rest, SLICE("Start ")) || slice_starts(rest, SLICE("Stop ")))
+        return read_session(c);
+    return read_packet(c);
+}
+
+/* "tcp 192.0.2.7:5000 203.0.113.1:5000 198.51.100.7:80 198.51.100.7:80": local, global of both. */
+static bool read_translation(struct cursor *c)
+{
+    return cursor_add_slice(c, cursor_word(c), FIELD_NETWORK_TRANSPORT) &&
+           read_peer(c, FIELD_SOURCE_IP, FIELD_SOURCE_PORT) &&
+           read_peer(c, FIELD_SOURCE_NAT_IP, FIELD_SOURCE_NAT_PORT) &&
+           read_peer(c, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT) &&
+           read_peer(c, FIELD_DESTINATION_NAT_IP, FIELD_DESTINATION_NAT_PORT);
+}
+
+/* What stands behind known words, else all of it is a message. */
+static bool read_text(struct cursor *c)
+{
+    const uint32_t mark = c->out->count;
+    if (!phrase_add(c, &TABLE, c->at, c->end))
+        return false;
+    return c->out->count > mark || c->at == c->end || cursor_add(c, c->at, c->end, FIELD_MESSAGE);
+}
+
+/* A text that ends in a word of success or failure. */
+static bool read_ssh(struct cursor *c)
+{
+    const char *end = c->end;
+    while (end > c->at && (end[-1] == ' ' || end[-1] == '\r'))
+        end--;
+    const char *blank = memrchr(c->at, ' ', (size_t)(end - c->at));
+    if (blank == NULL)
+        return read_text(c);
+    if (!phrase_add(c, &TABLE, c->at, blank))
+        return false;
+    return cursor_add(c, blank + 1, end, FIELD_EVENT_OUTCOME);
+}
+
+/* IOS XE sends what its data plane has to say inside a message of the platform. */
+static const char *inner_tag(const char *tag, const char *end)
+{
+    static const struct slice PLATFORM = {"%IOSXE-", 7};
+    if (!slice_starts(slice_of(tag, (size_t)(end - tag)), PLATFORM))
+        return NULL;
+    return find_tag(tag + 1, end);
+}
+
+/* How a text is read; those in front of TEXT_OTHER have a verb, which is the action. */
+enum text_kind {
+    TEXT_ACCESS,
+    TEXT_ZONES,
+    TEXT_FLOW,
+    TEXT_OTHER,
+    TEXT_TRANSLATION,
+    TEXT_SSH,
+};
+
+/* Where the list of an access list's message begins, which IOS XE's data plane has words before. */
+static bool find_list(struct cursor *c)
+{
+    const char *end = c->end - c->at > TAG_MAX_BYTES ? c->at + TAG_MAX_BYTES : c->end;
+    const char *list = memmem(c->at, (size_t)(end - c->at), "list ", 5);
+    if (list == NULL || (list > c->at && list[-1] != ' '))
+        return false;
+    c->at = list + 5;
+    return true;
+}
+
+/* The kind, and the cursor where the text is read from. */
+static enum text_kind kind_of(struct slice facility, struct slice code, struct cursor *text)
+{
+    if (memmem(code.data, code.len, "ACCESSLOG", 9) != NULL && find_list(text))
+        return TEXT_ACCESS;
+    if (slice_equal(facility, SLICE("FW")) && is_zone_text(text))
+        return TEXT_ZONES;
+    if (slice_equal(facility, SLICE("ACLLOG")))
+        return TEXT_FLOW;
+    if (slice_equal(facility, SLICE("IPNAT")))
+        return TEXT_TRANSLATION;
+    return slice_starts(code, SLICE("SSH2_")) ? TEXT_SSH : TEXT_OTHER;
+}
+
+static bool read_kind(struct cursor *text, enum text_kind kind)
+{
+    switch (kind) {
+    case TEXT_ACCESS:
+        return read_access(text);
+    case TEXT_ZONES:
+        return read_zone_text(text);
+    case TEXT_TRANSLATION:
+        return read_translation(text);
+    case TEXT_SSH:
+        return read_ssh(text);
+    case TEXT_FLOW:
+    case TEXT_OTHER:
+        break;
+    }
+    return read_text(text);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -209,23 +437,26 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     (void)state;
     if (tag == NULL)
         return PARSE_MISMATCH;
+    const char *inner = inner_tag(tag, c.end);
+    if (!read_head(&c, tag))
+        return PARSE_PARTIAL;
+    if (inner != NULL) {
+        if (!cursor_add(&c, tag + 1, inner, FIELD_COLUMN(COLUMN_HEAD)))
+            return PARSE_PARTIAL;
+        tag = inner;
+    }
     const char *end = tag_end(tag, c.end, &level);
+    const struct slice facility = slice_of(tag + 1, (size_t)(level - 1 - (tag + 1)));
     const struct slice code = slice_of(level + 2, (size_t)(end - level - 2));
-    const bool access = slice_starts(code, SLICE("IPACCESSLOG"));
-    if (!read_head(&c, tag) || !cursor_add(&c, tag + 1, level - 1, FIELD_EVENT_DATASET) ||
+    struct cursor text = c;
+    text.at = end + 1;
+    cursor_skip_blanks(&text);
+    const enum text_kind kind = kind_of(facility, code, &text);
+    if (!cursor_add_slice(&c, facility, FIELD_EVENT_DATASET) ||
         !cursor_add(&c, level, level + 1, FIELD_EVENT_SEVERITY) ||
-        !cursor_add_slice(&c, code, access ? FIELD_EVENT_CODE : FIELD_EVENT_ACTION))
+        !cursor_add_slice(&c, code, kind < TEXT_OTHER ? FIELD_EVENT_CODE : FIELD_EVENT_ACTION))
         return PARSE_PARTIAL;
-    c.at = end + 1;
-    cursor_skip_blanks(&c);
-    if (access && cursor_take(&c, SLICE("list ")))
-        return read_access(&c) ? PARSE_OK : PARSE_PARTIAL;
-    const uint32_t mark = out->count;
-    if (!phrase_add(&c, &TABLE, c.at, c.end))
-        return PARSE_PARTIAL;
-    if (out->count > mark || c.at == c.end)
-        return PARSE_OK;
-    return cursor_add(&c, c.at, c.end, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+    return read_kind(&text, kind) ? PARSE_OK : PARSE_PARTIAL;
 }
 
 /* The same numbers are those of the ASA and of Firepower, which have parsers of their own. */
@@ -241,12 +472,20 @@ static bool probe(struct slice message)
            !slice_starts(name, SLICE("%PIX-")) && !slice_starts(name, SLICE("%FWSM-"));
 }
 
+/* `beside` is the outcome. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
-    static const struct verdict_word WORDS[] = {VERDICT_WORD("permitted", ALLOW),
-                                                VERDICT_WORD("denied", DENY)};
+    static const struct verdict_word WORDS[] = {
+        VERDICT_WORD("permitted", ALLOW), VERDICT_WORD("permit", ALLOW),
+        VERDICT_WORD("denied", DENY),     VERDICT_WORD("deny", DENY),
+        VERDICT_WORD("dropping", DROP),   VERDICT_WORD("passing", ALLOW),
+        VERDICT_WORD("success", ALLOW),   VERDICT_WORD("fail", DENY),
+    };
+    if (slice_equal(action, SLICE("Start")) || slice_equal(action, SLICE("Stop")))
+        return VERDICT_ALLOW; /* sessions; START is 802.1X's */
     uint8_t found = word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
-    (void)beside;
+    if (slice_equal(action, SLICE("SSH2_USERAUTH")))
+        return word_begins(beside, SLICE("succe")) ? VERDICT_ALLOW : VERDICT_DENY;
     return found != VERDICT_UNKNOWN ? found : word_login_verdict(action, SLICE(""));
 }
 
@@ -256,4 +495,5 @@ const struct parser parser_cisco_ios = {
     .probe = probe,
     .parse = parse,
     .verdict = verdict,
+    .verdict_beside = FIELD_EVENT_OUTCOME,
 };

@@ -283,9 +283,24 @@ static bool read_date(struct cursor *c, struct stamp_cache *cache, int64_t *day_
     return true;
 }
 
-/* Mon dd and perhaps a year (else STAMP_NO_YEAR), up to the blank before the time of day. */
+/* "2026 Nov 21 10:00:00", as NX-OS writes it. */
+static bool is_year_first(const struct cursor *c)
+{
+    return cursor_left(c) > 18 && c->at[4] == ' ' && digit_of(c->at[5]) > 9 &&
+           four_digits(c->at) != STAMP_NO_YEAR;
+}
+
+/*
+ * Mon dd and perhaps a year, before it or behind it (else STAMP_NO_YEAR), up to the blank before the
+ * time of day.
+ */
 static bool read_date_bsd(struct cursor *c, struct clock_civil *out)
 {
+    int32_t year = STAMP_NO_YEAR;
+    if (is_year_first(c)) {
+        year = four_digits(c->at);
+        c->at += 5;
+    }
     if (cursor_left(c) < 14)
         return false;
     out->month = month_of(c->at);
@@ -298,8 +313,8 @@ static bool read_date_bsd(struct cursor *c, struct clock_civil *out)
         return false;
     out->day = (int32_t)day;
     c->at++;
-    out->year = STAMP_NO_YEAR;
-    if (cursor_left(c) > 5 && c->at[4] == ' ') {
+    out->year = year;
+    if (year == STAMP_NO_YEAR && cursor_left(c) > 5 && c->at[4] == ' ') {
         out->year = four_digits(c->at);
         if (out->year == STAMP_NO_YEAR)
             return false;
@@ -420,7 +435,7 @@ int stamp_parse(int64_t *out, struct slice text, int32_t zone_minutes, int64_t r
     skip_weekday(&c);
     if (cursor_left(&c) < 10)
         return ERR_FORMAT;
-    if (digit_of(*c.at) > 9)
+    if (digit_of(*c.at) > 9 || is_year_first(&c))
         return parse_bsd(out, c, zone_minutes, reference_ns, cache);
     int64_t day_ns = 0;
     int64_t clock_ns = 0;

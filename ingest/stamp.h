@@ -5,7 +5,7 @@
  *   21/Nov/2026:10:00:00 +0900      21/Nov/2026 10:00:00    11/21/2026 10:00:00
  *   21 Nov 2026 10:00:00 GMT        Sat, 21 Nov 2026 10:00:00 GMT
  *   Nov 21 10:00:00                 Nov 21 2026 10:00:00 UTC           Sat Nov 21 10:00:00 2026
- *   21Nov2026 10:00:00              2026:11:21-10:00:00
+ *   2026 Nov 21 10:00:00            21Nov2026 10:00:00                 2026:11:21-10:00:00
  *   1795222800  1795222800123  1795222800123456  1795222800123456789  1795222800.123
  *
  * A day of the week in front is passed over, right or wrong.
@@ -56,7 +56,7 @@ int stamp_parse_zone(int32_t *out, struct slice text);
 /*
  * How many bytes from the start of `text` are a stamp of the given layout, or 0. For scanners that
  * look for a header in front of a message; a date that does not exist counts.
- *   bsd: Mon dd [yyyy] HH:MM:SS[.fraction]
+ *   bsd: Mon dd [yyyy] HH:MM:SS[.fraction], or yyyy Mon dd HH:MM:SS[.fraction]
  *   iso: YYYY-MM-DDTHH:MM:SS[.fraction][Z or +09:00 or +0900]
  */
 size_t stamp_length_bsd(struct slice text);
