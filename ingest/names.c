@@ -50,6 +50,9 @@ static const struct row ROWS[] = {
 #define CHECKPOINT(name, field, form)    ROW(CHECKPOINT, name, field, form)
 #define WATCHGUARD(name, field, form)    ROW(WATCHGUARD, name, field, form)
 #define LEEF(name, field, form)          ROW(LEEF, name, field, form)
+#define ZEEK(name, field, form)          ROW(ZEEK, name, field, form)
+#define AWS_ALB(name, field, form)       ROW(AWS_ALB, name, field, form)
+#define AKAMAI(name, field, form)        ROW(AKAMAI, name, field, form)
 #include "ingest/names.def"
 };
 

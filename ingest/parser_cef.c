@@ -102,6 +102,7 @@ static enum vendor find_vendor(const struct header *h)
     } VENDORS[] = {
         {{"Fortinet", 8}, VENDOR_FORTI_CEF},
         {{"Palo Alto", 9}, VENDOR_PANOS},
+        {{"SecureSphere", 12}, VENDOR_CEF}, /* Imperva's, but not its cloud's keys */
         {{"Incapsula", 9}, VENDOR_IMPERVA},
         {{"Imperva", 7}, VENDOR_IMPERVA},
         {{"Citrix", 6}, VENDOR_CITRIX},
@@ -208,6 +209,8 @@ static uint8_t verdict(struct slice action, struct slice beside)
         return VERDICT_ALLOW;
     if (slice_starts(action, SLICE("REQ_")))
         return VERDICT_BLOCK;
+    if (slice_starts(action, SLICE("IDS:")))
+        return VERDICT_ALERT; /* Deep Security's "detect only" of what it would do */
     uint8_t found = meaning_verdict(action);
     return found != VERDICT_UNKNOWN ? found : meaning_verdict(beside);
 }

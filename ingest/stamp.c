@@ -191,12 +191,17 @@ static bool read_zone_name(struct cursor *c, int32_t *out)
     return true;
 }
 
-/* An offset from UTC. Needs at least one byte left. */
+/* An offset from UTC: Z, JST, +09:00, GMT+09:00. Needs at least one byte left. */
 static bool read_zone(struct cursor *c, int32_t *out)
 {
     char sign = *c->at;
-    if (sign != '+' && sign != '-')
-        return read_zone_name(c, out);
+    if (sign != '+' && sign != '-') {
+        if (!read_zone_name(c, out))
+            return false;
+        if (*out != 0 || (!cursor_is(c, '+') && !cursor_is(c, '-')))
+            return true;
+        sign = *c->at;
+    }
     c->at++;
     uint32_t hours = cursor_left(c) >= 2 ? two_digits(c->at) : STAMP_NOT_DIGITS;
     if (hours > 23)

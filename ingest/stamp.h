@@ -11,7 +11,7 @@
  * A day of the week in front is passed over, right or wrong.
  *
  * A fraction of any length may follow the seconds (digits past the ninth are dropped) and an offset
- * may follow the time: Z, +09:00, +0900, +09, UTC, GMT, JST. Parts of the time of day may have one
+ * may follow the time: Z, +09:00, +0900, +09, UTC, GMT, JST, GMT+09:00. Parts of the time of day may have one
  * digit, and one blank behind a colon is passed over: some templates write both.
  *
  * Ownership: nothing is kept but the caller's cache; zeroed, it is a valid cache.
