@@ -194,12 +194,10 @@ static struct slice code_of(const char *from, const char *start)
     return code ? slice_of(start - 2, 1) : SLICE("");
 }
 
-/* The administrator's words: [at, start). */
-static bool scan_prefix(struct scan *s, const char *start)
+/* The words in front of the packet: a rule's name and a verb in it. */
+static bool scan_rule(struct scan *s, const char *start)
 {
     struct slice verb = {0};
-    if (!scan_uptime(s, start))
-        return false;
     for (const char *p = s->at; p < start;) {
         const char *end = letters_end(p, start);
         if (end > p && find_verb(slice_of(p, (size_t)(end - p))) >= 0)
@@ -213,6 +211,19 @@ static bool scan_prefix(struct scan *s, const char *start)
     const char *behind = verb.data + verb.len;
     return add_rule(s, s->at, verb.data) && add(s, verb.data, behind, FIELD_EVENT_ACTION) &&
            add_rule(s, behind, start);
+}
+
+/* The administrator's words: [at, start), of UniFi and EdgeOS with a description behind them. */
+static bool scan_prefix(struct scan *s, const char *start)
+{
+    static const struct slice KEY = {.data = "DESCR=\"", .len = 7};
+    if (!scan_uptime(s, start))
+        return false;
+    const char *text = memmem(s->at, (size_t)(start - s->at), KEY.data, KEY.len);
+    if (text == NULL)
+        return scan_rule(s, start);
+    const char *close = scan_byte(text + KEY.len, start, '"');
+    return scan_rule(s, text) && add_unnamed(s, slice_of(text, KEY.len - 2), text + KEY.len, close);
 }
 
 /* MAC=: receiver, sender, type of the frame; other link layers have other lengths. */
