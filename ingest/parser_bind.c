@@ -18,6 +18,7 @@ enum {
     COLUMN_HANDLE = 0, /* @0x7f...: where the server keeps the client */
     COLUMN_ASKED = 2,  /* the name behind the client's address */
     COLUMN_ZONE = 3,   /* of a transfer */
+    COLUMN_KEY = 4,    /* that signed a request */
     PROBE_MAX_BYTES = 512,
     STAMP_BYTES_MIN = 20, /* 21-Nov-2026 18:00:00 */
 };
@@ -64,7 +65,9 @@ static bool add_category(struct words *w)
         {"queries: ", 9},          {"query-errors: ", 14}, {"security: ", 10}, {"rpz: ", 5},
         {"resolver: ", 10},        {"lame-servers: ", 14}, {"dnssec: ", 8},    {"client: ", 8},
         {"general: ", 9},          {"xfer-in: ", 9},       {"xfer-out: ", 10}, {"notify: ", 8},
-        {"update-security: ", 17}, {"default: ", 9}};
+        {"update-security: ", 17}, {"default: ", 9},       {"update: ", 8},    {"responses: ", 11},
+        {"rate-limit: ", 12},      {"rpz-passthru: ", 14}, {"network: ", 9},   {"database: ", 10},
+        {"config: ", 8},           {"serve-stale: ", 13}};
     for (size_t i = 0; i < sizeof(CATEGORIES) / sizeof(CATEGORIES[0]); i++) {
         struct word word = {.from = w->at, .to = w->at + CATEGORIES[i].len - 2};
         if (skip(w, CATEGORIES[i])) {
@@ -81,10 +84,10 @@ static bool add_category(struct words *w)
     return true;
 }
 
-/* address#port, a colon behind it or not */
+/* address#port, a colon behind it or not; "/key" behind it stays */
 static bool add_peer(struct words *w, uint16_t address, uint16_t port)
 {
-    const char *stop = scan_byte(w->at, w->end, ' ');
+    const char *stop = scan_either(w->at, w->end, ' ', '/');
     while (stop > w->at && (stop[-1] == ':' || stop[-1] == ','))
         stop--;
     const char *hash = scan_byte(w->at, stop, '#');
@@ -108,6 +111,15 @@ static bool add_client(struct words *w)
     words_skip_blanks(w);
     if (!add_peer(w, FIELD_SOURCE_IP, FIELD_SOURCE_PORT))
         return false;
+    if (skip(w, SLICE("/key "))) {
+        if (!words_next(w, &word))
+            return true;
+        if (word.to > word.from && word.to[-1] == ':')
+            word.to--;
+        words_skip_blanks(w);
+        if (!words_add(w, &word, FIELD_COLUMN(COLUMN_KEY)))
+            return false;
+    }
     if (w->at < w->end && *w->at == '(') {
         const char *close = scan_byte(w->at, w->end, ')');
         word = (struct word){.from = w->at + 1, .to = close};
@@ -137,6 +149,10 @@ static enum parse_result add_question(struct words *w)
     words_skip_blanks(w);
     if (skip(w, SLICE("response: ")) &&
         (!words_next(w, &word) || !words_add(w, &word, FIELD_EVENT_OUTCOME)))
+        return PARSE_PARTIAL;
+    words_skip_blanks(w);
+    const bool answered = w->at < w->end && *w->at >= 'A' && *w->at <= 'Z';
+    if (answered && (!words_next(w, &word) || !words_add(w, &word, FIELD_EVENT_OUTCOME)))
         return PARSE_PARTIAL;
     words_skip_blanks(w);
     if (w->at < w->end && *w->at != '(' &&
@@ -206,10 +222,15 @@ static bool add_text(struct words *w, const char *from, const char *to, uint16_t
     return from == to || words_add(w, &word, field);
 }
 
-/* "rpz QNAME NXDOMAIN rewrite name/A/IN via zone": what triggered, what was done. */
+/*
+ * "rpz QNAME NXDOMAIN rewrite name/A/IN via zone": what triggered, what was done; "rate limit drop
+ * response to ...": what was done.
+ */
 static bool add_policy(struct words *w)
 {
     struct word word;
+    if (skip(w, SLICE("rate limit ")))
+        return words_next(w, &word) && words_add(w, &word, FIELD_EVENT_ACTION);
     if (!skip(w, SLICE("rpz ")))
         return true;
     return words_next(w, &word) && words_add(w, &word, FIELD_EVENT_SUBTYPE) &&
@@ -301,6 +322,7 @@ static bool is_message(struct slice text)
            slice_starts(text, SLICE("DNS format error from ")) ||
            slice_starts(text, SLICE("validating ")) ||
            (slice_starts(text, SLICE("zone ")) && contains(text, SLICE(": "))) ||
+           (slice_starts(text, SLICE("limit ")) && contains(text, SLICE("responses to "))) ||
            slice_starts(text, SLICE("transfer of '")) || slice_starts(text, SLICE("rpz: ")) ||
            slice_starts(text, SLICE("general: ")) || slice_starts(text, SLICE("xfer-in: ")) ||
            slice_starts(text, SLICE("xfer-out: ")) || slice_starts(text, SLICE("notify: ")) ||
@@ -380,7 +402,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
         return VERDICT_DENY;
     if (slice_starts(action, SLICE("PASSTHRU")))
         return VERDICT_ALLOW;
-    if (slice_starts(action, SLICE("DROP")))
+    if (slice_starts(action, SLICE("DROP")) || slice_starts(action, SLICE("drop")))
         return VERDICT_DROP;
     return slice_starts(action, SLICE("NX")) || slice_starts(action, SLICE("NODATA")) ||
                    slice_starts(action, SLICE("CNAME")) || slice_starts(action, SLICE("Local"))
