@@ -5,15 +5,18 @@
  *   [77:0] query: 192.0.2.7 www.example.com. A IN
  *   [77:0] reply: 192.0.2.7 www.example.com. A IN NOERROR 0.017445 0 51
  */
+#include "event/verdict.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 #include "ingest/words.h"
 
 enum {
     COLUMN_THREAD = 0,  /* 77:0 */
     COLUMN_SECONDS = 1, /* it took */
     COLUMN_CACHED = 2,
-    PROBE_MAX_BYTES = 512,
+    COLUMN_TRIGGER = 3, /* of a response policy */
+    POLICY_WORDS = 6,
 };
 
 static const struct slice LEVELS[] = {{"info: ", 6},  {"query: ", 7},       {"reply: ", 7},
@@ -68,9 +71,70 @@ static enum parse_result add_reply(struct words *w)
     return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
 }
 
-/* "address name type class [...]", or a message. */
+/* "[rpz: applied [list] ]zone. action address@port name. type class" of local data and policies. */
+static bool is_policy(struct words w, struct word *list, struct word parts[POLICY_WORDS])
+{
+    *list = (struct word){0};
+    if (slice_starts(slice_of(w.at, (size_t)(w.end - w.at)), SLICE("rpz: applied "))) {
+        w.at += SLICE("rpz: applied ").len;
+        if (!words_next(&w, list) || !list->bracketed)
+            return false;
+    }
+    for (size_t i = 0; i < POLICY_WORDS; i++) {
+        if (!words_next(&w, &parts[i]))
+            return false;
+    }
+    const char *at = scan_byte(parts[2].from, parts[2].to, '@');
+    return at < parts[2].to &&
+           url_host_is_address(slice_of(parts[2].from, (size_t)(at - parts[2].from)));
+}
+
+static bool add_policy(struct words *w, const struct word *list,
+                       const struct word parts[POLICY_WORDS])
+{
+    const char *at = scan_byte(parts[2].from, parts[2].to, '@');
+    struct word address = {.from = parts[2].from, .to = at};
+    struct word port = {.from = at + 1, .to = parts[2].to};
+    const bool listed = list->from != list->to;
+    return (!listed || words_add(w, list, FIELD_RULE_NAME)) &&
+           words_add(w, &parts[0], listed ? FIELD_COLUMN(COLUMN_TRIGGER) : FIELD_RULE_NAME) &&
+           words_add(w, &parts[1], FIELD_EVENT_ACTION) && words_add(w, &address, FIELD_SOURCE_IP) &&
+           words_add(w, &port, FIELD_SOURCE_PORT) &&
+           words_mean(w, &parts[3], FIELD_DNS_QUESTION, MEANING_QUESTION) &&
+           words_add(w, &parts[4], FIELD_DNS_TYPE) && words_add(w, &parts[5], FIELD_DNS_CLASS);
+}
+
+/* "SERVFAIL <name. type class>: why": the words in front, the question, the reason; or a message. */
+static enum parse_result add_failure(struct words *w)
+{
+    words_skip_blanks(w);
+    const char *open = scan_byte(w->at, w->end, '<');
+    const char *close = scan_byte(open, w->end, '>');
+    struct words inside = *w;
+    struct word parts[3];
+    inside.at = open < w->end ? open + 1 : open;
+    inside.end = close;
+    if (close == w->end || open - w->at < 2 || !words_next(&inside, &parts[0]) ||
+        !words_next(&inside, &parts[1]) || !words_next(&inside, &parts[2]))
+        return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+    struct word front = {.from = w->at, .to = open - 1};
+    if (!words_add(w, &front, FIELD_MESSAGE) ||
+        !words_mean(w, &parts[0], FIELD_DNS_QUESTION, MEANING_QUESTION) ||
+        !words_add(w, &parts[1], FIELD_DNS_TYPE) || !words_add(w, &parts[2], FIELD_DNS_CLASS))
+        return PARSE_PARTIAL;
+    w->at = close + 1;
+    if (w->at < w->end && *w->at == ':')
+        w->at++;
+    return words_rest(w, FIELD_EVENT_REASON) ? PARSE_OK : PARSE_PARTIAL;
+}
+
+/* "address name type class [...]", what a policy did, or a message. */
 static enum parse_result add_text(struct words *w)
 {
+    struct word list;
+    struct word policy[POLICY_WORDS];
+    if (is_policy(*w, &list, policy))
+        return add_policy(w, &list, policy) ? PARSE_OK : PARSE_PARTIAL;
     struct words start = *w;
     struct word client;
     struct word name;
@@ -80,7 +144,7 @@ static enum parse_result add_text(struct words *w)
                     words_next(w, &name) && words_next(w, &type) && words_next(w, &class);
     if (!question) {
         *w = start;
-        return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
+        return add_failure(w);
     }
     if (!words_add(w, &client, FIELD_SOURCE_IP) ||
         !words_mean(w, &name, FIELD_DNS_QUESTION, MEANING_QUESTION) ||
@@ -142,10 +206,41 @@ static bool probe(struct slice message)
     return read_start(&w, &time, &thread) && next_level(&w) != NULL;
 }
 
+/* The kinds of local zones and what response policies do. */
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    static const struct verdict_word WORDS[] = {
+        VERDICT_WORD("transparent", ALLOW),
+        VERDICT_WORD("typetransparent", ALLOW),
+        VERDICT_WORD("always_transparent", ALLOW),
+        VERDICT_WORD("rpz-passthru", ALLOW),
+        VERDICT_WORD("inform", ALERT),
+        VERDICT_WORD("deny", DROP),
+        VERDICT_WORD("inform_deny", DROP),
+        VERDICT_WORD("always_deny", DROP),
+        VERDICT_WORD("rpz-drop", DROP),
+        VERDICT_WORD("refuse", DENY),
+        VERDICT_WORD("always_refuse", DENY),
+        VERDICT_WORD("static", BLOCK),
+        VERDICT_WORD("redirect", BLOCK),
+        VERDICT_WORD("inform_redirect", BLOCK),
+        VERDICT_WORD("always_nxdomain", BLOCK),
+        VERDICT_WORD("always_nodata", BLOCK),
+        VERDICT_WORD("always_null", BLOCK),
+        VERDICT_WORD("rpz-nxdomain", BLOCK),
+        VERDICT_WORD("rpz-nodata", BLOCK),
+        VERDICT_WORD("rpz-cname-override", BLOCK),
+        VERDICT_WORD("rpz-local-data", BLOCK),
+    };
+    (void)beside;
+    return word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
+}
+
 const struct parser parser_unbound = {
     .name = "unbound",
     .format = FORMAT_UNBOUND,
     .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
+    .verdict = verdict,
 };
