@@ -24,6 +24,9 @@ enum {
 static const struct phrase PHRASES[] = {
     {{"username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
     {{"LDAP DN \"CN=", 12}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ','},
+    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
+    {{"address '", 9}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, '\''},
+    {{"established with [AF_INET]", 26}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
     {{"LDAP user \"", 11}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '"'},
     {{"Learn: ", 7}, FIELD_HOST_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
 };
@@ -35,6 +38,11 @@ static const struct slice STARTS[] = {
     {"VERIFY ", 7},
     {"TLS: ", 5},
     {"TLS Error: ", 11},
+    {"TLS Auth Error: ", 16},
+    {"TCP connection established with [AF_INET", 40},
+    {"openvpn server '", 16},
+    {"AUTH-PAM: ", 10},
+    {"WARNING: Bad encapsulated packet length", 39},
     {"MULTI: ", 7},
     {"MULTI_sva: ", 11},
     {"SENT CONTROL ", 13},
