@@ -123,7 +123,11 @@ static bool add_peer(struct scan *s, const struct token *t, uint16_t field)
     const struct slot slot = {.offset = (uint32_t)(t->from - s->line.data),
                               .length = (uint32_t)(t->to - t->from),
                               .kind = SLOT_PLAIN};
-    return is_none(t) || peer_slots(s->out, s->line, field, &slot);
+    if (is_none(t))
+        return true;
+    if (url_host_is_address(slice_of(t->from, slot.length))) /* nearly all */
+        return add_token(s, t, field);
+    return peer_slots(s->out, s->line, field, &slot);
 }
 
 static bool add_user(struct scan *s, const struct token *t)
@@ -378,18 +382,21 @@ static bool next_time(struct scan *s, struct written_time *out)
     ahead.end = close;
     if (!next_token(&ahead, &out->time))
         return false;
+    if (is_epoch(&out->time)) {
+        out->field = FIELD_TIME_EPOCH;
+        s->at = bracketed ? close + 1 : ahead.at;
+        return true;
+    }
     bool date = is_date(&out->time);
     if (date && out->time.to - out->time.from == DATE_BYTES) {
         if (!next_token(&ahead, &next) || !is_clock(&next))
             return false;
         out->time.to = next.to;
-    } else if (is_epoch(&out->time)) {
-        out->field = FIELD_TIME_EPOCH;
     } else if (!date && !is_stamp(&out->time)) {
         return false;
     }
     struct scan behind = ahead;
-    if (out->field != FIELD_TIME_EPOCH && next_token(&behind, &next) && is_offset(&next)) {
+    if (next_token(&behind, &next) && is_offset(&next)) {
         out->zone = next;
         ahead = behind;
     }
@@ -430,6 +437,8 @@ static const char *find_bar(const struct scan *s)
     struct scan ahead = *s;
     struct token date;
     struct token clock;
+    if (s->end - s->at < DATE_BYTES || s->at[4] != '/')
+        return NULL;
     if (!next_token(&ahead, &date) || date.to - date.from != DATE_BYTES || !is_date(&date) ||
         date.from[4] != '/' || !next_token(&ahead, &clock) || !is_clock(&clock))
         return NULL;
@@ -571,8 +580,11 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     const char *bar = find_bar(&s);
     if (bar != NULL)
         return scan_cache_log(&s, bar);
-    if (next_time(&s, &time))
-        return is_referrer_log(s) ? scan_referrer(&s, &time) : scan_native(&s, &time);
+    if (next_time(&s, &time)) {
+        struct scan native = s;
+        enum parse_result result = scan_native(&native, &time);
+        return result == PARSE_MISMATCH && is_referrer_log(s) ? scan_referrer(&s, &time) : result;
+    }
     if (is_agent_log(s))
         return scan_agent(&s);
     return next_token(&s, &first) ? scan_httpd(&s, &first) : PARSE_MISMATCH;
