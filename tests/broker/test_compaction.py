@@ -63,6 +63,10 @@ class Bench:
         done = run("search", "", "--data", self.data, "--count", check=None)
         return int(done.stdout) if done.returncode == 0 else -1
 
+    def newest_state(self):
+        """The frame after which detectors' state was kept last."""
+        return max((int(p.suffix[1:]) for p in (self.data / "state").iterdir() if p.suffix[1:].isdigit()), default=0)
+
     def log_files(self, ending):
         names = {p.stem for p in (self.data / "log").glob(f"*.{ending}")}
         return sorted(names - ({p.stem for p in (self.data / "log").glob("*.log")} if ending == "rem" else set()))
@@ -79,8 +83,10 @@ def collects_and_compacts(bench, step):
             kept = newest()
         run("keyring", "rotate", "--tenant", bench.sealed[part % len(bench.sealed)])
         if part in (1, 2):  # each start keeps a state: two of them stand between a file and its retirement
+            before = bench.newest_state()
             bench.collector.kill()
             bench.collector.start()
+            wait_until(lambda: bench.newest_state() > before, 60, "a state of the new start")
     step(f"lines were collected: {bench.sent} lines, killed twice")
     wait_until(lambda: "rows are in segments" in bench.collector.text(), 30, "a compaction")
     wait_until(lambda: len(bench.log_files("rem")) != 0, 60, "a file of the log to be retired")

@@ -53,7 +53,7 @@ CASES = [
     (FIREWALL, "  s: {'@timestamp|hour|gte': 24}\n  condition: s", "hours are 0 to 23"),
     (FIREWALL, "  s: {source.ipp: 192.0.2.1}\n  condition: s", 'no log has a field "source.ipp".*"source.ip"'),
     (FIREWALL, "  s: {src_prt: 5}\n  condition: s", 'no log has a field "src_prt"'),
-    (FIREWALL, "  s: {http.request.bytes: 5}\n  condition: s", 'no format fills the field "http.request.bytes"'),
+    (FIREWALL, "  s: {squid.result: 5}\n  condition: s", 'no format fills the field "squid.result"'),
     (FIREWALL, "  s: {fortigate.cfgpath: x, our-proxy.col3: y, user.name|fieldref: source.domain}\n  condition: s", None),
     (FIREWALL, "  s: {user.name|fieldref: sorce.domain}\n  condition: s", 'no log has a field "sorce.domain"'),
     ("{product: zeek}", "  s: {id.orig_h: 192.0.2.1}\n  condition: s", "none of the logs .* the rule never runs"),
