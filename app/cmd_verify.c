@@ -283,11 +283,9 @@ static int verify_proof(struct verify *v)
 /* Both passes over the same files: none is retired between them. */
 static int verify_store(struct verify *v)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct log_hold hold = {0};
     const struct store_verify_options options = {.dir = v->data, .frame = see_frame, .ctx = v};
-    int len = snprintf(path, sizeof(path), "%s/log", v->data);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_hold_take(&hold, path);
+    int err = log_hold_take_store(&hold, v->data);
     if (err == 0)
         err = read_vouched(v);
     if (err == 0)

@@ -80,28 +80,6 @@ static uint64_t row_share(uint64_t leaf, uint64_t row_hash)
     return share ^ share >> 32;
 }
 
-/* Remove files that no catalog names: of runs that were killed, and generations that were replaced. */
-static int sweep(struct tenant_compaction *t)
-{
-    struct arena arena = {0};
-    struct dir_names names = {0};
-    char path[FILE_PATH_BYTES_MAX];
-    int err = dir_list(&names, &arena, t->folder);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        struct segment_name name;
-        bool begun = false;
-        if (!segment_parse(&name, &begun, names.names[i]))
-            continue;
-        const struct segment_info *live = catalog_find(&t->catalog, name.hour);
-        if (!begun && live != NULL && live->name.generation == name.generation)
-            continue;
-        int len = snprintf(path, sizeof(path), "%s/%s", t->folder, names.names[i]);
-        err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : file_unlink(path);
-    }
-    arena_release(&arena);
-    return err;
-}
-
 /* Its catalog, or an empty one where there need be none. */
 static int read_catalog(struct tenant_compaction *t, uint64_t through_seq)
 {
@@ -165,6 +143,7 @@ int tenant_compaction_new(struct tenant_compaction **out, const struct compact_o
                           struct diag *diag)
 {
     struct tenant_compaction *t = calloc(1, sizeof(*t));
+    struct segment_sweep swept;
     if (t == NULL)
         return ERR_NOMEM;
     t->options = options;
@@ -177,7 +156,7 @@ int tenant_compaction_new(struct tenant_compaction **out, const struct compact_o
     if (err == 0)
         err = dir_create(t->folder);
     if (err == 0)
-        err = sweep(t);
+        err = segment_sweep(&swept, options->dir, &t->catalog);
     t->tree = t->catalog.tree;
     if (err == 0)
         err = hasher_new(&t->hasher);

@@ -279,13 +279,6 @@ static int walk_log(struct log_index *x, const struct log_index_options *options
     return err;
 }
 
-static int hold_log(struct log_hold *hold, const char *dir)
-{
-    char path[FILE_PATH_BYTES_MAX];
-    int len = snprintf(path, sizeof(path), "%s/log", dir);
-    return len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_hold_take(hold, path);
-}
-
 int log_index_open_with(struct log_index **out, const struct log_index_options *options,
                         struct diag *diag)
 {
@@ -294,7 +287,7 @@ int log_index_open_with(struct log_index **out, const struct log_index_options *
         return ERR_NOMEM;
     /* Held before the catalogs are read: else files could go that these do not cover yet. */
     struct log_hold hold = {0};
-    int err = hold_log(&hold, options->dir);
+    int err = log_hold_take_store(&hold, options->dir);
     if (err == 0 && !options->log_only)
         err = long_term_open(&x->long_term, options->dir, &options->wish, diag);
     if (err == 0)

@@ -198,6 +198,7 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
     struct long_term t = {0};
     struct arena arena = {0};
     struct compacted c = {0};
+    struct log_hold hold = {0};
     uint32_t *tenants = NULL;
     size_t count = 0;
     t.keys = wish->keys;
@@ -206,7 +207,9 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
         (void)keyring_option(&t.own_keys, diag);
         t.keys = t.own_keys;
     }
-    int err = compacted_read(&c, dir, &arena, diag);
+    int err = log_hold_take_store(&hold, dir);
+    if (err == 0)
+        err = compacted_read(&c, dir, &arena, diag);
     if (err == ERR_CORRUPT)
         t.damage++;
     if (err == ERR_NOTFOUND || err == ERR_CORRUPT)
@@ -219,6 +222,7 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
             err = add_tenant(&t, dir, tenants[i], is_listed(&c, tenants[i]) ? c.through_seq : 0,
                              wish, diag);
     }
+    log_hold_drop(&hold);
     arena_release(&arena);
     if (err != 0)
         long_term_close(&t);

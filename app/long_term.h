@@ -52,6 +52,10 @@ struct long_term {
     uint64_t mapped_bytes; /* of the segments */
 };
 
+/*
+ * No segment that a catalog names is removed meanwhile. Who needs the log's files behind it too holds
+ * them from before (store/log_hold.h). ERR_BUSY when a removal takes too long.
+ */
 int long_term_open(struct long_term *out, const char *dir, const struct long_term_wish *wish,
                    struct diag *diag);
 void long_term_close(struct long_term *t);

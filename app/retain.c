@@ -280,41 +280,12 @@ static int commit_set(struct tenant_run *t, struct deletion *d)
     return err;
 }
 
-/* Remove the files that no catalog names, while nobody reads; else a later run does. */
+/* The files of what went, and of what was replaced. */
 static int sweep(struct tenant_run *t)
 {
-    struct arena arena = {0};
-    struct dir_names names = {0};
-    struct file *alone = NULL;
-    char path[FILE_PATH_BYTES_MAX];
-    uint64_t swept = 0;
-    int err = dir_list(&names, &arena, t->folder);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        struct segment_name name;
-        bool begun = false;
-        if (!segment_parse(&name, &begun, names.names[i]))
-            continue;
-        const struct segment_info *live = catalog_find(&t->catalog, name.hour);
-        if (!begun && live != NULL && live->name.generation == name.generation)
-            continue;
-        int len = snprintf(path, sizeof(path), "%s/log", t->o->dir);
-        if (alone == NULL && len > 0 && (size_t)len < sizeof(path))
-            err = log_hold_exclude(&alone, path);
-        if (err == ERR_AGAIN) {
-            t->out->segments_left++;
-            err = 0;
-            continue;
-        }
-        len = snprintf(path, sizeof(path), "%s/%s", t->folder, names.names[i]);
-        if (err == 0)
-            err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : file_unlink(path);
-        swept++;
-        failpoint("retain.unlinked");
-    }
-    if (err == 0 && swept != 0)
-        err = dir_sync(t->folder);
-    file_close(alone);
-    arena_release(&arena);
+    struct segment_sweep swept;
+    int err = segment_sweep(&swept, t->o->dir, &t->catalog);
+    t->out->segments_left += swept.left;
     return err;
 }
 

@@ -314,9 +314,8 @@ static int check_tenant(struct checker *c, uint32_t tenant)
 {
     char folder[FILE_PATH_BYTES_MAX];
     struct catalog catalog = {0};
-    struct log_hold hold = {0}; /* no segment that the catalog names is deleted meanwhile */
-    int len = snprintf(folder, sizeof(folder), "%s/log", c->dir);
-    int err = len < 0 || (size_t)len >= sizeof(folder) ? ERR_RANGE : log_hold_take(&hold, folder);
+    struct log_hold hold = {0}; /* no segment that the catalog names is removed meanwhile */
+    int err = log_hold_take_store(&hold, c->dir);
     if (err == 0)
         err = catalog_folder(folder, sizeof(folder), c->dir, tenant);
     if (err == 0)

@@ -246,14 +246,12 @@ static int read_all(struct sheet_reading *r, struct arena *arena)
 
 int sheet_read(struct sheet *out, const struct sheet_wish *wish, struct diag *diag)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct sheet s = {0};
     struct arena arena = {0};
     struct log_hold hold = {0};
     struct sheet_reading r = {.sheet = &s, .wish = wish, .diag = diag};
-    int len = snprintf(path, sizeof(path), "%s/log", wish->dir);
     /* Held before the catalogs are read: else files could go that these do not cover yet. */
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : log_hold_take(&hold, path);
+    int err = log_hold_take_store(&hold, wish->dir);
     if (err == 0)
         err = read_all(&r, &arena);
     log_hold_drop(&hold);

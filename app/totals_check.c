@@ -529,8 +529,7 @@ static int check_held(struct totals_checker *c, const struct checkpoint *held)
 static int check_all(struct totals_checker *c, const struct checkpoint *held)
 {
     struct log_hold hold = {0};
-    int len = snprintf(c->path, sizeof(c->path), "%s/log", c->dir);
-    int err = len < 0 || (size_t)len >= sizeof(c->path) ? ERR_RANGE : log_hold_take(&hold, c->path);
+    int err = log_hold_take_store(&hold, c->dir);
     if (err == 0)
         err = check_sheet(c);
     if (err == 0)

@@ -39,6 +39,13 @@ int log_hold_take(struct log_hold *h, const char *log_dir)
     return 0;
 }
 
+int log_hold_take_store(struct log_hold *h, const char *dir)
+{
+    char log_dir[FILE_PATH_BYTES_MAX];
+    int len = snprintf(log_dir, sizeof(log_dir), "%s/log", dir);
+    return len < 0 || (size_t)len >= sizeof(log_dir) ? ERR_RANGE : log_hold_take(h, log_dir);
+}
+
 void log_hold_drop(struct log_hold *h)
 {
     file_close(h->file);

@@ -28,6 +28,8 @@ struct log_hold {
  * when a removal takes longer than LOG_HOLD_WAIT_MS; ERR_RANGE. Nothing happens when it is held.
  */
 int log_hold_take(struct log_hold *h, const char *log_dir);
+/* The same of the store in `dir`, whose log is DIR/log. */
+int log_hold_take_store(struct log_hold *h, const char *dir);
 void log_hold_drop(struct log_hold *h);
 
 /* The file that is locked is made where a store is opened to write. Returns 0, ERR_IO, ERR_RANGE. */

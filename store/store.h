@@ -40,6 +40,7 @@
 #include "store/log_reader.h"
 #include "store/proof.h"
 #include "store/remains.h"
+#include "store/segment_sweep.h"
 #include "store/snapshot.h"
 #include "store/stored.h"
 #include "store/totals_count.h"

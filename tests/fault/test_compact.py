@@ -7,6 +7,7 @@ and segments that were replaced. Its export, before a compaction, is what must c
 """
 import collections
 import concurrent.futures
+import contextlib
 import errno
 import hashlib
 import os
@@ -324,6 +325,38 @@ def check_company(steps, case):
     steps("a compaction beside another, or beside a collector, is refused")
 
 
+def newest(store):
+    """{municipality and hour of a segment: the highest generation that lies there}"""
+    found = collections.defaultdict(int)
+    for path in (store / "seg").rglob("*.seg"):
+        hour, generation, _ = path.name.split(".")
+        found[path.parent.name, hour] = max(found[path.parent.name, hour], int(generation))
+    return found
+
+
+def check_readers(steps, case):
+    """Who has read a catalog finds the segments that it names, though others take their place meanwhile."""
+    store = case.fresh()
+    readers = (("verify",), ("export",), ("search", QUERY, "--json"))
+    wanted = [run(*reader, "--data", store).stdout.decode() if reader[0] != "verify" else "" for reader in readers]
+    before = newest(store)
+    with contextlib.ExitStack() as stack:
+        stopped = [stack.enter_context(Daemon(*reader, "--data", store, env={"SEKISHO_FAULTS": "stop@open=.seg"}))
+                   for reader in readers]
+        for reader in stopped:
+            wait_until(lambda r=reader: "T (stopped)" in pathlib.Path(f"/proc/{r.pid}/status").read_text(), what="the stop")
+        for _ in range(2):
+            run("compact", "--data", store)
+        after = newest(store)
+        need([name for name in before if after[name] > before[name]], "no segment was replaced")
+        for reader, text in zip(stopped, wanted):
+            reader.send(signal.SIGCONT)
+            code = reader.wait()
+            need(code == 0 and text in reader.text(), f"{reader.arguments} beside two compactions: {code}")
+    case.check("after readers were there", store)
+    steps("segments are replaced beside verify, export and search that have read which there are")
+
+
 def check_separation(steps, case):
     recorder = Recorder(case.folder)
     for tenant in TENANTS:
@@ -368,6 +401,7 @@ def main():
             check_separation(steps, case)
         if "company" in wanted:
             check_company(steps, case)
+            check_readers(steps, case)
         if "damage" in wanted:
             check_damage(steps, case, r)
         if "kills" in wanted or "faults" in wanted:

@@ -299,7 +299,7 @@ def check_certificates(steps, store):
 def failpoints():
     names = set()
     for path in (ROOT / "app" / "retain.c", ROOT / "store" / "deletion.c", ROOT / "store" / "catalog.c",
-                 ROOT / "store" / "segment.c"):
+                 ROOT / "store" / "segment.c", ROOT / "store" / "segment_sweep.c"):
         names.update(FAILPOINTS.findall(path.read_text()))
     need(len(names) >= 9, names)
     return sorted(names)
