@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """While a collector collects and compacts, whoever searches sees a prefix of the truth: of each partition all lines up to
-some place, each once, never fewer than a search before saw, and no answer is incomplete.
+some place, each once, never fewer than a search before saw, and no answer is incomplete; and whoever verifies finds nothing.
 
 Several searchers ask all the time, by different ways to the rows: the raw lines of a partition, counts, a filter, groups.
-Rows move from the log into segments and hours are written again meanwhile.
+Others verify the store, also by a checkpoint that they keep, read the ledger, and prove lines. Rows move from the log into
+segments, hours are written again and files of the log are retired meanwhile.
 """
 import json
 import os
@@ -100,11 +101,41 @@ class Scene:
         assert got == want[:len(got)], f"{len(got)} hits are no prefix"
         self.grows(seen, "hits", len(got))
 
+    def verified(self, seen):
+        kept = self.folder / "kept"
+        since = ["--checkpoint", kept] if kept.exists() else []
+        done = run("verify", "--data", self.data, "--json", *since, check=None)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.grows(seen, "rows", json.loads(done.stdout)["segment_rows"])
+        newest = run("checkpoint", "--data", self.data, check=None)
+        if newest.returncode == 0 and not since:
+            kept.write_bytes(newest.stdout)
+
+    def ledger(self, seen):
+        done = run("ledger", "--data", self.data, "--json", check=None)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.grows(seen, "stored", json.loads(done.stdout.splitlines()[-1])["stored"])
+
+    def proved(self, seen):
+        """A line that was proved can be proved ever after, by the newest checkpoint."""
+        seen.setdefault("next", 0)
+        path = self.folder / "line.proof"
+        made = run("proof", "--data", self.data, "--tenant", TENANTS[1], "--number", seen["next"], check=None)
+        if made.returncode in (1, 3) and seen["next"] == 0:   # nothing is signed as yet
+            return
+        assert made.returncode == 0, made.stderr
+        path.write_bytes(made.stdout)
+        run("verify", "--proof", path, "--data", self.data)
+        last = run("proof", "--data", self.data, "--tenant", TENANTS[1], "--number", seen["next"] + 500, check=None)
+        assert last.returncode in (0, 1), last.stderr
+        seen["next"] += 500 if last.returncode == 0 else 0
+
     def compactions(self):
         return self.collector.text().count("rows are in segments")
 
     def run(self, step):
-        questions = {"raw lines": self.raw_lines, "count": self.count, "groups": self.groups, "filter": self.filtered}
+        questions = {"raw lines": self.raw_lines, "count": self.count, "groups": self.groups, "filter": self.filtered,
+                     "verify": self.verified, "ledger": self.ledger, "proofs": self.proved}
         threads = [threading.Thread(target=self.send)]
         threads += [threading.Thread(target=self.ask, args=item) for item in questions.items()]
         for thread in threads:
