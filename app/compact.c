@@ -315,15 +315,11 @@ static int compact_shard(struct compaction *c, struct shard *s)
 static int add_known(struct compaction *c)
 {
     struct arena arena = {0};
-    struct dir_names names = {0};
-    char path[FILE_PATH_BYTES_MAX];
-    int len = snprintf(path, sizeof(path), "%s/seg", c->options->dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, &arena, path);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
+    struct catalog_tenants tenants;
+    int err = catalog_list_tenants(&tenants, &arena, c->options->dir);
+    for (size_t i = 0; i < tenants.count && err == 0; i++) {
         struct shard *s = NULL;
-        if (strlen(name) == 6 && strspn(name, "0123456789") == 6)
-            err = shard_of(c, (uint32_t)strtoul(name, NULL, 10), &s);
+        err = shard_of(c, tenants.codes[i], &s);
     }
     for (size_t i = 0; i < c->before.tenant_count && err == 0; i++) {
         struct shard *s = NULL;

@@ -13,7 +13,6 @@
 #include "base/log.h"
 
 enum {
-    CODE_DIGITS = 6,
     TENANTS_MAX = 4096, /* that are shown one by one */
 };
 
@@ -137,24 +136,15 @@ static int add_tenant(struct keeper *k, uint32_t tenant, struct tenant_bytes *ou
 /* Bytes by municipality, and for how long the disk suffices. */
 static int forecast(struct keeper *k)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct arena arena = {0};
-    struct dir_names names = {0};
+    struct catalog_tenants listed = {0};
     struct retention_keeps keeps;
     size_t count = 0;
     struct tenant_bytes *tenants = calloc(TENANTS_MAX, sizeof(*tenants));
-    int len = snprintf(path, sizeof(path), "%s/seg", k->o.dir);
-    int err = tenants == NULL                          ? ERR_NOMEM
-              : len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE
-                                                       : dir_list(&names, &arena, path);
+    int err = tenants == NULL ? ERR_NOMEM : catalog_list_tenants(&listed, &arena, k->o.dir);
     forecast_begin(&k->forecast, clock_now_ns());
-    for (size_t i = 0; i < names.count && count < TENANTS_MAX && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) != CODE_DIGITS || strspn(name, "0123456789") != CODE_DIGITS)
-            continue;
-        err = add_tenant(k, (uint32_t)strtoul(name, NULL, 10), &tenants[count]);
-        count++;
-    }
+    for (; count < listed.count && count < TENANTS_MAX && err == 0; count++)
+        err = add_tenant(k, listed.codes[count], &tenants[count]);
     arena_release(&arena);
     if (err != 0) {
         free(tenants);

@@ -7,10 +7,6 @@
 #include "app/keyring_option.h"
 #include "base/file.h"
 
-enum {
-    CODE_DIGITS = 6,
-};
-
 void long_term_close(struct long_term *t)
 {
     for (size_t i = 0; i < t->segment_count; i++)
@@ -154,42 +150,27 @@ static int add_tenant(struct long_term *t, const char *dir, uint32_t tenant, uin
 static int list_tenants(const char *dir, struct arena *arena, const struct compacted *c,
                         uint32_t **out, size_t *count)
 {
-    char path[FILE_PATH_BYTES_MAX];
-    struct dir_names names = {0};
-    int len = snprintf(path, sizeof(path), "%s/seg", dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, arena, path);
-    if (err != 0 && err != ERR_NOTFOUND)
+    struct catalog_tenants there;
+    int err = catalog_list_tenants(&there, arena, dir);
+    if (err != 0)
         return err;
-    uint32_t *tenants = arena_array(arena, names.count + c->tenant_count + 1, sizeof(*tenants));
+    uint32_t *tenants = arena_array(arena, there.count + c->tenant_count + 1, sizeof(*tenants));
     if (tenants == NULL)
         return ERR_NOMEM;
     size_t n = 0;
     size_t listed = 0;
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) != CODE_DIGITS || strspn(name, "0123456789") != CODE_DIGITS)
-            continue;
-        uint32_t tenant = (uint32_t)strtoul(name, NULL, 10);
-        for (; listed < c->tenant_count && c->tenants[listed] <= tenant; listed++) {
-            if (c->tenants[listed] != tenant)
+    for (size_t i = 0; i < there.count; i++) {
+        for (; listed < c->tenant_count && c->tenants[listed] <= there.codes[i]; listed++) {
+            if (c->tenants[listed] != there.codes[i])
                 tenants[n++] = c->tenants[listed];
         }
-        tenants[n++] = tenant;
+        tenants[n++] = there.codes[i];
     }
     for (; listed < c->tenant_count; listed++)
         tenants[n++] = c->tenants[listed];
     *out = tenants;
     *count = n;
     return 0;
-}
-
-static bool is_listed(const struct compacted *c, uint32_t tenant)
-{
-    for (size_t i = 0; i < c->tenant_count; i++) {
-        if (c->tenants[i] == tenant)
-            return true;
-    }
-    return false;
 }
 
 int long_term_open(struct long_term *out, const char *dir, const struct long_term_wish *wish,
@@ -219,7 +200,7 @@ int long_term_open(struct long_term *out, const char *dir, const struct long_ter
         err = list_tenants(dir, &arena, &c, &tenants, &count);
     for (size_t i = 0; i < count && err == 0; i++) {
         if (!wish->has_tenant || wish->tenant == tenants[i])
-            err = add_tenant(&t, dir, tenants[i], is_listed(&c, tenants[i]) ? c.through_seq : 0,
+            err = add_tenant(&t, dir, tenants[i], compacted_has(&c, tenants[i]) ? c.through_seq : 0,
                              wish, diag);
     }
     log_hold_drop(&hold);

@@ -10,7 +10,6 @@
 #include "base/fault.h"
 
 enum {
-    CODE_DIGITS = 6,
     SEQ_DIGITS = 16,
     SET_SEGMENTS = 32, /* of a certificate */
     TRIES = 3,         /* when a hold comes in between */
@@ -572,19 +571,12 @@ static int retain_one(struct retain_walk *r, uint32_t tenant)
 /* Every municipality; what is damaged is named, and the others go on. */
 static int retain_all(struct retain_walk *r)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct arena arena = {0};
-    struct dir_names names = {0};
+    struct catalog_tenants tenants;
     int damage = 0;
-    int len = snprintf(path, sizeof(path), "%s/seg", r->o->dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, &arena, path);
-    if (err == ERR_NOTFOUND)
-        err = 0;
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) != CODE_DIGITS || strspn(name, "0123456789") != CODE_DIGITS)
-            continue;
-        err = retain_one(r, (uint32_t)strtoul(name, NULL, 10));
+    int err = catalog_list_tenants(&tenants, &arena, r->o->dir);
+    for (size_t i = 0; i < tenants.count && err == 0; i++) {
+        err = retain_one(r, tenants.codes[i]);
         if (err == ERR_CORRUPT || err == ERR_FORMAT || err == ERR_SEALED) {
             damage = err;
             err = 0;

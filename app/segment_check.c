@@ -11,10 +11,6 @@
 #include "base/file.h"
 #include "event/grams.h"
 
-enum {
-    CODE_DIGITS = 6,
-};
-
 struct checker {
     struct segment_check_report *report;
     const char *dir;
@@ -353,19 +349,12 @@ static int check_listed(struct checker *c, struct arena *arena)
 
 static int check_all(struct checker *c, struct arena *arena)
 {
-    char path[FILE_PATH_BYTES_MAX];
-    struct dir_names names = {0};
-    int len = snprintf(path, sizeof(path), "%s/seg", c->dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, arena, path);
-    if (err == ERR_NOTFOUND)
-        return 0;
+    struct catalog_tenants tenants;
+    int err = catalog_list_tenants(&tenants, arena, c->dir);
     if (err == 0)
         err = check_listed(c, arena);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS)
-            err = check_tenant(c, (uint32_t)strtoul(name, NULL, 10));
-    }
+    for (size_t i = 0; i < tenants.count && err == 0; i++)
+        err = check_tenant(c, tenants.codes[i]);
     return err;
 }
 

@@ -8,10 +8,6 @@
 #include "base/err.h"
 #include "base/file.h"
 
-enum {
-    CODE_DIGITS = 6,
-};
-
 void sheet_close(struct sheet *s)
 {
     hour_sums_release(&s->rows);
@@ -82,29 +78,15 @@ static int read_tenant(struct sheet_reading *r, uint32_t tenant, bool must)
     return err;
 }
 
-static bool is_listed(const struct compacted *c, uint32_t tenant)
-{
-    for (size_t i = 0; i < c->tenant_count; i++) {
-        if (c->tenants[i] == tenant)
-            return true;
-    }
-    return false;
-}
-
 /* Municipalities that have a folder, and those that should. */
 static int read_tenants(struct sheet_reading *r, const struct compacted *done, struct arena *arena)
 {
-    char path[FILE_PATH_BYTES_MAX];
-    struct dir_names names = {0};
     const struct sheet_wish *wish = r->wish;
-    int len = snprintf(path, sizeof(path), "%s/seg", wish->dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, arena, path);
-    err = err == ERR_NOTFOUND ? 0 : err;
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        uint32_t tenant = (uint32_t)strtoul(name, NULL, 10);
-        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS &&
-            !is_listed(done, tenant) && (!wish->has_tenant || wish->tenant == tenant))
+    struct catalog_tenants there;
+    int err = catalog_list_tenants(&there, arena, wish->dir);
+    for (size_t i = 0; i < there.count && err == 0; i++) {
+        uint32_t tenant = there.codes[i];
+        if (!compacted_has(done, tenant) && (!wish->has_tenant || wish->tenant == tenant))
             err = read_tenant(r, tenant, false);
     }
     for (size_t i = 0; i < done->tenant_count && err == 0; i++) {

@@ -7,10 +7,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum {
-    CODE_DIGITS = 6,
-};
-
 /* A municipality's tree, as its catalog said when it was so long. */
 struct known_tree {
     uint64_t catalog_bytes;
@@ -139,19 +135,11 @@ static int look_at_totals(struct signing *s, struct diag *diag)
 
 int signing_look(struct signing *s, struct diag *diag)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct arena arena = {0};
-    struct dir_names names = {0};
-    int err = path_in(path, s->dir, "seg");
-    if (err == 0)
-        err = dir_list(&names, &arena, path);
-    if (err == ERR_NOTFOUND)
-        err = 0;
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS)
-            err = look_at_tenant(s, (uint32_t)strtoul(name, NULL, 10), diag);
-    }
+    struct catalog_tenants tenants;
+    int err = catalog_list_tenants(&tenants, &arena, s->dir);
+    for (size_t i = 0; i < tenants.count && err == 0; i++)
+        err = look_at_tenant(s, tenants.codes[i], diag);
     arena_release(&arena);
     return err == 0 ? look_at_totals(s, diag) : err;
 }

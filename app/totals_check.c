@@ -12,10 +12,6 @@
 #include "base/file.h"
 #include "ingest/ingest.h"
 
-enum {
-    CODE_DIGITS = 6,
-};
-
 /* What the totals say of a partition over the life of the store. */
 struct said {
     uint32_t tenant;
@@ -317,18 +313,13 @@ static int check_tenant(struct totals_checker *c, uint32_t tenant)
 
 static int check_tenants(struct totals_checker *c)
 {
-    char path[FILE_PATH_BYTES_MAX];
     struct arena arena = {0};
-    struct dir_names names = {0};
-    int len = snprintf(path, sizeof(path), "%s/seg", c->dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, &arena, path);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS)
-            err = check_tenant(c, (uint32_t)strtoul(name, NULL, 10));
-    }
+    struct catalog_tenants tenants;
+    int err = catalog_list_tenants(&tenants, &arena, c->dir);
+    for (size_t i = 0; i < tenants.count && err == 0; i++)
+        err = check_tenant(c, tenants.codes[i]);
     arena_release(&arena);
-    return err == ERR_NOTFOUND ? 0 : err;
+    return err;
 }
 
 /* Of a topic's frames those count that the municipality's totals are about. */

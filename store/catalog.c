@@ -10,6 +10,7 @@
 #include "store/reader.h"
 
 enum {
+    CODE_DIGITS = 6,
     HEADER_BYTES = 64,
     CONTENT_FIXED_BYTES = 24, /* of a record: number, through_seq, two lengths */
     TREE_BYTES_MIN = 8,
@@ -25,6 +26,28 @@ int catalog_folder(char *out, size_t cap, const char *dir, uint32_t tenant)
 {
     int len = snprintf(out, cap, "%s/seg/%06" PRIu32, dir, tenant);
     return len < 0 || (size_t)len >= cap ? ERR_RANGE : 0;
+}
+
+int catalog_list_tenants(struct catalog_tenants *out, struct arena *arena, const char *dir)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct dir_names names = {0};
+    size_t count = 0;
+    *out = (struct catalog_tenants){0};
+    int len = snprintf(path, sizeof(path), "%s/seg", dir);
+    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, arena, path);
+    if (err != 0)
+        return err == ERR_NOTFOUND ? 0 : err;
+    uint32_t *codes = arena_array(arena, names.count + 1, sizeof(*codes));
+    if (codes == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.names[i];
+        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS)
+            codes[count++] = (uint32_t)strtoul(name, NULL, 10);
+    }
+    *out = (struct catalog_tenants){.codes = codes, .count = count};
+    return 0;
 }
 
 static int catalog_path(char *out, size_t cap, const char *folder)

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/diag.h"
 #include "store/segment.h"
 #include "store/tree.h"
@@ -66,6 +67,13 @@ struct catalog_change {
 
 /* The folder of a municipality: DIR/seg/<code6>. ERR_RANGE when it is too long. */
 int catalog_folder(char *out, size_t cap, const char *dir, uint32_t tenant);
+
+/* Municipalities that have a folder, ascending; none where there is no DIR/seg. In the arena. */
+struct catalog_tenants {
+    const uint32_t *codes;
+    size_t count;
+};
+int catalog_list_tenants(struct catalog_tenants *out, struct arena *arena, const char *dir);
 
 /* Read the catalog in a folder. What a writer has begun behind the last record is left out. */
 int catalog_read(struct catalog *out, const char *folder, struct diag *diag);

@@ -71,6 +71,15 @@ int compacted_read(struct compacted *out, const char *dir, struct arena *arena, 
     return err;
 }
 
+bool compacted_has(const struct compacted *c, uint32_t tenant)
+{
+    for (size_t i = 0; i < c->tenant_count; i++) {
+        if (c->tenants[i] == tenant)
+            return true;
+    }
+    return false;
+}
+
 int compacted_write(const char *dir, const struct compacted *c)
 {
     char path[FILE_PATH_BYTES_MAX];

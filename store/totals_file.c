@@ -16,7 +16,6 @@ enum {
     FRAMING_BYTES = 8 + SHA256_BYTES + 8, /* of a record: length, hash, length of all */
     FIXED_BYTES = 24,                     /* of totals: number, from_seq, through_seq */
     RECORD_BYTES_MIN = FRAMING_BYTES + FIXED_BYTES + 1,
-    CODE_DIGITS = 6,
 };
 
 static const char MAGIC[8] = "SEKITOT1";
@@ -289,11 +288,10 @@ int totals_file_append(struct totals_head *head, const char *folder, struct tota
 
 /* What the hash of a store's totals is made of, for each municipality. */
 static int hash_folder(struct buf *hashed, struct totals_signed *out, const char *dir,
-                       const char *name, struct diag *diag)
+                       uint32_t tenant, struct diag *diag)
 {
     char folder[FILE_PATH_BYTES_MAX];
     struct totals_head head = {0};
-    uint32_t tenant = (uint32_t)strtoul(name, NULL, 10);
     int err = catalog_folder(folder, sizeof(folder), dir, tenant);
     if (err == 0)
         err = totals_file_head(&head, folder, out->through_seq, diag);
@@ -311,20 +309,15 @@ static int hash_folder(struct buf *hashed, struct totals_signed *out, const char
 int totals_hash(struct totals_signed *out, const char *dir, uint64_t through_seq, struct diag *diag)
 {
     struct arena arena = {0};
-    struct dir_names names = {0};
+    struct catalog_tenants tenants;
     struct buf hashed = {0};
-    char path[FILE_PATH_BYTES_MAX];
     struct totals_signed s = {.through_seq = through_seq};
     (void)snprintf(s.name, sizeof(s.name), "%s%" PRIu64, RECORD_NAME, through_seq);
-    int len = snprintf(path, sizeof(path), "%s/seg", dir);
-    int err = len < 0 || (size_t)len >= sizeof(path) ? ERR_RANGE : dir_list(&names, &arena, path);
+    int err = catalog_list_tenants(&tenants, &arena, dir);
     buf_append(&hashed, MAGIC, sizeof(MAGIC));
     buf_put64(&hashed, through_seq);
-    for (size_t i = 0; i < names.count && err == 0; i++) {
-        const char *name = names.names[i];
-        if (strlen(name) == CODE_DIGITS && strspn(name, "0123456789") == CODE_DIGITS)
-            err = hash_folder(&hashed, &s, dir, name, diag);
-    }
+    for (size_t i = 0; i < tenants.count && err == 0; i++)
+        err = hash_folder(&hashed, &s, dir, tenants.codes[i], diag);
     if (err == 0)
         err = buf_ok(&hashed) ? sha256_of(&s.hash, buf_content(&hashed)) : ERR_NOMEM;
     buf_release(&hashed);
