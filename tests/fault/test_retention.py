@@ -467,22 +467,28 @@ def check_hold_kills(steps, folder, ready):
 
 
 def check_readers(steps, folder, ready):
-    """A reader that has begun goes on; its files are removed afterwards."""
-    store = Store(folder, ready.data, ready.start, ready.rows, ready.clocks, "read")
-    whole = run("export", "--data", store.data).stdout
-    out = folder / "read.ndjson"
-    with open(out, "wb") as stream:
-        reader = subprocess.Popen([str(BIN), "export", "--data", str(store.data)], stdout=stream,
-                                  env={**os.environ, "SEKISHO_FAULTS": "stop@open=.log"})
-        wait_until(lambda: "T (stopped)" in pathlib.Path(f"/proc/{reader.pid}/status").read_text(), what="the stop")
-        done = store.retain()
-        need(done["rows"] > 0 and sum(t["left"] for t in done["tenants"]) > 0, "files went under a reader")
-        reader.send_signal(signal.SIGCONT)
-        need(reader.wait(60) == 0, "the reader failed")
-    need(out.read_bytes() == whole, "the reader saw something else")
-    need(sum(t["left"] for t in store.retain()["tenants"]) == 0, "files are left")
-    verify(store)
-    steps("a reader goes on while rows are deleted")
+    """Readers and who verifies go on, once begun; the files are removed afterwards."""
+    for command, call in ((("export",), "open=.log"), (("search", "", "--json"), "open=.seg"), (("verify",), "open=.seg"),
+                          (("ledger",), "open=totals")):
+        shutil.rmtree(folder / "read", ignore_errors=True)
+        store = Store(folder, ready.data, ready.start, ready.rows, ready.clocks, "read")
+        whole = run(*command, "--data", store.data).stdout
+        out = folder / "read.out"
+        with open(out, "wb") as stream:
+            reader = subprocess.Popen([str(BIN), *command, "--data", str(store.data)], stdout=stream, stderr=subprocess.DEVNULL,
+                                      env={**os.environ, "SEKISHO_FAULTS": f"stop@{call}"})
+            wait_until(lambda r=reader: "T (stopped)" in pathlib.Path(f"/proc/{r.pid}/status").read_text(), what="the stop")
+            done = store.retain()
+            need(done["rows"] > 0 and sum(t["left"] for t in done["tenants"]) > 0, f"files went under {command}, {call}")
+            reader.send_signal(signal.SIGCONT)
+            need(reader.wait(60) == 0, f"{command}, stopped at {call}: {out.read_text(errors='replace')[-500:]}")
+        seen = out.read_bytes()
+        need(command[0] != "export" or seen == whole, "the export is another")
+        # Catalogs that were not read by then are those of afterwards.
+        need(command[0] != "search" or set(seen.splitlines()) <= set(whole.splitlines()), "the search shows other rows")
+        need(sum(t["left"] for t in store.retain()["tenants"]) == 0, "files are left")
+        verify(store)
+    steps("readers, a verification and a ledger go on while rows are deleted")
 
 
 def check_full_disk(steps, folder, ready):
