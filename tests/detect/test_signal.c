@@ -1,35 +1,6 @@
 #include "detect/signal.h"
 #include "tests/detect/sigma_load.h"
-
-struct part {
-    const char *before; /* what stands between values */
-    const char *value;
-    uint16_t field;
-    uint8_t kind;
-};
-
-static void row_add(struct batch *b, const struct part *parts, size_t count)
-{
-    struct buf line = {0};
-    struct slots slots = {0};
-    for (size_t i = 0; i < count; i++) {
-        buf_text(&line, parts[i].before);
-        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
-                              parts[i].field, parts[i].kind));
-        buf_text(&line, parts[i].value);
-    }
-    buf_text(&line, "\n");
-    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
-    row.time_ns = 1767225600 * CLOCK_NS_PER_SECOND;
-    assert_int_equal(batch_append(b, &row), 0);
-    buf_release(&line);
-}
-
-#define ROW(b, ...)                                            \
-    do {                                                       \
-        const struct part parts[] = {__VA_ARGS__};             \
-        row_add((b), parts, sizeof(parts) / sizeof(parts[0])); \
-    } while (0)
+#include "tests/event/row_parts.h"
 
 static const char *const ASKED[] = {"url.original",   "user.name",      "source.ip", "source.port",
                                     "sekisho.tenant", "sekisho.source", "@timestamp"};

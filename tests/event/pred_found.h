@@ -1,15 +1,11 @@
-/* tests/event/pred_found.h - batches of a few rows written out, and the rows that a query finds in them. */
+/* tests/event/pred_found.h - the rows of a batch that a tree or a query finds. */
 #pragma once
 
-#include <string.h>
-
-#include "base/bytes.h"
 #include "event/query.h"
 #include "tests/event/gram_check.h"
-#include "tests/event/pred_random.h"
 
 /* The rows where the tree holds, as a text "0 3 4"; what filter of runs there is lets it pass. */
-static inline const char *tree_found(struct batch *b, const struct ast *tree, struct buf *out)
+static inline const char *tree_found(const struct batch *b, const struct ast *tree, struct buf *out)
 {
     struct diag diag = {0};
     struct pred *pred = NULL;
@@ -37,7 +33,7 @@ static inline const char *tree_found(struct batch *b, const struct ast *tree, st
 }
 
 /* The same of a query. */
-static inline const char *found(struct batch *b, const char *query, struct buf *out)
+static inline const char *found(const struct batch *b, const char *query, struct buf *out)
 {
     struct arena arena = {0};
     struct diag diag = {0};
@@ -49,32 +45,3 @@ static inline const char *found(struct batch *b, const char *query, struct buf *
     arena_release(&arena);
     return rows;
 }
-
-struct part {
-    const char *before; /* skeleton */
-    const char *value;
-    uint16_t field;
-    uint8_t kind;
-};
-
-static inline void add_row(struct batch *b, const struct part *parts, size_t count)
-{
-    struct buf line = {0};
-    struct slots slots = {0};
-    for (size_t i = 0; i < count; i++) {
-        buf_text(&line, parts[i].before);
-        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
-                              parts[i].field, parts[i].kind));
-        buf_text(&line, parts[i].value);
-    }
-    buf_text(&line, "\"\n");
-    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
-    assert_int_equal(batch_append(b, &row), 0);
-    buf_release(&line);
-}
-
-#define ROW(b, ...)                                            \
-    do {                                                       \
-        const struct part parts[] = {__VA_ARGS__};             \
-        add_row((b), parts, sizeof(parts) / sizeof(parts[0])); \
-    } while (0)

@@ -14,6 +14,7 @@
 #include "event/grams.h"
 #include "event/value.h"
 #include "tests/event/pred_random.h"
+#include "tests/event/row_parts.h"
 
 enum {
     SAMPLES = 400,
@@ -170,30 +171,13 @@ static void test_all_that_is_there(void **state)
     free(s);
 }
 
-struct part {
-    const char *before;
-    const char *value;
-    uint16_t field;
-    uint8_t kind;
-};
-
 /* One line of up to four parts and a tail; its filter. */
 static void seal_line(const struct part parts[4], const char *tail, struct buf *out)
 {
-    struct buf line = {0};
-    struct slots slots = {0};
     struct grams *g = NULL;
     struct batch *b = batch_new();
     assert_non_null(b);
-    for (size_t i = 0; i < 4 && parts[i].before != NULL; i++) {
-        buf_text(&line, parts[i].before);
-        assert_true(slots_add(&slots, (uint32_t)line.len, (uint32_t)strlen(parts[i].value),
-                              parts[i].field, parts[i].kind));
-        buf_text(&line, parts[i].value);
-    }
-    buf_text(&line, tail);
-    struct row row = {.bytes = buf_content(&line), .slots = &slots};
-    assert_int_equal(batch_append(b, &row), 0);
+    add_row(b, parts, 4, tail);
     assert_int_equal(b->shape[0], 1);
     assert_int_equal(grams_new(&g), 0);
     assert_int_equal(grams_add(g, b, true), 0);
@@ -201,7 +185,6 @@ static void seal_line(const struct part parts[4], const char *tail, struct buf *
     grams_seal(g, 1, out);
     grams_free(g);
     batch_free(b);
-    buf_release(&line);
 }
 
 static unsigned places_of(const struct buf *filter)
@@ -407,10 +390,7 @@ static void test_within(void **state)
         *byte = before;
     }
     struct batch *b = batch_new();
-    struct slots slots = {0};
-    assert_true(slots_add(&slots, 4, 6, OPEN[0].field, 0));
-    struct row row = {.bytes = SLICE("usertanaka\n"), .slots = &slots};
-    assert_int_equal(batch_append(b, &row), 0);
+    add_row(b, OPEN, 4, "\n");
     grams_reset(g);
     assert_int_equal(grams_add(g, b, true), 0);
     seal_line(OPEN, "\n", &f);

@@ -6,8 +6,11 @@
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "tests/event/pred_found.h"
+#include "tests/event/pred_random.h"
+#include "tests/event/row_parts.h"
 
 enum {
     PAIRS_MIN = 20000,

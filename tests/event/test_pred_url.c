@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "tests/event/pred_found.h"
+#include "tests/event/pred_random.h"
+#include "tests/event/row_parts.h"
 
 static void test_urls(void **state)
 {
