@@ -14,7 +14,7 @@
 #include "detect/sigma_correlation.h"
 #include "detect/sigma_filter.h"
 #include "event/builder.h"
-#include "event/pred.h"
+#include "tests/event/pred_found.h"
 
 #define HEAD "title: t\nid: r1\nlogsource: {category: proxy}\n"
 #define RULE(id, detection) \
@@ -107,27 +107,6 @@ static inline void event_add(struct batch *b, const struct pair *pairs, size_t c
         event_add((b), pairs, sizeof(pairs) / sizeof(pairs[0])); \
     } while (0)
 
-/* The rows where a tree holds, as "0 3". */
-static inline const char *found(const struct batch *b, const struct ast *tree, struct buf *out)
-{
-    struct pred *pred = NULL;
-    struct pred_scratch *scratch = NULL;
-    struct hits hits = {0};
-    struct diag diag = {0};
-    struct column_set all = {.batch = b, .end_row = b->row_count, .rows_known = true};
-    if (pred_compile(&pred, &tree, 1, &diag) != 0)
-        fail_msg("%s", diag_text(&diag));
-    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
-    assert_int_equal(pred_eval(pred, scratch, &all, &hits), 0);
-    buf_reset(out);
-    for (size_t i = 0; i < hits.count; i++)
-        buf_printf(out, i == 0 ? "%u" : " %u", hits.items[i].row);
-    hits_release(&hits);
-    pred_scratch_free(scratch);
-    pred_free(pred);
-    return buf_string(out);
-}
-
 /* The rows that the only rule of the text finds. */
 static inline void check_rows(const struct batch *b, const char *detection, const char *rows)
 {
@@ -137,7 +116,7 @@ static inline void check_rows(const struct batch *b, const char *detection, cons
     struct loaded l = load(buf_string(&text));
     if (l.err != 0)
         fail_msg("%s: %s", detection, diag_text(&l.diag));
-    if (strcmp(found(b, l.set.rules[0].condition, &out), rows) != 0)
+    if (strcmp(tree_found(b, l.set.rules[0].condition, &out), rows) != 0)
         fail_msg("%s: rows %s, not %s", detection, buf_string(&out), rows);
     unload(&l);
     buf_release(&text);

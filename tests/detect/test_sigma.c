@@ -237,7 +237,7 @@ static void expands_placeholders(void **state)
         buf_printf(&text, HEAD "detection:\n  s:\n    %s\n  condition: s\n", CASES[i].item);
         int err = sigma_set_add(&set, "a.yml", buf_content(&text), &diag);
         assert_int_equal(err, CASES[i].rows == NULL ? ERR_CONF : 0);
-        if (err == 0 && strcmp(found(b, set.rules[0].condition, &out), CASES[i].rows) != 0)
+        if (err == 0 && strcmp(tree_found(b, set.rules[0].condition, &out), CASES[i].rows) != 0)
             fail_msg("%s: %s", CASES[i].item, buf_string(&out));
         sigma_set_release(&set);
         diag_release(&diag);
@@ -298,9 +298,9 @@ static void filters_join_as_written(void **state)
     assert_int_equal(l.set.warning_count, 0);
     const struct sigma_rule *r1 = sigma_find(&l.set, SLICE("r1"));
     const struct sigma_rule *r2 = sigma_find(&l.set, SLICE("r2"));
-    assert_string_equal(found(b, r1->condition, &out), "0 3");
-    assert_string_equal(found(b, r1->unfiltered, &out), "0 1 2 3");
-    assert_string_equal(found(b, r2->condition, &out), "0 2 3");
+    assert_string_equal(tree_found(b, r1->condition, &out), "0 3");
+    assert_string_equal(tree_found(b, r1->unfiltered, &out), "0 1 2 3");
+    assert_string_equal(tree_found(b, r2->condition, &out), "0 2 3");
     assert_int_equal(r1->filter_count, 2);
     assert_int_equal(r2->filter_count, 1);
     assert_ptr_equal(&l.set.rules[r1->filters[0]], sigma_find(&l.set, SLICE("f1")));
@@ -313,7 +313,7 @@ static void filters_join_as_written(void **state)
     assert_int_equal(l.set.warning_count, 1);
     assert_non_null(
         strstr(diag_text(&l.set.warnings), "a.yml:9:9: warning: the filter's condition"));
-    assert_string_equal(found(b, sigma_find(&l.set, SLICE("r1"))->condition, &out), "1");
+    assert_string_equal(tree_found(b, sigma_find(&l.set, SLICE("r1"))->condition, &out), "1");
     unload(&l);
     batch_free(b);
     buf_release(&out);
@@ -381,7 +381,7 @@ static void filters_of_a_tenant(void **state)
         b->tenant = own != 0 ? 52027 : 52035;
         EVENT(b, {"a", "x"});
         EVENT(b, {"a", "y"});
-        assert_string_equal(found(b, l.set.rules[0].condition, &out), own != 0 ? "1" : "0 1");
+        assert_string_equal(tree_found(b, l.set.rules[0].condition, &out), own != 0 ? "1" : "0 1");
         batch_free(b);
     }
     const struct sigma_filter *f = sigma_find(&l.set, SLICE("f1"))->filter;
@@ -398,7 +398,7 @@ static const char *taken_out(const struct loaded *l, const struct batch *b, cons
     const struct sigma_rule *rule = sigma_find(&l->set, SLICE("r1"));
     for (uint32_t i = 0; i < rule->filter_count; i++) {
         if (slice_equal(l->set.rules[rule->filters[i]].id, slice_from(filter)))
-            return found(b, rule->hidden[i], out);
+            return tree_found(b, rule->hidden[i], out);
     }
     fail_msg("%s is no filter of the rule", filter);
     return NULL;
@@ -458,7 +458,7 @@ static void filters_say_what_they_take_out(void **state)
         uint32_t rows = 0;
         for (size_t at = 0; at < out.len; at++)
             rows |= out.data[at] == ' ' ? 0 : UINT32_C(1) << (out.data[at] - '0');
-        (void)found(b, l.set.rules[0].condition, &out);
+        (void)tree_found(b, l.set.rules[0].condition, &out);
         for (size_t at = 0; at < out.len; at++) {
             uint32_t row = out.data[at] == ' ' ? 0 : UINT32_C(1) << (out.data[at] - '0');
             assert_int_equal(rows & row, 0);

@@ -401,7 +401,7 @@ static bool accepted(const char *text, const struct batch *b)
     assert_true(is || l.diag.count > 0);
     for (uint32_t i = 0; is && i < l.set.rule_count; i++) {
         if (l.set.rules[i].kind == SIGMA_RULE)
-            (void)found(b, l.set.rules[i].condition, &out);
+            (void)tree_found(b, l.set.rules[i].condition, &out);
     }
     unload(&l);
     buf_release(&out);
