@@ -1,4 +1,4 @@
-/* tests/event/pred_found.h - the rows of a batch that a tree or a query finds. */
+/* tests/event/pred_found.h - the rows of a batch that a tree or a query finds, or may find. */
 #pragma once
 
 #include "event/query.h"
@@ -44,4 +44,20 @@ static inline const char *found(const struct batch *b, const char *query, struct
     diag_release(&diag);
     arena_release(&arena);
     return rows;
+}
+
+/* May rows hold the tree, as far as a batch tells without its rows? */
+static inline bool tree_possible(const struct batch *b, const struct ast *tree)
+{
+    struct diag diag = {0};
+    struct pred *pred = NULL;
+    struct pred_scratch *scratch = NULL;
+    const struct column_set set = {.batch = b};
+    assert_int_equal(pred_compile(&pred, &tree, 1, &diag), 0);
+    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
+    bool may = pred_possible(pred, scratch, &set);
+    pred_scratch_free(scratch);
+    pred_free(pred);
+    diag_release(&diag);
+    return may;
 }

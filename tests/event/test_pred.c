@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "tests/event/pred_agree.h"
 #include "tests/event/pred_found.h"
-#include "tests/event/pred_random.h"
 #include "tests/event/row_parts.h"
 
 enum {
@@ -150,36 +150,6 @@ static size_t check_filter(const struct sample *s, const struct pred *pred, cons
     assert_true(all || hits->count == 0 || hits->items[0].expression != 0);
     buf_release(&f.values);
     return f.asked;
-}
-
-static void differ(const struct sample *s, const struct ast *ast, uint32_t row, int want)
-{
-    struct buf text = {0};
-    struct buf line = {0};
-    if (query_print(ast, &text) != 0) /* it has no words for this */
-        buf_printf(&text, "%.*s (any %d, part %d, other %u, cased %d)", (int)ast->text.len,
-                   ast->text.data, ast->any_field, ast->part, ast->other, ast->cased);
-    (void)batch_render(s->batch, row, &line);
-    fail_msg("row %u wants %d: %s\n%s(kind %d, op %d, field %u)", row, want, buf_string(&text),
-             buf_string(&line), (int)ast->kind, (int)ast->op, ast->field);
-}
-
-/* The hits are exactly the pairs where the naive evaluator says so. */
-static void check_hits(const struct sample *s, const struct ast *const *asts, size_t count,
-                       const struct column_set *set, const struct hits *hits)
-{
-    size_t at = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t row = set->first_row; row < set->end_row; row++) {
-            int want = naive_holds(s->batch, row, &s->known[row], asts[i]);
-            bool is =
-                at < hits->count && hits->items[at].expression == i && hits->items[at].row == row;
-            at += is;
-            if (want != is)
-                differ(s, asts[i], row, want);
-        }
-    }
-    assert_int_equal(at, hits->count);
 }
 
 static void compare(const struct sample *s, struct gram_filter *grams,
@@ -334,17 +304,9 @@ static void test_possible(void **state)
         struct arena arena = {0};
         struct diag diag = {0};
         struct ast *ast = NULL;
-        struct pred *pred = NULL;
-        struct pred_scratch *scratch = NULL;
         assert_int_equal(query_parse(&ast, &arena, slice_from(CASES[i].query), &diag), 0);
-        const struct ast *one = ast;
-        assert_int_equal(pred_compile(&pred, &one, 1, &diag), 0);
-        assert_int_equal(pred_scratch_new(&scratch, pred), 0);
-        struct column_set set = {.batch = b, .rows_known = false};
-        if (pred_possible(pred, scratch, &set) != CASES[i].possible)
+        if (tree_possible(b, ast) != CASES[i].possible)
             fail_msg("%s", CASES[i].query);
-        pred_scratch_free(scratch);
-        pred_free(pred);
         arena_release(&arena);
     }
     batch_free(b);

@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "event/pred.h"
-#include "tests/event/pred_random.h"
+#include "tests/event/pred_agree.h"
+#include "tests/event/pred_found.h"
+#include "tests/event/row_parts.h"
 
 enum {
     PATTERNS = 400,
@@ -35,45 +36,16 @@ static void eval(struct hits *out, const struct batch *b, const struct ast *cons
     diag_release(&diag);
 }
 
-static void differ(const struct ast *leaf, uint32_t row, bool is)
-{
-    fail_msg("row %u %s '%.*s' (field %u, op %d)", row, is ? "has" : "has not", (int)leaf->text.len,
-             leaf->text.data, leaf->field, (int)leaf->op);
-}
-
-/* The hits are exactly the pairs where the naive evaluator says so. Returns their number. */
+/* Returns the number of hits. */
 static size_t check(const struct sample *s, const struct ast *const *asts)
 {
     struct hits hits = {0};
-    size_t at = 0;
+    const struct column_set all = {.end_row = s->batch->row_count};
     eval(&hits, s->batch, asts, PATTERNS);
-    for (uint32_t i = 0; i < PATTERNS; i++) {
-        for (uint32_t row = 0; row < s->batch->row_count; row++) {
-            bool is =
-                at < hits.count && hits.items[at].expression == i && hits.items[at].row == row;
-            at += is;
-            if (naive_holds(s->batch, row, &s->known[row], asts[i]) != is)
-                differ(asts[i], row, is);
-        }
-    }
-    assert_int_equal(at, hits.count);
+    check_hits(s, asts, PATTERNS, &all, &hits);
+    size_t count = hits.count;
     hits_release(&hits);
-    return at;
-}
-
-static bool is_possible(const struct batch *b, const struct ast *ast)
-{
-    struct pred *pred = NULL;
-    struct pred_scratch *scratch = NULL;
-    struct diag diag = {0};
-    assert_int_equal(pred_compile(&pred, &ast, 1, &diag), 0);
-    assert_int_equal(pred_scratch_new(&scratch, pred), 0);
-    struct column_set set = {.batch = b};
-    bool can = pred_possible(pred, scratch, &set);
-    pred_scratch_free(scratch);
-    pred_free(pred);
-    diag_release(&diag);
-    return can;
+    return count;
 }
 
 /* A piece of a text that the row's URL has, or nearly. */
@@ -188,7 +160,7 @@ static void test_many_possible(void **state)
         bool hits = false;
         for (uint32_t row = 0; row < s->batch->row_count; row++)
             hits |= naive_holds(s->batch, row, &s->known[row], &either) != 0;
-        bool can = is_possible(s->batch, &either);
+        bool can = tree_possible(s->batch, &either);
         if (hits && !can)
             fail_msg("round %u: rows hit, and none is possible (field %u)", round, field);
         hit_count += hits;
@@ -200,20 +172,6 @@ static void test_many_possible(void **state)
     batch_free(s->batch);
     arena_release(&s->arena);
     free(s);
-}
-
-/* "CONNECT host:port", as one row. */
-static void add_url(struct batch *b, const char *host, const char *glue, const char *port)
-{
-    struct buf line = {0};
-    struct slots slots = {0};
-    buf_printf(&line, "CONNECT %s%s%s\n", host, glue, port);
-    uint32_t port_at = (uint32_t)(line.len - 1 - strlen(port));
-    assert_true(slots_add(&slots, 8, (uint32_t)strlen(host), FIELD_URL_DOMAIN, SLOT_PLAIN));
-    assert_true(slots_add(&slots, port_at, (uint32_t)strlen(port), FIELD_URL_PORT, SLOT_PLAIN));
-    struct row row = {.bytes = buf_content(&line), .slots = &slots, .offset = b->row_count};
-    assert_int_equal(batch_append(b, &row), 0);
-    buf_release(&line);
 }
 
 /* URLs in parts are made once for rows whose parts are the same, and stand in the same way. */
@@ -234,8 +192,10 @@ static void urls_alike(bool strange)
     const struct ast *asts[6 + 20];
     char texts[6 + 20][80] = {{0}};
     uint32_t count = strange ? 6 : 5;
-    for (uint32_t i = 0; i < count * ALIKE; i++)
-        add_url(b, URLS[i % count].host, URLS[i % count].glue, URLS[i % count].port);
+    for (uint32_t i = 0; i < count * ALIKE; i++) {
+        ROW(b, {"CONNECT ", URLS[i % count].host, FIELD_URL_DOMAIN, 0},
+            {URLS[i % count].glue, URLS[i % count].port, FIELD_URL_PORT, 0});
+    }
     for (size_t i = 0; i < 6 + 20; i++) {
         int len = i < 6 ? snprintf(texts[i], sizeof(texts[i]), "%s%s%s", URLS[i].host, URLS[i].glue,
                                    URLS[i].port)
