@@ -7,111 +7,22 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/calendar.h"
-#include "tests/detect/fake_run.h"
-#include "tests/detect/town_lines.h"
-
-#define SECOND CLOCK_NS_PER_SECOND
-#define MINUTE CLOCK_NS_PER_MINUTE
-#define HOUR   CALENDAR_HOUR_NS
-#define DAY    CALENDAR_DAY_NS
-#define START  (INT64_C(1790521200) * SECOND) /* Monday 2026-09-28 00:00 JST */
+#include "tests/detect/log_town.h"
 
 enum {
     TEXT_DRIFTED,
     TEXT_CHANGED,
     TEXT_UNREAD,
-    SOURCES = 2,
-    LEARN_DAYS = 8, /* until Tuesday */
-    PER_MILLE = 1000,
     EVIDENCE = 8,
-    ALPHA = 1, /* formats, as the fake run calls them */
-    BETA = 2,
 };
-
-/* How a source behaves; zeroed it is gone. */
-struct source {
-    uint32_t permille; /* of its usual lines */
-    uint32_t unparsed_permille;
-    uint32_t beta_permille; /* of what is parsed: of the other format */
-    uint32_t chatter;       /* unparsed lines an hour, day and night */
-};
-
-struct town {
-    struct detect_run run;
-    uint64_t random;
-    int64_t now_ns;
-    struct source sources[SOURCES];
-};
-
-static uint32_t draw(struct town *t, uint32_t below)
-{
-    t->random = t->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((t->random >> 33) % below);
-}
 
 static int begin(void **state)
 {
-    struct town *t = calloc(1, sizeof(*t));
-    assert_non_null(t);
-    t->random = 7;
-    t->now_ns = START;
-    for (unsigned i = 0; i < SOURCES; i++)
-        t->sources[i] = (struct source){.permille = PER_MILLE, .unparsed_permille = 5};
-    fake_run_begin(&t->run, &detector_drift, DETECT_SMALL);
-    fake_run_tick(&t->run, START);
-    *state = t;
-    return 0;
+    return town_begin(state, &detector_drift,
+                      (struct source){.permille = PER_MILLE, .unparsed_permille = 5});
 }
 
-static int end(void **state)
-{
-    struct town *t = *state;
-    fake_run_end(&t->run);
-    free(t);
-    return 0;
-}
-
-static void put(struct town *t, unsigned source, bool unparsed, uint8_t format)
-{
-    struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns);
-    f.log_source = (uint8_t)source;
-    f.format = unparsed ? 0 : format;
-    f.flags |= unparsed ? FLOW_UNPARSED : 0;
-    fake_run_flow(&t->run, &f);
-}
-
-static void line(struct town *t, unsigned source)
-{
-    const struct source *s = &t->sources[source];
-    bool unparsed = draw(t, PER_MILLE) < s->unparsed_permille;
-    put(t, source, unparsed, draw(t, PER_MILLE) < s->beta_permille ? BETA : ALPHA);
-}
-
-/* Second by second; true when a finding came, before `span_ns` are over. */
-static bool live(struct town *t, int64_t span_ns)
-{
-    int64_t end_ns = t->now_ns + span_ns;
-    while (t->now_ns < end_ns) {
-        t->now_ns += SECOND;
-        fake_run_tick(&t->run, t->now_ns);
-        for (unsigned i = 0; i < SOURCES; i++) {
-            const struct source *s = &t->sources[i];
-            if (draw(t, 3600 * PER_MILLE) < town_lines(t->now_ns) * s->permille)
-                line(t, i);
-            if (draw(t, 3600) < s->chatter)
-                put(t, i, true, 0);
-        }
-        if (t->run.finding_count != 0)
-            return true;
-    }
-    return false;
-}
-
-/* The same, however much is found. Returns how much it was. */
+/* Lives for the whole span, however much is found. Returns how much it was. */
 static size_t live_on(struct town *t, int64_t span_ns)
 {
     int64_t end_ns = t->now_ns + span_ns;
@@ -121,26 +32,6 @@ static size_t live_on(struct town *t, int64_t span_ns)
         fake_run_clear(&t->run);
     }
     return count;
-}
-
-/* A week of learning, until Tuesday at that hour. */
-static void learn(struct town *t, int64_t hour)
-{
-    assert_false(live(t, LEARN_DAYS * DAY + hour * HOUR));
-}
-
-static const struct finding *first_of(const struct town *t, unsigned text)
-{
-    assert_int_equal(t->run.finding_count, 1);
-    assert_int_equal(t->run.findings[0].text, text);
-    assert_string_equal(fake_item(&t->run.findings[0], "sekisho.source"), "source");
-    assert_false(t->run.findings[0].scored);
-    return &t->run.findings[0];
-}
-
-static long number_of(const struct finding *f, const char *name)
-{
-    return strtol(fake_item(f, name), NULL, 10);
 }
 
 /* Until the alert is over. Returns how often it was said again until then. */
@@ -424,11 +315,7 @@ static void test_state_can_be_moved(void **state)
     t->sources[0].unparsed_permille = PER_MILLE;
     assert_false(live(t, 5 * MINUTE));
     fake_run_move(&t->run);
-    t->run.gap = true; /* a restart of ours, an hour long */
-    t->now_ns += HOUR;
-    fake_run_tick(&t->run, t->now_ns);
-    t->run.gap = false;
-    assert_int_equal(t->run.fired, 0);
+    miss(t, HOUR, true); /* a restart of ours */
     assert_true(live(t, 15 * MINUTE));
     (void)first_of(t, TEXT_DRIFTED);
     fake_run_move(&t->run);
@@ -538,27 +425,27 @@ static void test_another_device_that_cannot_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_quiet_weeks, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_restart_of_the_device, begin, end),
-        cmocka_unit_test_setup_teardown(test_drift_after_a_restart, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_few_broken_lines, begin, end),
-        cmocka_unit_test_setup_teardown(test_chatter_at_night, begin, end),
-        cmocka_unit_test_setup_teardown(test_drift, begin, end),
-        cmocka_unit_test_setup_teardown(test_unreadable_from_the_start, begin, end),
-        cmocka_unit_test_setup_teardown(test_first_lines, begin, end),
-        cmocka_unit_test_setup_teardown(test_mixed_source, begin, end),
-        cmocka_unit_test_setup_teardown(test_drift_of_a_chatty_source, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_part_of_the_lines, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_slow_source, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_source_that_comes_and_goes, begin, end),
-        cmocka_unit_test_setup_teardown(test_many_lines_at_once, begin, end),
-        cmocka_unit_test_setup_teardown(test_one_alert_for_a_long_drift, begin, end),
-        cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
-        cmocka_unit_test_setup_teardown(test_another_device, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_device_for_some_hours, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_device_more, begin, end),
-        cmocka_unit_test_setup_teardown(test_odd_lines_of_another_format, begin, end),
-        cmocka_unit_test_setup_teardown(test_another_device_that_cannot_be_read, begin, end),
+        cmocka_unit_test_setup_teardown(test_quiet_weeks, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_restart_of_the_device, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_drift_after_a_restart, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_few_broken_lines, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_chatter_at_night, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_drift, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_unreadable_from_the_start, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_first_lines, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_mixed_source, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_drift_of_a_chatty_source, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_part_of_the_lines, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_slow_source, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_source_that_comes_and_goes, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_many_lines_at_once, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_one_alert_for_a_long_drift, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_another_device, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_device_for_some_hours, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_device_more, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_odd_lines_of_another_format, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_another_device_that_cannot_be_read, begin, town_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,18 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/calendar.h"
-#include "tests/detect/fake_run.h"
-#include "tests/detect/town_lines.h"
-
-#define SECOND CLOCK_NS_PER_SECOND
-#define MINUTE CLOCK_NS_PER_MINUTE
-#define HOUR   CALENDAR_HOUR_NS
-#define DAY    CALENDAR_DAY_NS
-#define START  (INT64_C(1790521200) * SECOND) /* Monday 2026-09-28 00:00 JST */
+#include "tests/detect/log_town.h"
 
 enum {
     TEXT_SILENT,
@@ -26,94 +15,12 @@ enum {
     TEXT_RISEN,
     TEXT_FAST,
     TEXT_SLOW,
-    SOURCES = 2,
-    LEARN_DAYS = 8, /* until Tuesday */
-    HOLIDAY = 14,   /* 2026-10-12, a Monday on which offices are closed */
-    PER_MILLE = 1000,
+    HOLIDAY = 14, /* 2026-10-12, a Monday on which offices are closed */
 };
-
-/* How a source behaves; zeroed it is gone. */
-struct source {
-    uint32_t permille; /* of its usual lines */
-    int64_t ahead_ns;  /* of its clock */
-    bool denies;       /* a firewall before the LGWAN */
-};
-
-struct town {
-    struct detect_run run;
-    uint64_t random;
-    int64_t now_ns;
-    struct source sources[SOURCES];
-};
-
-static uint32_t draw(struct town *t, uint32_t below)
-{
-    t->random = t->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((t->random >> 33) % below);
-}
 
 static int begin(void **state)
 {
-    struct town *t = calloc(1, sizeof(*t));
-    assert_non_null(t);
-    t->random = 7;
-    t->now_ns = START;
-    for (unsigned i = 0; i < SOURCES; i++)
-        t->sources[i].permille = PER_MILLE;
-    fake_run_begin(&t->run, &detector_silence, DETECT_SMALL);
-    fake_run_tick(&t->run, START);
-    *state = t;
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct town *t = *state;
-    fake_run_end(&t->run);
-    free(t);
-    return 0;
-}
-
-static void line(struct town *t, unsigned source)
-{
-    const struct source *s = &t->sources[source];
-    struct flow f = fake_flow("10.1.0.2", "198.51.100.7", 443, t->now_ns + s->ahead_ns);
-    f.arrival_ns = t->now_ns;
-    f.log_source = (uint8_t)source;
-    f.flags |= s->denies ? FLOW_REFUSED | FLOW_LGWAN : 0;
-    fake_run_flow(&t->run, &f);
-}
-
-/* Second by second; true when a finding came, before `span_ns` are over. */
-static bool live(struct town *t, int64_t span_ns)
-{
-    int64_t end_ns = t->now_ns + span_ns;
-    while (t->now_ns < end_ns) {
-        t->now_ns += SECOND;
-        fake_run_tick(&t->run, t->now_ns);
-        for (unsigned i = 0; i < SOURCES; i++) {
-            if (draw(t, 3600 * PER_MILLE) < town_lines(t->now_ns) * t->sources[i].permille)
-                line(t, i);
-        }
-        if (t->run.finding_count != 0)
-            return true;
-    }
-    return false;
-}
-
-/* A week of learning, until Tuesday at that hour. */
-static void learn(struct town *t, int64_t hour)
-{
-    assert_false(live(t, LEARN_DAYS * DAY + hour * HOUR));
-}
-
-static const struct finding *first_of(const struct town *t, unsigned text)
-{
-    assert_int_equal(t->run.finding_count, 1);
-    assert_int_equal(t->run.findings[0].text, text);
-    assert_string_equal(fake_item(&t->run.findings[0], "sekisho.source"), "source");
-    assert_false(t->run.findings[0].scored);
-    return &t->run.findings[0];
+    return town_begin(state, &detector_silence, (struct source){.permille = PER_MILLE});
 }
 
 /* Nights, weekends and a holiday, three weeks long. */
@@ -138,7 +45,7 @@ static void test_silence_and_return(void **state)
     assert_false(f->ended);
     assert_true(f->time_ns >= from_ns + 4 * MINUTE && f->time_ns <= from_ns + 20 * MINUTE);
     assert_int_equal(f->time_ns, t->now_ns);
-    long expected = strtol(fake_item(f, "expected"), NULL, 10);
+    long expected = number_of(f, "expected");
     assert_in_range(expected, 20, 200);
     assert_true((double)expected + 0.5 >= strtod(fake_item(f, "bound"), NULL));
     int64_t since_ns = 0;
@@ -179,8 +86,8 @@ static void test_partial_drop(void **state)
     assert_true(live(t, 6 * HOUR));
     const struct finding *f = first_of(t, TEXT_DROPPED);
     assert_in_range(f->time_ns, from_ns + 2 * HOUR, from_ns + 5 * HOUR);
-    assert_in_range(strtol(fake_item(f, "lines"), NULL, 10), 20, 90);
-    assert_in_range(strtol(fake_item(f, "usual"), NULL, 10), 200, 550);
+    assert_in_range(number_of(f, "lines"), 20, 90);
+    assert_in_range(number_of(f, "usual"), 200, 550);
     t->sources[0].permille = PER_MILLE;
     do {
         fake_run_clear(&t->run);
@@ -209,8 +116,7 @@ static void test_rise(void **state)
     t->sources[0].permille = PER_MILLE * 6;
     assert_true(live(t, 8 * HOUR));
     const struct finding *f = first_of(t, TEXT_RISEN);
-    assert_true(strtol(fake_item(f, "lines"), NULL, 10) >
-                4 * strtol(fake_item(f, "usual"), NULL, 10));
+    assert_true(number_of(f, "lines") > 4 * number_of(f, "usual"));
 }
 
 /* Where only refusals are logged, more or fewer of them is no matter of the log. */
@@ -253,11 +159,7 @@ static void test_gap(void **state)
     struct town *t = *state;
     learn(t, 10);
     for (unsigned flagged = 0; flagged < 2; flagged++) {
-        t->now_ns += 3 * HOUR;
-        t->run.gap = flagged == 1;
-        fake_run_tick(&t->run, t->now_ns);
-        t->run.gap = false;
-        assert_int_equal(t->run.fired, 0);
+        miss(t, 3 * HOUR, flagged == 1);
         assert_false(live(t, 18 * HOUR));
         assert_false(live(t, 3 * HOUR));
     }
@@ -265,10 +167,7 @@ static void test_gap(void **state)
     t->sources[0].permille = 0;
     for (unsigned i = 0; i < 20; i++) {
         assert_false(live(t, 2 * MINUTE));
-        t->run.gap = true;
-        t->now_ns += SECOND;
-        fake_run_tick(&t->run, t->now_ns);
-        t->run.gap = false;
+        miss(t, SECOND, true);
     }
     int64_t from_ns = t->now_ns;
     assert_true(live(t, HOUR));
@@ -287,11 +186,7 @@ static void test_gap_within_silence(void **state)
     t->sources[0].permille = 0;
     assert_true(live(t, HOUR));
     fake_run_clear(&t->run);
-    t->run.gap = true;
-    t->now_ns += SECOND;
-    fake_run_tick(&t->run, t->now_ns);
-    t->run.gap = false;
-    assert_int_equal(t->run.fired, 0);
+    miss(t, SECOND, true);
     assert_false(live(t, 10 * MINUTE));
     line(t, 0);
     assert_true(first_of(t, TEXT_SILENT)->ended);
@@ -339,18 +234,18 @@ static void test_state_can_be_moved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_quiet_times, begin, end),
-        cmocka_unit_test_setup_teardown(test_silence_and_return, begin, end),
-        cmocka_unit_test_setup_teardown(test_silence_at_night, begin, end),
-        cmocka_unit_test_setup_teardown(test_partial_drop, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_slow_day, begin, end),
-        cmocka_unit_test_setup_teardown(test_rise, begin, end),
-        cmocka_unit_test_setup_teardown(test_refusals, begin, end),
-        cmocka_unit_test_setup_teardown(test_new_source, begin, end),
-        cmocka_unit_test_setup_teardown(test_gap, begin, end),
-        cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, end),
-        cmocka_unit_test_setup_teardown(test_clock, begin, end),
-        cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, end),
+        cmocka_unit_test_setup_teardown(test_quiet_times, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_silence_and_return, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_silence_at_night, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_partial_drop, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_a_slow_day, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_rise, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_refusals, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_new_source, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_gap, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_gap_within_silence, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_clock, begin, town_end),
+        cmocka_unit_test_setup_teardown(test_state_can_be_moved, begin, town_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
