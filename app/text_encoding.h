@@ -1,9 +1,8 @@
 /*
  * app/text_encoding.h - in which encoding lines of a log are: UTF-8, or what Japanese devices write.
  *
- *   UTF-8    as RFC 3629 has it; ASCII is counted by itself
- *   CP932    Microsoft's Shift_JIS: 81-9F and E0-FC lead two bytes, A1-DF are one (half-width kana)
- *   EUC-JP   A1-FE in pairs, 8E leads half-width kana, 8F three bytes
+ * Here a line is in an encoding when all of it is; which characters one has is base/charset.h's, and so
+ * is the guess that a source with `encoding: auto` is read by.
  *
  * A line may be right in both CP932 and EUC-JP. Lines of one device are in one encoding, so the
  * others decide: see text_encoding_settle().

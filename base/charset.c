@@ -1,5 +1,7 @@
 #include "base/charset.h"
 
+#include <assert.h>
+
 #include "base/bytes.h"
 #include "base/charset_points.h"
 #include "base/escape.h"
@@ -153,6 +155,14 @@ static size_t euc_next(struct slice text, size_t at, uint32_t *point)
     else if (c == 0x8f && is_euc_byte(second) && is_euc_byte(third))
         *point = CHARSET_JISX0212_POINTS[(second - 0xa1) * CHARSET_JIS_CELLS + (third - 0xa1)];
     return *point == 0 ? 0 : c == 0x8f ? 3 : 2;
+}
+
+size_t charset_next(uint32_t *point, struct slice text, enum charset charset)
+{
+    assert(text.len != 0 && charset < CHARSET_AUTO);
+    if (charset == CHARSET_UTF8)
+        return escape_utf8(point, text);
+    return charset == CHARSET_CP932 ? cp932_next(text, 0, point) : euc_next(text, 0, point);
 }
 
 /* Is the text at `at` the beginning of a character that its end cuts off? */

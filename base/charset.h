@@ -35,6 +35,12 @@ bool charset_find(enum charset *out, struct slice name);
 bool charset_is_ascii(struct slice text);
 
 /*
+ * The bytes of the character that a text begins with, and its code point; 0 where it begins with none of
+ * that encoding. The text is not empty, the encoding not CHARSET_AUTO.
+ */
+size_t charset_next(uint32_t *point, struct slice text, enum charset charset);
+
+/*
  * What a text that is not ASCII is likely in. CHARSET_UTF8 also for what is valid in none. Linear in
  * the text; of the pieces that are not UTF-8 the first 256 bytes together decide.
  */

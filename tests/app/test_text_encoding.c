@@ -32,7 +32,9 @@ static void one_line(void **state)
     /* hiragana in EUC-JP whose last byte leads two in CP932; 8F leads three bytes */
     check(SLICE("\xa4\xea\xa4\xea"), TEXT_EUC_JP);
     check(SLICE("\x8f\xb0\xfd"), TEXT_EUC_JP);
-    check(SLICE("\xfd\xa1"), TEXT_EUC_JP);
+    check(SLICE("\xfc\xa1"), TEXT_EUC_JP);
+    /* katakana of half width that would be a row of EUC-JP without characters */
+    check(SLICE("\xa9\xb1"), TEXT_CP932);
     /* two half-width kana, or one character of EUC-JP */
     check(SLICE("\xb1\xb2"), TEXT_EITHER);
     check(SLICE("\x8e\xb1"), TEXT_EITHER);
@@ -48,6 +50,9 @@ static void broken_ones(void **state)
     check(SLICE("\x8f\x20"), TEXT_BROKEN);
     check(SLICE("\xa0"), TEXT_BROKEN);
     check(SLICE("\x82\x7f"), TEXT_BROKEN);
+    /* bytes that lead and trail, but no character */
+    check(SLICE("\x85\xe0"), TEXT_BROKEN);
+    check(SLICE("\xfd\xa1"), TEXT_BROKEN);
     /* overlong and surrogate are no UTF-8 */
     check(SLICE("\xc0\x80"), TEXT_BROKEN);
     check(SLICE("\xed\xa0\x80"), TEXT_BROKEN);
@@ -65,7 +70,7 @@ static struct text_encodings count(const struct slice *lines, size_t lines_count
 static void others_decide(void **state)
 {
     const struct slice cp932[] = {SLICE("a"), SLICE("\xb1\xb2"), SLICE("\x82\xa0"), SLICE("\xff")};
-    const struct slice euc[] = {SLICE("\xa4\xea\xa4"), SLICE("\xb1\xb2"), SLICE("\xfd\xa1")};
+    const struct slice euc[] = {SLICE("\xa4\xea\xa4"), SLICE("\xb1\xb2"), SLICE("\xfc\xa1")};
     (void)state;
     struct text_encodings all = count(cp932, 4);
     assert_int_equal(all.lines[TEXT_CP932], 2);
