@@ -5,6 +5,7 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/existing_store.h"
 #include "app/options.h"
 #include "app/proof_maker.h"
 #include "app/signing.h"
@@ -82,16 +83,10 @@ static const struct command_line LINE = {.command = "checkpoint",
 
 static int sign(const struct checkpoint_command *c, struct diag *diag)
 {
-    const struct store_options look = {.dir = c->data, .read_only = true};
-    const struct store_options take = {.dir = c->data};
     struct store *st = NULL;
     struct signing *signing = NULL;
     struct buf text = {0};
-    int err = store_open(&st, &look, diag); /* none is made where there was none */
-    store_close(st);
-    st = NULL;
-    if (err == 0)
-        err = store_open(&st, &take, diag);
+    int err = existing_store_open(&st, c->data, false, diag);
     if (err == 0)
         err = signing_open(&signing, c->data, store_id(st), c->key, diag);
     if (err == 0)

@@ -6,6 +6,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/compact.h"
+#include "app/existing_store.h"
 #include "app/keyring_option.h"
 #include "app/options.h"
 #include "base/clock.h"
@@ -104,15 +105,9 @@ int cmd_compact(int argc, char **argv)
     int code = EXIT_CODE_OK;
     if (!command_line_read(&LINE, &c, argc, argv, &code))
         return code;
-    const struct store_options look = {.dir = c.data, .read_only = true};
-    const struct store_options take = {.dir = c.data};
     int err = keyring_option(&keys, &diag);
     if (err == 0)
-        err = store_open(&st, &look, &diag); /* none is made where there was none */
-    store_close(st);
-    st = NULL;
-    if (err == 0)
-        err = store_open(&st, &take, &diag);
+        err = existing_store_open(&st, c.data, false, &diag);
     if (err == 0) {
         const struct compact_options options = {.dir = c.data,
                                                 .keys = keys,

@@ -6,6 +6,7 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/existing_store.h"
 #include "app/keyring_option.h"
 #include "app/options.h"
 #include "app/retain.h"
@@ -317,14 +318,7 @@ static int run(struct retain_command *c, struct diag *diag)
 {
     struct store *st = NULL;
     struct retain_report report = {0};
-    const struct store_options look = {.dir = c->data, .read_only = true};
-    const struct store_options take = {.dir = c->data};
-    int err = store_open(&st, &look, diag); /* none is made where there was none */
-    if (err == 0 && !c->dry_run) {
-        store_close(st);
-        st = NULL;
-        err = store_open(&st, &take, diag);
-    }
+    int err = existing_store_open(&st, c->data, c->dry_run, diag);
     if (err == 0 && c->config_path != NULL) {
         err = config_load(&c->config, c->config_path, diag);
         err = err == ERR_CONF ? ERR_NOTFOUND : err; /* exit 3 */
