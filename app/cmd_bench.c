@@ -224,7 +224,7 @@ static int run_nouns(const struct bench_command *c, const bool chosen[NOUN_COUNT
     if (status == 0)
         (c->json ? bench_print_json : bench_print_table)(stdout, report, &c->o);
     else if (c->o.diag->count == 0)
-        (void)fprintf(stderr, "sekisho bench: %s\n", err_name(status));
+        option_why("bench", status, errno);
     free(report);
     option_say(c->o.diag);
     if (status == 0)

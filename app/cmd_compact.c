@@ -1,7 +1,6 @@
 /* app/cmd_compact.c - sekisho compact: rows of the log into the long-term level. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "app/command_line.h"
 #include "app/commands.h"
@@ -122,8 +121,7 @@ int cmd_compact(int argc, char **argv)
     if (err == 0)
         print_report(&c, &report, clock_cpu_ns());
     else if (diag.count == 0)
-        (void)fprintf(stderr, "sekisho compact: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
-                      err == ERR_IO ? strerrordesc_np(saved) : "");
+        option_why("compact", err, saved);
     diag_release(&diag);
     return option_exit_code(err);
 }

@@ -446,8 +446,7 @@ static int export_store(struct export *e)
         (void)fprintf(stderr, "sekisho export: INCOMPLETE: what is named above is missing\n");
         code = EXIT_CODE_INCOMPLETE;
     } else if (err != 0 && err != ERR_CONF && e->diag.count == 0) {
-        (void)fprintf(stderr, "sekisho export: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
-                      err == ERR_IO ? strerrordesc_np(errno) : "");
+        option_why("export", err, errno);
     }
     scan_free(scan);
     log_index_close(index);

@@ -1,4 +1,5 @@
 /* app/cmd_hold.c - sekisho hold: what must not be deleted, whatever its age. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -293,12 +294,13 @@ int cmd_hold(int argc, char **argv)
     bool there = err == 0;
     if (there)
         err = act(&c, &diag);
+    int saved = errno;
     option_say(&diag);
     if (err == ERR_RANGE) {
         (void)option_usage("hold", "--reason and --by are one line of 1 to %d bytes",
                            HOLD_TEXT_BYTES_MAX);
     } else if (err != 0 && diag.count == 0) {
-        (void)fprintf(stderr, "sekisho hold: %s\n", err_name(err));
+        option_why("hold", err, saved);
     }
     diag_release(&diag);
     if (there && err == ERR_NOTFOUND)

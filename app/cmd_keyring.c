@@ -1,4 +1,5 @@
 /* app/cmd_keyring.c - sekisho keyring: the keys with which segments are sealed. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -252,9 +253,10 @@ int cmd_keyring(int argc, char **argv)
     if (!command_line_read(&LINE, &c, argc, argv, &code))
         return code;
     int err = act(&c);
+    int saved = errno;
     option_say(&c.diag);
     if (err != 0 && c.diag.count == 0)
-        (void)fprintf(stderr, "sekisho keyring: %s\n", err_name(err));
+        option_why("keyring", err, saved);
     diag_release(&c.diag);
     if (err == 0)
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_SYSTEM;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "app/command_line.h"
 #include "app/commands.h"
@@ -355,8 +354,7 @@ int cmd_retain(int argc, char **argv)
     int saved = errno;
     option_say(&diag);
     if (err != 0 && diag.count == 0)
-        (void)fprintf(stderr, "sekisho retain: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
-                      err == ERR_IO ? strerrordesc_np(saved) : "");
+        option_why("retain", err, saved);
     config_free(c.config);
     buf_release(&c.out);
     diag_release(&diag);

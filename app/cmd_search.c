@@ -429,6 +429,7 @@ static int search_store(struct search *s)
         err = search_events(s, index, &scan);
     else
         err = search_pipes(s, index, &scan);
+    int saved = errno;
     scan_stop_end(&s->stop);
     int code = option_exit_code(err);
     if (err == 0) {
@@ -436,8 +437,7 @@ static int search_store(struct search *s)
         code = scan_counters(scan).hits != 0 ? EXIT_CODE_OK : EXIT_CODE_FINDINGS;
         code = is_complete(s, scan) ? code : EXIT_CODE_INCOMPLETE;
     } else if (s->diag.count == 0) {
-        (void)fprintf(stderr, "sekisho search: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
-                      err == ERR_IO ? strerrordesc_np(errno) : "");
+        option_why("search", err, saved);
     }
     scan_free(scan);
     log_index_close(index);

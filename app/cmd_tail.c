@@ -421,10 +421,10 @@ int cmd_tail(int argc, char **argv)
         err = follow(&t);
         wrong = err == ERR_CONF;
     }
+    int saved = errno;
     option_say(&t.diag);
     if (err != 0 && t.diag.count == 0)
-        (void)fprintf(stderr, "sekisho tail: %s%s%s\n", err_name(err), err == ERR_IO ? ": " : "",
-                      err == ERR_IO ? strerrordesc_np(errno) : "");
+        option_why("tail", err, saved);
     config_free(t.config);
     pred_free(t.pred);
     arena_release(&t.arena);

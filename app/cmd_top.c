@@ -1,4 +1,5 @@
 /* app/cmd_top.c - sekisho top: the live screen of a running collector. */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -329,13 +330,15 @@ static int show(struct top *t)
     }
     if (err == 0)
         err = hold_signals(t);
+    int saved = errno;
     if (err == 0) {
         screen_begin(t);
         err = run(t);
+        saved = errno;
         screen_end(t);
     }
     if (err != 0)
-        (void)fprintf(stderr, "sekisho top: %s\n", err_name(err));
+        option_why("top", err, saved);
     return option_exit_code(err);
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -148,6 +149,12 @@ int option_usage(const char *command, const char *format, ...)
                   buf_string(&line), command);
     buf_release(&line);
     return EXIT_CODE_USAGE;
+}
+
+void option_why(const char *command, int err, int error_number)
+{
+    (void)fprintf(stderr, "sekisho %s: %s%s%s\n", command, err_name(err), err == ERR_IO ? ": " : "",
+                  err == ERR_IO ? strerrordesc_np(error_number) : "");
 }
 
 void option_say(struct diag *diag)

@@ -61,6 +61,12 @@ unsigned option_processors(void);
 int option_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * "sekisho COMMAND: why", for an error that `diag` has no words for; of ERR_IO with what the system says,
+ * `error_number`.
+ */
+void option_why(const char *command, int err, int error_number);
+
 /* What `diag` says to standard error, as it stands. */
 void option_say(struct diag *diag);
 /* What came behind the first `said` bytes of diag->text. */
