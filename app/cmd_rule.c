@@ -18,8 +18,8 @@
 static const char HELP[] =
     "usage: sekisho rule check RULES\n"
     "       sekisho rule test RULES\n"
-    "       sekisho rule explain [--rule NAME] [--tenant CODE] [--format NAME] [--json]\n"
-    "                            RULES LINE\n"
+    "       sekisho rule explain [--rule NAME] [--tenant CODE] [--class CLASS] [--format NAME]\n"
+    "                            [--json] RULES LINE\n"
     "       sekisho rule backtest --data DIR [--tenant CODE] [--since T] [--until T] [--rule NAME]\n"
     "                             [--against RULES | --hidden] [--threads N] [--json] RULES\n"
     "       sekisho rule coverage [--data DIR] [--tenant CODE] [--since T] [--until T] [--json]\n"
@@ -54,6 +54,7 @@ static const char HELP[] =
     "  --data DIR           the store; it is only read\n"
     "  --keyring FILE       keys of encrypted segments; else SEKISHO_KEYRING names them\n"
     "  --tenant CODE        only this municipality (six digits); explain: the line is one of its\n"
+    "  --class CLASS        explain: the line is of a source of this class (internet, lgwan_deny)\n"
     "  --since T            only events of this time and later; a time or a duration back (30d)\n"
     "  --until T            only events before this time\n"
     "  --against RULES      the live version of the rule\n"
@@ -77,6 +78,7 @@ enum {
     OPT_DATA,
     OPT_KEYRING,
     OPT_TENANT,
+    OPT_CLASS,
     OPT_SINCE,
     OPT_UNTIL,
     OPT_AGAINST,
@@ -94,6 +96,7 @@ static const struct option OPTIONS[] = {
     {"data", required_argument, NULL, OPT_DATA},
     {"keyring", required_argument, NULL, OPT_KEYRING},
     {"tenant", required_argument, NULL, OPT_TENANT},
+    {"class", required_argument, NULL, OPT_CLASS},
     {"since", required_argument, NULL, OPT_SINCE},
     {"until", required_argument, NULL, OPT_UNTIL},
     {"against", required_argument, NULL, OPT_AGAINST},
@@ -114,6 +117,7 @@ struct rule_command {
     const char *against;
     uint32_t tenant;
     bool has_tenant;
+    enum source_class class;
     int64_t since_ns;
     int64_t until_ns;
     unsigned threads;
@@ -164,6 +168,7 @@ static int run_explain(const struct rule_command *c)
                                             .format = c->format,
                                             .line = slice_from(c->words[1]),
                                             .tenant = c->tenant,
+                                            .class = c->class,
                                             .json = c->json};
     return rule_explain(&options);
 }
@@ -305,6 +310,8 @@ static int take_option(void *self, int option, const char *value)
     case OPT_JSON:
         c->json = true;
         return 0;
+    case OPT_CLASS:
+        return option_class(&c->class, "--class", value);
     case OPT_HIDDEN:
         c->hidden = true;
         return 0;

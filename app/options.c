@@ -84,6 +84,13 @@ int option_encoding(enum charset *out, const char *option, const char *text)
     return refuse(option, text, "one of auto, utf-8, cp932 and euc-jp");
 }
 
+int option_class(enum source_class *out, const char *option, const char *text)
+{
+    if (source_class_find(out, slice_from(text)))
+        return 0;
+    return refuse(option, text, "one of internet and lgwan_deny");
+}
+
 int option_number(uint64_t *out, const char *option, const char *text, uint64_t min, uint64_t max)
 {
     uint64_t value = 0;

@@ -14,6 +14,7 @@
 #include "base/charset.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "event/source_class.h"
 
 /* What a command ends with; the contract that scripts rely on. */
 enum exit_code {
@@ -50,6 +51,9 @@ int option_number(uint64_t *out, const char *option, const char *text, uint64_t 
 
 /* The name of an encoding, auto among them. */
 int option_encoding(enum charset *out, const char *option, const char *text);
+
+/* A class of log sources, as `class` in a configuration. */
+int option_class(enum source_class *out, const char *option, const char *text);
 
 /* "ja" or "en"; NULL as text: by LC_ALL, LC_MESSAGES or LANG. */
 int option_language(bool *japanese, const char *option, const char *text);

@@ -378,6 +378,7 @@ static int explain_run(struct explain *x, struct diag *diag)
     const struct rule_source_lines lines = {.format = slice_from(x->options->format),
                                             .lines = x->options->line,
                                             .tenant = x->options->tenant,
+                                            .class = x->options->class,
                                             .take = batch_take,
                                             .self = x};
     if (err == 0)

@@ -4,13 +4,15 @@
 #pragma once
 
 #include "app/rule_load.h"
+#include "event/source_class.h"
 
 struct explain_options {
     struct rule_options rules;
     const char *rule;   /* id or name; NULL: the only one of the file */
     const char *format; /* of the line, as in --format */
     struct slice line;
-    uint32_t tenant; /* whose line it is taken for; 0: the test municipality */
+    uint32_t tenant;         /* whose line it is taken for; 0: the test municipality */
+    enum source_class class; /* of the source that the line is taken to come from */
     bool json;
 };
 

@@ -11,7 +11,7 @@ _sekisho_options() {
     send) echo --brokers --topic --per-message -0 -X ;;
     search) echo --data --keyring --tenant --since --until --json --csv --raw --count --limit --utc --stats --threads --max-time --max-memory ;;
     hunt) echo --data --keyring --list --config --tenant --since --until --time --json --utc ;;
-    rule) echo --placeholders --aliases --rule --format --json --title --data --keyring --tenant --since --until --against --hidden --threads ;;
+    rule) echo --placeholders --aliases --rule --format --json --title --data --keyring --tenant --class --since --until --against --hidden --threads ;;
     export) echo --data --keyring --tenant --topic --partition --raw -0 --csv --fields --no-bom --bundle --alert --clickhouse --table --user --password-file --ca --wait --clickhouse-ddl --query --since --until --threads ;;
     tail) echo --data --brokers --config --tenant --from-start --json --csv --raw --table --utc ;;
     alerts) echo --data --keyring --tenant --since --until --severity --kind --key --state --follow --json --limit --lang --utc --reason --by ;;

@@ -8,6 +8,7 @@ import copy
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,28 @@ def survives(path, documents, folder):
     return passed
 
 
+def check_classes():
+    """A rule about a class of sources holds for a line that comes from one, and for no other."""
+    asked = 0
+    for path in sorted(RULES.rglob("*.yml")):
+        if "sekisho.source.class" not in path.read_text():
+            continue
+        lines = path.with_suffix(".lines").read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith("== fires") and "class=" in line)
+        name = re.search(r"class=(\w+)", lines[at])[1]
+        for option, code in (((), 1), (("--class", "internet"), 1), (("--class", name), 0), (("--class", "no-class"), 2)):
+            done = subprocess.run([BINARY, "rule", "explain", *option, str(path), lines[at + 1]], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=60, text=True)
+            assert done.returncode == code, (path.name, option, done)
+            assert code != 0 or f'holds: sekisho.source.class = "{name}"' in done.stdout, done.stdout
+            assert code != 2 or name in done.stderr, done.stderr
+        asked += 1
+    assert asked >= 2, asked
+    print(f"{asked} rules about a class of sources are explained as the class says")
+
+
 def main():
+    check_classes()
     whole = run(RULES)
     print(whole.stdout.strip().splitlines()[-1])
     assert whole.returncode == 0, whole.stdout
