@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "event/builder.h"
 #include "event/columns.h"
+#include "event/verdict.h"
+#include "ingest/word.h"
 
 enum {
     FIELD_COLUMNS_MAX = 64, /* of one field; further values of a line are not looked at */
@@ -298,6 +300,45 @@ static const struct column *row_beside(const struct batch *b, const struct field
     return NULL;
 }
 
+/* Is a text of the row such as malware is told by? A policy about viruses has the word, too. */
+static bool tells_threat(uint16_t field, struct slice text)
+{
+    static const struct {
+        uint16_t field;
+        struct slice word;
+    } WORDS[] = {
+        {FIELD_RULE_CATEGORY, {"malware", 7}},
+        {FIELD_RULE_CATEGORY, {"virus", 5}},
+        {FIELD_EVENT_DATASET, {"infected", 8}},
+        {FIELD_EVENT_DATASET, {"malware found", 13}},
+        {FIELD_EVENT_DATASET, {"malware detected", 16}},
+        {FIELD_EVENT_DATASET, {"virus found", 11}},
+        {FIELD_EVENT_DATASET, {"virus detected", 14}},
+    };
+    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+        if (WORDS[i].field == field && word_holds(text, WORDS[i].word))
+            return true;
+    }
+    return false;
+}
+
+/* Does the row name malware or an attack, or a category or an event of such? */
+static bool names_threat(const struct batch *b, uint32_t row)
+{
+    bool found = false;
+    struct buf scratch = {0};
+    for (uint32_t i = 0; i < b->column_count && !found; i++) {
+        const struct column *c = &b->columns[i];
+        struct slice text;
+        if (c->field == FIELD_THREAT_NAME || c->field == FIELD_THREAT_ID)
+            found = has_text(c, row);
+        else if (c->field == FIELD_RULE_CATEGORY || c->field == FIELD_EVENT_DATASET)
+            found = text_value(b, c, row, &scratch, &text) && tells_threat(c->field, text);
+    }
+    buf_release(&scratch);
+    return found;
+}
+
 /* Where a line has two actions the last one that says something decides. */
 static void enrich_verdict(struct enrich *e, struct batch *b, const struct template *layout,
                            uint32_t first, uint32_t end)
@@ -320,6 +361,8 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
                 memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
             known = memo;
             uint8_t verdict = row_verdict(e, b, &judge, action, beside, row);
+            if ((verdict & VERDICT_OF_THREAT) != 0)
+                verdict = names_threat(b, row) ? verdict ^ VERDICT_OF_THREAT : VERDICT_UNKNOWN;
             if (verdict != VERDICT_UNKNOWN)
                 b->verdict[row] = verdict;
         }

@@ -4,9 +4,11 @@
 
 #include "event/verdict.h"
 #include "ingest/panos_text.h"
+#include "ingest/parser.h"
 #include "ingest/scan.h"
 #include "ingest/told.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 enum {
     PORT_DIGITS_MAX = 5,
@@ -386,47 +388,51 @@ struct verb {
 
 /* Longer words before shorter ones that they begin with. */
 static const struct verb VERBS[] = {
-    VERB("blocked", BLOCK),      VERB("block", BLOCK),
-    VERB("quarantin", BLOCK),    VERB("redirect", BLOCK),
-    VERB("challenge", BLOCK),    VERB("captcha", BLOCK),
-    VERB("jschallenge", BLOCK),  VERB("managed_challenge", BLOCK),
-    VERB("isolat", BLOCK),       VERB("prevent", BLOCK),
-    VERB("req_blocked", BLOCK),  VERB("tcp_denied", DENY),
-    VERB("cleaned", BLOCK),      VERB("file cleaned", BLOCK),
-    VERB("file deleted", BLOCK), VERB("deleted", BLOCK),
-    VERB("deny", DENY),          VERB("denied", DENY),
-    VERB("den", DENY),           VERB("reject", DENY),
-    VERB("refus", DENY),         VERB("forbid", DENY),
-    VERB("unauthorized", DENY),  VERB("policy_denied", DENY),
-    VERB("drop", DROP),          VERB("discard", DROP),
-    VERB("sinkhole", DROP),      VERB("reset", RESET),
-    VERB("rst", RESET),          VERB("terminate", RESET),
-    VERB("alert", ALERT),        VERB("detect", ALERT),
-    VERB("monitor", ALERT),      VERB("log", ALERT),
-    VERB("warn", ALERT),         VERB("useralert", ALERT),
-    VERB("count", ALERT),        VERB("simulate", ALERT),
-    VERB("matched", ALERT),      VERB("allow", ALLOW),
-    VERB("accept", ALLOW),       VERB("permit", ALLOW),
-    VERB("pass", ALLOW),         VERB("forward", ALLOW),
-    VERB("bypass", ALLOW),       VERB("observed", ALLOW),
-    VERB("proxied", ALLOW),      VERB("tcp_", ALLOW),
-    VERB("success", ALLOW),      VERB("exempt", ALLOW),
+    VERB("blocked", BLOCK),     VERB("block", BLOCK),
+    VERB("quarantin", BLOCK),   VERB("redirect", BLOCK),
+    VERB("challenge", BLOCK),   VERB("captcha", BLOCK),
+    VERB("jschallenge", BLOCK), VERB("managed_challenge", BLOCK),
+    VERB("isolat", BLOCK),      VERB("prevent", BLOCK),
+    VERB("req_blocked", BLOCK), VERB("tcp_denied", DENY),
+    VERB("cleaned", BLOCK),     VERB("file cleaned", BLOCK),
+    VERB("deny", DENY),         VERB("denied", DENY),
+    VERB("den", DENY),          VERB("reject", DENY),
+    VERB("refus", DENY),        VERB("forbid", DENY),
+    VERB("unauthorized", DENY), VERB("policy_denied", DENY),
+    VERB("drop", DROP),         VERB("discard", DROP),
+    VERB("sinkhole", DROP),     VERB("reset", RESET),
+    VERB("rst", RESET),         VERB("terminate", RESET),
+    VERB("alert", ALERT),       VERB("detect", ALERT),
+    VERB("monitor", ALERT),     VERB("log", ALERT),
+    VERB("warn", ALERT),        VERB("useralert", ALERT),
+    VERB("count", ALERT),       VERB("simulate", ALERT),
+    VERB("matched", ALERT),     VERB("allow", ALLOW),
+    VERB("accept", ALLOW),      VERB("permit", ALLOW),
+    VERB("pass", ALLOW),        VERB("forward", ALLOW),
+    VERB("bypass", ALLOW),      VERB("observed", ALLOW),
+    VERB("proxied", ALLOW),     VERB("tcp_", ALLOW),
+    VERB("success", ALLOW),     VERB("exempt", ALLOW),
 };
 
 /* Words that begin like one of those and mean something else. */
 static const struct slice NO_VERBS[] = {
     {"login", 5}, {"logout", 6}, {"logon", 5}, {"logoff", 6}, {"password", 8}};
 
+/* What a scanner says that it did to malware, and an audit log that a person did to something of theirs. */
+static const struct slice OF_THREAT[] = {{"deleted", 7}, {"file deleted", 12}};
+
 uint8_t meaning_verdict(struct slice action)
 {
+    for (size_t i = 0; i < sizeof(OF_THREAT) / sizeof(OF_THREAT[0]); i++) {
+        if (word_begins(action, OF_THREAT[i]))
+            return VERDICT_BLOCK | VERDICT_OF_THREAT;
+    }
     for (size_t i = 0; i < sizeof(NO_VERBS) / sizeof(NO_VERBS[0]); i++) {
-        struct slice word = NO_VERBS[i];
-        if (action.len >= word.len && strncasecmp(action.data, word.data, word.len) == 0)
+        if (word_begins(action, NO_VERBS[i]))
             return VERDICT_UNKNOWN;
     }
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
-        struct slice word = VERBS[i].word;
-        if (action.len >= word.len && strncasecmp(action.data, word.data, word.len) == 0)
+        if (word_begins(action, VERBS[i].word))
             return VERBS[i].verdict;
     }
     return VERDICT_UNKNOWN;

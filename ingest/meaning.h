@@ -71,6 +71,7 @@ bool peer_slots(struct slots *out, struct slice line, uint16_t field, const stru
 
 /*
  * What a verb says in the words that vendors share (allowed, BLOCK, denied_by_policy, ...), case does
- * not matter; VERDICT_UNKNOWN for any other.
+ * not matter; VERDICT_UNKNOWN for any other. With VERDICT_OF_THREAT (ingest/parser.h) where only what
+ * the row is about tells: "deleted".
  */
 uint8_t meaning_verdict(struct slice action);

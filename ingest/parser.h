@@ -39,6 +39,11 @@ enum parse_result {
     PARSE_PARTIAL,  /* ours, but unreadable from some point on; the slots so far are good */
 };
 
+enum parser_verdict {
+    /* Added to a verdict that holds where the row names a threat; of another nothing is known then. */
+    VERDICT_OF_THREAT = 0x80,
+};
+
 /*
  * Memory of a parser between the lines of one source; never needed for correctness, the same line
  * gives the same slots whatever came before, except where a header line of the format (#Fields:)
@@ -69,7 +74,7 @@ struct parser {
     /*
      * The verdict of an action word of this format ("event.action", decoded). `beside` is the row's
      * value of the field `verdict_beside` (0: none), or empty: an outcome, a message number. Called
-     * once per distinct pair of values. Returns enum verdict.
+     * once per distinct pair of values. Returns enum verdict, with VERDICT_OF_THREAT or without.
      */
     uint8_t (*verdict)(struct slice action, struct slice beside);
     uint16_t verdict_beside;

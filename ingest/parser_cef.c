@@ -129,6 +129,13 @@ static bool add_part(struct slots *out, struct slice line, struct slice part, ui
     return slots_add(out, (uint32_t)(part.data - line.data), (uint32_t)part.len, field, SLOT_CEF);
 }
 
+/* Deep Security's agents have what they found in place of the event's name. */
+static bool names_malware(const struct header *h)
+{
+    return slice_equal(h->parts[2], SLICE("Deep Security Agent")) &&
+           slice_starts(h->parts[4], SLICE("4000"));
+}
+
 /* Vendor and product stay in the skeleton: a device does not change them. */
 static bool add_header(struct slots *out, struct slice line, const struct header *h)
 {
@@ -139,7 +146,8 @@ static bool add_header(struct slots *out, struct slice line, const struct header
         [6] = FIELD_EVENT_SEVERITY,
     };
     for (size_t i = 0; i < HEADER_PARTS; i++) {
-        if (FIELDS[i] != 0 && !add_part(out, line, h->parts[i], FIELDS[i]))
+        uint16_t field = i == 5 && names_malware(h) ? FIELD_THREAT_NAME : FIELDS[i];
+        if (field != 0 && !add_part(out, line, h->parts[i], field))
             return false;
     }
     return true;

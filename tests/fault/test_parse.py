@@ -78,11 +78,31 @@ def differences(rows):
     return {key: [r.get(key) for r in rows] for row in rows for key in row if any(r.get(key) != rows[0].get(key) for r in rows)}
 
 
+def look_at_deletions(step):
+    """What is deleted is blocked where a scanner says it of malware, and not where a person does it to something of theirs."""
+    cef = "CEF:0|Example|Suite|1|{}|{}|5|suser=taro fname=a.docx act={}"
+    lines = [(cef.format("av-7", "File removed", "deleted cs1Label=VirusName cs1=Test"), "block"),
+             (cef.format("av-8", "Infected file", "File deleted"), "block"),
+             (cef.format("av-9", "Scan", "Deleted cat=Anti-Malware"), "block"),
+             ("CEF:0|Trend Micro|Deep Security Agent|20|4000000|Test_file|6|act=Delete result=Deleted", "block"),
+             (cef.format("audit-1", "Administrator removed", "deleted"), None),
+             (cef.format("audit-2", "Antivirus policy changed", "Deleted"), None),
+             (cef.format("audit-3", "File", "File deleted cat=Audit"), None),
+             ('{"log":"audit","action":"deleted","user":"taro","src_ip":"192.0.2.7"}', None),
+             ('{"log":"av","action":"deleted","virusname":"Test","src_ip":"192.0.2.7"}', "block"),
+             ('{"log":"audit","action":"Delete","status":"deleted","user":"taro","src_ip":"192.0.2.7"}', None)]
+    for (line, wanted), row in zip(lines, parse([line for line, _ in lines])):
+        assert row.get("event.action", "").lower().endswith(("delete", "deleted")), (line, row)
+        assert row.get("sekisho.verdict", "unknown") == (wanted or "unknown"), (wanted, line, row)
+    step(f"{len(lines)} deletions")
+
+
 def main():
     step, r = Steps(), seeded_random()
     lines = golden_lines()
     look_at_order(r, [line for of in lines.values() for line in of], step)
     look_at_pretty(lines["json"] + lines["eve"], step)
+    look_at_deletions(step)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,9 @@ static void print_line(const struct parser *parser, struct parser_state *state, 
     if (action.len > 0 && parser->verdict != NULL) {
         struct slice beside = first_value(line, &slots, parser->verdict_beside);
         buf_text(out, "\tverdict=");
-        buf_slice(out, verdict_name(parser->verdict(action, beside)));
+        uint8_t verdict = parser->verdict(action, beside);
+        buf_slice(out, verdict_name(verdict & ~(unsigned)VERDICT_OF_THREAT));
+        buf_text(out, (verdict & VERDICT_OF_THREAT) != 0 ? " if of a threat" : "");
     }
     buf_byte(out, '\n');
 }
