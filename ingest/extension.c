@@ -43,18 +43,13 @@ static struct slice text_at(const struct extension *e, uint32_t from, uint32_t b
     return slice_of(e->line.data + from, bytes);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 bool extension_add(struct extension *e, struct slice key, const char *from, const char *to)
 {
     if (e->count == EXTENSION_PAIRS_MAX)
         return false;
-    while (from < to && is_blank(*from))
+    while (from < to && extension_is_blank(*from))
         from++;
-    while (to > from && is_blank(to[-1]))
+    while (to > from && extension_is_blank(to[-1]))
         to--;
     if (to - from >= 2 && *from == '"' && to[-1] == '"') {
         from++;
@@ -83,7 +78,7 @@ static struct slice key_before(const char *from, const char *equals, bool first)
     const char *p = equals;
     while (p > from && equals - p < KEY_BYTES_MAX && is_key_byte(p[-1]))
         p--;
-    bool begins = p == from ? first : is_blank(p[-1]) || (first && p[-1] == '|');
+    bool begins = p == from ? first : extension_is_blank(p[-1]) || (first && p[-1] == '|');
     return slice_of(p, p < equals && begins ? (size_t)(equals - p) : 0);
 }
 
@@ -95,7 +90,7 @@ static const char *skip_quoted(const char *value, const char *end)
     const char *close = scan_either(value + 1, end, '"', '\\');
     while (close < end && *close == '\\')
         close = end - close > 2 ? scan_either(close + 2, end, '"', '\\') : end;
-    return close < end && (close + 1 == end || is_blank(close[1])) ? close + 1 : value;
+    return close < end && (close + 1 == end || extension_is_blank(close[1])) ? close + 1 : value;
 }
 
 bool extension_read(struct extension *e, const char *from, const char *end)
@@ -125,7 +120,7 @@ bool extension_split(struct extension *e, const char *from, const char *end, str
                                ? scan_byte(p, end, *separator.data)
                                : memmem(p, (size_t)(end - p), separator.data, separator.len);
         stop = stop == NULL ? end : stop;
-        while (p < stop && is_blank(*p))
+        while (p < stop && extension_is_blank(*p))
             p++;
         const char *equals = scan_byte(p, stop, '=');
         if (equals > p && equals < stop &&
@@ -237,4 +232,16 @@ bool extension_slots(struct extension *e)
             return false;
     }
     return true;
+}
+
+enum parse_result extension_end(struct extension *e, const char *from, bool whole)
+{
+    const char *end = e->line.data + e->line.len;
+    if (!extension_slots(e))
+        return PARSE_PARTIAL;
+    if (e->count > 0 || extension_skip_blanks(from, end) == end)
+        return whole ? PARSE_OK : PARSE_PARTIAL;
+    (void)slots_add(e->out, (uint32_t)(from - e->line.data), (uint32_t)(end - from),
+                    FIELD_COLUMN(EXTENSION_REST), e->kind);
+    return PARSE_PARTIAL;
 }

@@ -21,6 +21,12 @@ enum extension_limits {
     EXTENSION_PAIRS_MAX = 512, /* of a line */
 };
 
+/* Columns of a line besides its pairs. */
+enum extension_columns {
+    EXTENSION_BEFORE = 0, /* text in front of the header */
+    EXTENSION_REST = 1,   /* of a line that cannot be read on */
+};
+
 struct extension_pair {
     uint32_t key;
     uint32_t key_bytes;
@@ -44,6 +50,19 @@ struct parser_state *extension_state_new(void);
 void extension_state_free(struct parser_state *state);
 struct names_memory *extension_names(struct parser_state *state);
 
+/* Blanks, and the ends of lines that stand in a line. */
+static inline bool extension_is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static inline const char *extension_skip_blanks(const char *p, const char *end)
+{
+    while (p < end && extension_is_blank(*p))
+        p++;
+    return p;
+}
+
 /* Append a pair; false when there are too many. */
 bool extension_add(struct extension *e, struct slice key, const char *from, const char *to);
 
@@ -60,3 +79,9 @@ bool extension_split(struct extension *e, const char *from, const char *end,
 
 /* Append the slots of all pairs. */
 bool extension_slots(struct extension *e);
+
+/*
+ * The same, and what became of the line: `whole` is what reading it from `from` to its end returned. A text
+ * without any pair becomes a slot of EXTENSION_REST, unless it is blank.
+ */
+enum parse_result extension_end(struct extension *e, const char *from, bool whole);

@@ -16,9 +16,7 @@
 #include "ingest/scan.h"
 
 enum {
-    COLUMN_BEFORE = 0, /* text in front of CEF: */
-    COLUMN_REST = 1,   /* of a line that cannot be read on */
-    HEADER_PARTS = 7,  /* version, vendor, product, version, signature, name, severity */
+    HEADER_PARTS = 7, /* version, vendor, product, version, signature, name, severity */
     PROBE_MAX_BYTES = 512,
 };
 
@@ -28,24 +26,12 @@ struct header {
     const char *extension;
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-    while (p < end && is_blank(*p))
-        p++;
-    return p;
-}
-
 /* Behind "CEF:", once or more often, with blanks; p itself where it is not there. */
 static const char *skip_marks(const char *p, const char *end)
 {
-    p = skip_blanks(p, end);
+    p = extension_skip_blanks(p, end);
     while (end - p > 4 && memcmp(p, "CEF:", 4) == 0)
-        p = skip_blanks(p + 4, end);
+        p = extension_skip_blanks(p + 4, end);
     return p;
 }
 
@@ -157,13 +143,13 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
                                struct slots *out)
 {
     const char *end = line.data + line.len;
-    const char *text = skip_blanks(line.data + from, end);
+    const char *text = extension_skip_blanks(line.data + from, end);
     struct header header;
     const char *before = NULL;
     if (find_header(&header, text, end, &before) == NULL)
         return PARSE_MISMATCH;
-    if (before > text &&
-        !add_part(out, line, slice_of(text, (size_t)(before - text)), FIELD_COLUMN(COLUMN_BEFORE)))
+    if (before > text && !add_part(out, line, slice_of(text, (size_t)(before - text)),
+                                   FIELD_COLUMN(EXTENSION_BEFORE)))
         return PARSE_PARTIAL;
     struct extension e;
     e.memory = extension_names(state);
@@ -176,35 +162,29 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!add_header(out, line, &header))
         return PARSE_PARTIAL;
     bool whole = extension_read(&e, header.extension, end);
-    if (!extension_slots(&e))
-        return PARSE_PARTIAL;
-    if (e.count > 0 || skip_blanks(header.extension, end) == end)
-        return whole ? PARSE_OK : PARSE_PARTIAL;
-    (void)add_part(out, line, slice_of(header.extension, (size_t)(end - header.extension)),
-                   FIELD_COLUMN(COLUMN_REST));
-    return PARSE_PARTIAL;
+    return extension_end(&e, header.extension, whole);
+}
+
+static bool probe_header(struct header *out, struct slice message)
+{
+    const char *before = NULL;
+    if (message.len > PROBE_MAX_BYTES)
+        message.len = PROBE_MAX_BYTES;
+    const char *end = message.data + message.len;
+    return find_header(out, extension_skip_blanks(message.data, end), end, &before) != NULL;
 }
 
 static bool probe(struct slice message)
 {
     struct header header;
-    const char *before = NULL;
-    if (message.len > PROBE_MAX_BYTES)
-        message.len = PROBE_MAX_BYTES;
-    const char *end = message.data + message.len;
-    return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL;
+    return probe_header(&header, message);
 }
 
 /* The same of A10's devices alone. */
 static bool probe_a10(struct slice message)
 {
     struct header header;
-    const char *before = NULL;
-    if (message.len > PROBE_MAX_BYTES)
-        message.len = PROBE_MAX_BYTES;
-    const char *end = message.data + message.len;
-    return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL &&
-           slice_starts(header.parts[1], SLICE("A10"));
+    return probe_header(&header, message) && slice_starts(header.parts[1], SLICE("A10"));
 }
 
 /* The vendor's verb, else the outcome. "not blocked" and what like it is said of lets pass. */

@@ -13,9 +13,7 @@
 #include "ingest/scan.h"
 
 enum {
-    COLUMN_BEFORE = 0, /* text in front of LEEF: */
-    COLUMN_REST = 1,   /* of a line that cannot be read on */
-    HEADER_PARTS = 5,  /* version, vendor, product, version, event */
+    HEADER_PARTS = 5, /* version, vendor, product, version, event */
     PROBE_MAX_BYTES = 512,
     KEY_BYTES_MAX = 64,
 };
@@ -26,23 +24,11 @@ struct header {
     const char *extension;
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static bool is_key_byte(char c)
 {
     char lower = (char)(c | 0x20);
     return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '.';
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-    while (p < end && is_blank(*p))
-        p++;
-    return p;
 }
 
 static int hex_digit(char c)
@@ -102,8 +88,8 @@ static struct slice found_separator(const char *p, const char *end)
 /* "LEEF:1.0" with or without its name. */
 static const char *skip_mark(const char *p, const char *end)
 {
-    p = skip_blanks(p, end);
-    return end - p > 5 && memcmp(p, "LEEF:", 5) == 0 ? skip_blanks(p + 5, end) : p;
+    p = extension_skip_blanks(p, end);
+    return end - p > 5 && memcmp(p, "LEEF:", 5) == 0 ? extension_skip_blanks(p + 5, end) : p;
 }
 
 static bool read_header(struct header *h, const char *p, const char *end)
@@ -135,7 +121,7 @@ static const char *find_header(struct header *h, const char *from, const char *e
     if (read_header(h, start, end))
         return start;
     const char *mark = memmem(from, (size_t)(limit - from), "LEEF:", 5);
-    if (mark == NULL || !read_header(h, skip_blanks(mark + 5, end), end))
+    if (mark == NULL || !read_header(h, extension_skip_blanks(mark + 5, end), end))
         return NULL;
     *before = mark;
     return mark;
@@ -150,13 +136,13 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
                                struct slots *out)
 {
     const char *end = line.data + line.len;
-    const char *text = skip_blanks(line.data + from, end);
+    const char *text = extension_skip_blanks(line.data + from, end);
     struct header header;
     const char *before = NULL;
     if (find_header(&header, text, end, &before) == NULL)
         return PARSE_MISMATCH;
     if (before > text &&
-        !add(out, line, slice_of(text, (size_t)(before - text)), FIELD_COLUMN(COLUMN_BEFORE)))
+        !add(out, line, slice_of(text, (size_t)(before - text)), FIELD_COLUMN(EXTENSION_BEFORE)))
         return PARSE_PARTIAL;
     struct extension e;
     e.memory = extension_names(state);
@@ -170,13 +156,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         !add(out, line, header.parts[4], FIELD_EVENT_CODE))
         return PARSE_PARTIAL;
     bool whole = extension_split(&e, header.extension, end, header.separator);
-    if (!extension_slots(&e))
-        return PARSE_PARTIAL;
-    if (e.count > 0 || header.extension == end)
-        return whole ? PARSE_OK : PARSE_PARTIAL;
-    (void)add(out, line, slice_of(header.extension, (size_t)(end - header.extension)),
-              FIELD_COLUMN(COLUMN_REST));
-    return PARSE_PARTIAL;
+    return extension_end(&e, header.extension, whole);
 }
 
 static bool probe(struct slice message)
@@ -186,7 +166,7 @@ static bool probe(struct slice message)
     if (message.len > PROBE_MAX_BYTES)
         message.len = PROBE_MAX_BYTES;
     const char *end = message.data + message.len;
-    return find_header(&header, skip_blanks(message.data, end), end, &before) != NULL;
+    return find_header(&header, extension_skip_blanks(message.data, end), end, &before) != NULL;
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
