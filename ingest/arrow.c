@@ -73,8 +73,8 @@ static struct slice word_behind(const char *from, const char *to)
 static bool find_arrow(struct arrow *out, const char *from, const char *to)
 {
     for (const char *at = from; to - at > 2; at += 2) {
-        at = memmem(at, (size_t)(to - at), "->", 2);
-        if (at == NULL)
+        at = scan_text(at, to, SLICE("->"));
+        if (at == to)
             return false;
         struct slice before = word_before(from, at);
         out->interface = slice_of(before.data, 0);

@@ -79,6 +79,6 @@ static inline bool cursor_take(struct cursor *c, struct slice text)
 /* The first place of `text` in what is left, or NULL. */
 static inline const char *cursor_find(const struct cursor *c, struct slice text)
 {
-    size_t left = (size_t)(c->end - c->at);
-    return left < text.len ? NULL : memmem(c->at, left, text.data, text.len);
+    const char *hit = scan_text(c->at, c->end, text);
+    return hit == c->end ? NULL : hit;
 }

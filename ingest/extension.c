@@ -116,12 +116,9 @@ bool extension_split(struct extension *e, const char *from, const char *end, str
 {
     const char *p = from;
     while (p < end) {
-        const char *stop = separator.len == 1
-                               ? scan_byte(p, end, *separator.data)
-                               : memmem(p, (size_t)(end - p), separator.data, separator.len);
-        stop = stop == NULL ? end : stop;
-        while (p < stop && extension_is_blank(*p))
-            p++;
+        const char *stop =
+            separator.len == 1 ? scan_byte(p, end, *separator.data) : scan_text(p, end, separator);
+        p = extension_skip_blanks(p, stop);
         const char *equals = scan_byte(p, stop, '=');
         if (equals > p && equals < stop &&
             !extension_add(e, slice_of(p, (size_t)(equals - p)), equals + 1, stop))

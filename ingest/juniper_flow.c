@@ -42,8 +42,8 @@ static bool read_peers(struct cursor *c, const struct peer_fields *fields)
 {
     struct slice word = cursor_word(c);
     const char *end = word.data + word.len;
-    const char *arrow = word.len < 2 ? NULL : memmem(word.data, word.len, "->", 2);
-    if (arrow == NULL || !add_peer(c, word.data, arrow, fields->from_ip, fields->from_port) ||
+    const char *arrow = scan_text(word.data, end, SLICE("->"));
+    if (arrow == end || !add_peer(c, word.data, arrow, fields->from_ip, fields->from_port) ||
         !add_peer(c, arrow + 2, end, fields->to_ip, fields->to_port))
         return false;
     if (slice_starts(cursor_rest(c), SLICE("0x")))

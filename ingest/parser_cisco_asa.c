@@ -238,8 +238,9 @@ static uint32_t text_end(const struct match *m)
     if (len == 0)
         return m->end;
     const char *from = m->line.data + m->at;
-    const char *hit = memmem(from, m->end - m->at, run, len);
-    return hit == NULL ? UINT32_MAX : (uint32_t)(hit - m->line.data);
+    const char *end = m->line.data + m->end;
+    const char *hit = scan_text(from, end, slice_of(run, len));
+    return hit == end ? UINT32_MAX : (uint32_t)(hit - m->line.data);
 }
 
 /* The end of [from, to) without the blanks at its end. */

@@ -136,8 +136,7 @@ static bool read_head(struct cursor *c, const char *tag)
             c->at = tag;
             return add_time(c, from, to);
         }
-        const char *colon = memmem(c->at, rest.len, ": ", 2);
-        const char *to = colon == NULL ? tag : colon;
+        const char *to = scan_text(c->at, tag, SLICE(": "));
         size_t digits = 0;
         while (c->at + digits < to && word_is_digit(c->at[digits]))
             digits++;
@@ -389,8 +388,8 @@ enum text_kind {
 static bool find_list(struct cursor *c)
 {
     const char *end = c->end - c->at > TAG_MAX_BYTES ? c->at + TAG_MAX_BYTES : c->end;
-    const char *list = memmem(c->at, (size_t)(end - c->at), "list ", 5);
-    if (list == NULL || (list > c->at && list[-1] != ' '))
+    const char *list = scan_text(c->at, end, SLICE("list "));
+    if (list == end || (list > c->at && list[-1] != ' '))
         return false;
     c->at = list + 5;
     return true;

@@ -318,12 +318,12 @@ static bool add_note(struct words *w, const struct word *word, bool *client)
 /* ", referer: https://www.example.jp/" at the end of a message */
 static enum parse_result add_message(struct words *w)
 {
-    static const char REFERER[] = ", referer: ";
-    const char *hit = memmem(w->at, (size_t)(w->end - w->at), REFERER, sizeof(REFERER) - 1);
-    if (hit == NULL)
+    static const struct slice REFERER = {", referer: ", 11};
+    const char *hit = scan_text(w->at, w->end, REFERER);
+    if (hit == w->end)
         return words_rest(w, FIELD_MESSAGE) ? PARSE_OK : PARSE_PARTIAL;
     struct word message = {.from = w->at, .to = hit};
-    w->at = hit + sizeof(REFERER) - 1;
+    w->at = hit + REFERER.len;
     return words_add(w, &message, FIELD_MESSAGE) && words_rest(w, FIELD_HTTP_REFERRER)
                ? PARSE_OK
                : PARSE_PARTIAL;
@@ -358,8 +358,8 @@ static enum parse_result parse_apache_error(struct words *w)
         if (!words_next(w, &word) || !add_note(w, &word, &client))
             return PARSE_PARTIAL;
     }
-    const char *tags = memmem(w->at, (size_t)(w->end - w->at), " [file \"", 8);
-    if (tags == NULL)
+    const char *tags = scan_text(w->at, w->end, SLICE(" [file \""));
+    if (tags == w->end)
         return add_message(w);
     struct word message = {.from = w->at, .to = tags};
     w->at = tags;

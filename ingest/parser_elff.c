@@ -53,7 +53,8 @@ static bool begins_with_time(struct slice text)
 
 static bool contains(struct slice text, struct slice part)
 {
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
+    const char *end = text.data + text.len;
+    return scan_text(text.data, end, part) < end;
 }
 
 /* Are the columns pairs, each with its name? */
@@ -179,7 +180,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
     uint8_t filter = meaning_verdict(beside);
     if (filter == VERDICT_DENY || filter == VERDICT_BLOCK)
         return VERDICT_DENY;
-    if (contains(action, SLICE("DENIED")))
+    if (action.len > 0 && memmem(action.data, action.len, "DENIED", 6) != NULL)
         return VERDICT_DENY;
     uint8_t found = meaning_verdict(action);
     return found != VERDICT_UNKNOWN ? found : filter;

@@ -290,11 +290,11 @@ static bool begins_list(struct slice text)
     const char *at = head.data;
     const char *end = head.data + head.len;
     for (; pairs < LIST_PAIRS_MIN; pairs++) {
-        const char *equals = memmem(at, (size_t)(end - at), "=\"", 2);
-        if (equals == NULL || pairs_name_length(&STYLE, at, end) == 0)
+        const char *equals = scan_text(at, end, SLICE("=\""));
+        if (equals == end || pairs_name_length(&STYLE, at, end) == 0)
             return false;
-        const char *close = memmem(equals + 2, (size_t)(end - equals - 2), "\",", 2);
-        if (close == NULL)
+        const char *close = scan_text(equals + 2, end, SLICE("\","));
+        if (close == end)
             return false;
         at = close + 2;
     }

@@ -67,7 +67,8 @@ static bool is_upper_word(const char *from, const char *to)
 
 static bool contains(struct slice text, struct slice part)
 {
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
+    const char *end = text.data + text.len;
+    return scan_text(text.data, end, part) < end;
 }
 
 /* A header whose lines is_line() knows: others may be those of a proxy. */
@@ -90,9 +91,10 @@ static bool has_service(struct slice text)
     static const struct slice NAMES[] = {
         {" W3SVC", 6}, {" FTPSVC", 7}, {" MSFTPSVC", 9}, {" SMTPSVC", 8}};
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        const char *hit = memmem(text.data, text.len, NAMES[i].data, NAMES[i].len);
-        const char *digit = hit == NULL ? NULL : hit + NAMES[i].len;
-        if (digit != NULL && digit < text.data + text.len && *digit >= '0' && *digit <= '9')
+        const char *end = text.data + text.len;
+        const char *hit = scan_text(text.data, end, NAMES[i]);
+        const char *digit = hit == end ? end : hit + NAMES[i].len;
+        if (digit < end && *digit >= '0' && *digit <= '9')
             return true;
     }
     return false;

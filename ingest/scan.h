@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/slice.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -67,6 +69,27 @@ static inline const char *scan_byte(const char *p, const char *end, char a)
     return end;
 }
 
+/* The first place of `text`, one byte or more, in [p, end), or end: by its first and its last byte. */
+static inline const char *scan_text(const char *p, const char *end, struct slice text)
+{
+    const __m128i first = _mm_set1_epi8(text.data[0]);
+    const __m128i last = _mm_set1_epi8(text.data[text.len - 1]);
+    const ptrdiff_t places = end - p - (ptrdiff_t)text.len + 1;
+    for (ptrdiff_t at = 0; at < places; at += SCAN_BLOCK) {
+        const char *block = p + at;
+        __m128i hits = _mm_and_si128(_mm_cmpeq_epi8(scan_load(block), first),
+                                     _mm_cmpeq_epi8(scan_load(block + text.len - 1), last));
+        for (uint32_t mask = (uint32_t)_mm_movemask_epi8(hits); mask != 0; mask &= mask - 1) {
+            const char *hit = block + __builtin_ctz(mask);
+            if (hit - p >= places)
+                return end;
+            if (memcmp(hit, text.data, text.len) == 0)
+                return hit;
+        }
+    }
+    return end;
+}
+
 #else
 
 static inline bool scan_match(const char *p, const char *text, uint32_t bits)
@@ -88,6 +111,13 @@ static inline const char *scan_either(const char *p, const char *end, char a, ch
 static inline const char *scan_byte(const char *p, const char *end, char a)
 {
     return scan_either(p, end, a, a);
+}
+
+static inline const char *scan_text(const char *p, const char *end, struct slice text)
+{
+    const char *hit =
+        end - p < (ptrdiff_t)text.len ? NULL : memmem(p, (size_t)(end - p), text.data, text.len);
+    return hit == NULL ? end : hit;
 }
 
 #endif

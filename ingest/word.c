@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "event/verdict.h"
+#include "ingest/scan.h"
 
 static char lower_of(char c)
 {
@@ -86,7 +87,8 @@ struct slice word_head(struct slice message)
 
 bool word_find(struct slice head, struct slice text)
 {
-    return head.len >= text.len && memmem(head.data, head.len, text.data, text.len) != NULL;
+    const char *end = head.data + head.len;
+    return scan_text(head.data, end, text) < end;
 }
 
 bool word_find_key(struct slice head, struct slice text)
@@ -94,8 +96,8 @@ bool word_find_key(struct slice head, struct slice text)
     const char *at = head.data;
     const char *end = head.data + head.len;
     while (end - at >= (ptrdiff_t)text.len) {
-        const char *hit = memmem(at, (size_t)(end - at), text.data, text.len);
-        if (hit == NULL)
+        const char *hit = scan_text(at, end, text);
+        if (hit == end)
             return false;
         if (hit == head.data || hit[-1] == ' ')
             return true;
