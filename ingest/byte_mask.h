@@ -32,8 +32,9 @@ static_assert((int)BYTE_MASK_BLOCK <= (int)SLICE_PADDING_BYTES,
 
 #ifdef __SSE2__
 
-static inline uint64_t byte_mask(const char *p, char byte)
+static inline uint64_t byte_mask(const void *bytes, char byte)
 {
+    const char *p = bytes;
     const __m128i wanted = _mm_set1_epi8(byte);
     uint64_t mask = 0;
     for (unsigned i = 0; i < BYTE_MASK_BLOCK; i += 16) {
@@ -45,10 +46,35 @@ static inline uint64_t byte_mask(const char *p, char byte)
     return mask;
 }
 
+/* Where bytes of [first, first + count] stand, those of the bits of `fold` set in them, as bits. */
+static inline uint64_t byte_mask_range(const char *p, char fold, char first, char count)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < BYTE_MASK_BLOCK; i += 16) {
+        __m128i block;
+        memcpy(&block, p + i, sizeof(block));
+        block = _mm_sub_epi8(_mm_or_si128(block, _mm_set1_epi8(fold)), _mm_set1_epi8(first));
+        __m128i within = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(count)), block);
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(within) << i;
+    }
+    return mask;
+}
+
 #else
 
-static inline uint64_t byte_mask(const char *p, char byte)
+static inline uint64_t byte_mask_range(const char *p, char fold, char first, char count)
 {
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < BYTE_MASK_BLOCK; i++) {
+        unsigned char at = (unsigned char)((p[i] | fold) - first);
+        mask |= (uint64_t)(at <= (unsigned char)count) << i;
+    }
+    return mask;
+}
+
+static inline uint64_t byte_mask(const void *bytes, char byte)
+{
+    const char *p = bytes;
     uint64_t mask = 0;
     for (unsigned i = 0; i < BYTE_MASK_BLOCK; i++)
         mask |= (uint64_t)(p[i] == byte) << i;
@@ -56,6 +82,17 @@ static inline uint64_t byte_mask(const char *p, char byte)
 }
 
 #endif
+
+/* Where ASCII letters and digits stand. */
+static inline uint64_t byte_mask_letters(const char *p)
+{
+    return byte_mask_range(p, 0x20, 'a', 'z' - 'a');
+}
+
+static inline uint64_t byte_mask_digits(const char *p)
+{
+    return byte_mask_range(p, 0, '0', 9);
+}
 
 /* Walks over the places of one byte in a text. */
 struct byte_cursor {

@@ -22,20 +22,19 @@ enum {
     VERB_BYTES_MAX = 32,
 };
 
-static const struct phrase PHRASES[] = {
-    {{"Login from ", 11}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"Login for peer=", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Login ", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '_'},
-    {{"Session from ", 13}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"Session(", 8}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, ')'},
-    {{"from ", 5}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"peer=", 5}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"user=", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"to Control Center ", 18}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Denied: ", 8}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_REST, 0},
-};
+#define PHRASES(PHRASE)                                            \
+    PHRASE("Login from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)      \
+    PHRASE("Login for peer=", SOURCE_IP, NONE, ADDRESS, 0)         \
+    PHRASE("Login ", USER_NAME, NONE, ACCOUNT, '_')                \
+    PHRASE("Session from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)    \
+    PHRASE("Session(", SOURCE_IP, SOURCE_PORT, ADDRESS, ')')       \
+    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)            \
+    PHRASE("peer=", SOURCE_IP, NONE, ADDRESS, 0)                   \
+    PHRASE("user=", USER_NAME, NONE, ACCOUNT, ' ')                 \
+    PHRASE("to Control Center ", DESTINATION_IP, NONE, ADDRESS, 0) \
+    PHRASE("Denied: ", EVENT_REASON, NONE, REST, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* Of a connection, behind the verb. */
 static const uint16_t FLOW_FIELDS[] = {

@@ -26,62 +26,61 @@ enum {
     STAMP_MIN_BYTES = 15,
 };
 
-static const struct phrase PHRASES[] = {
-    {{"[user: ", 7}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ']'},
-    {{"[Source: ", 9}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ']'},
-    {{"[localport: ", 12}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_WORD, ']'},
-    {{"[Reason: ", 9}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, ']'},
-    {{"[ACL: ", 6}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ']'},
-    {{"User '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"User:", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"username: ", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"NETCONF user ", 13}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{", user ", 7}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"failed by ", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"level set to 1 by ", 18}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"level set to 15 by ", 19}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"on console by ", 14}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"reset by ", 9}, FIELD_SOURCE_USER, FIELD_NONE, PHRASE_WORD, 0},
-    {{" from console by ", 17}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{" from console as ", 17}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"User ", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"RPC '", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_URL, '\''},
-    {{" from ", 6}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{" by ", 4}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"(", 1}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ')'},
-    {{"Duplicate address ", 18}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"sourced by ", 11}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, 0},
-    {{"MAC sa: ", 8}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, 0},
-    {{"client (", 8}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, ')'},
-    {{"Host ", 5}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, 0},
-    {{"on Interface ", 13}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Interface ", 10}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
-    {{"on port ", 8}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
-    {{"MAC address ", 12}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, 0},
-    {{"with reason (", 13}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, ')'},
-    {{"AuditSessionID ", 15}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, 0},
-    {{"destaddr=", 9}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"prot=", 5}, FIELD_NETWORK_TRANSPORT, FIELD_NONE, PHRASE_WORD, 0},
-    {{"spi=", 4}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, '('},
-    {{"srcaddr=", 8}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"input interface=", 16}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
-    {{"with peer at ", 13}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"for user ", 9}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"Src IP: ", 8}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Dst IP: ", 8}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Src Port: ", 10}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"Dst Port: ", 10}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"Src Intf: ", 10}, FIELD_OBSERVER_INGRESS, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Protocol: \"", 11}, FIELD_NETWORK_TRANSPORT, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"ACL Name: ", 10}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, 0},
-    {{"ACE Action: ", 12}, FIELD_EVENT_ACTION, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Hit-count: ", 11}, FIELD_EVENT_COUNT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"changed state to ", 17}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_REST, 0},
-    {{"logged command:", 15}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
-};
+#define PHRASES(PHRASE)                                         \
+    PHRASE("[user: ", USER_NAME, NONE, ACCOUNT, ']')            \
+    PHRASE("[Source: ", SOURCE_IP, NONE, ADDRESS, ']')          \
+    PHRASE("[localport: ", DESTINATION_PORT, NONE, WORD, ']')   \
+    PHRASE("[Reason: ", EVENT_REASON, NONE, WORD, ']')          \
+    PHRASE("[ACL: ", RULE_NAME, NONE, WORD, ']')                \
+    PHRASE("User '", USER_NAME, NONE, ACCOUNT, '\'')            \
+    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')            \
+    PHRASE("User:", USER_NAME, NONE, ACCOUNT, ' ')              \
+    PHRASE("username: ", USER_NAME, NONE, ACCOUNT, 0)           \
+    PHRASE("NETCONF user ", USER_NAME, NONE, ACCOUNT, 0)        \
+    PHRASE(", user ", USER_NAME, NONE, ACCOUNT, 0)              \
+    PHRASE("failed by ", USER_NAME, NONE, ACCOUNT, 0)           \
+    PHRASE("level set to 1 by ", USER_NAME, NONE, ACCOUNT, 0)   \
+    PHRASE("level set to 15 by ", USER_NAME, NONE, ACCOUNT, 0)  \
+    PHRASE("on console by ", USER_NAME, NONE, ACCOUNT, 0)       \
+    PHRASE("reset by ", SOURCE_USER, NONE, WORD, 0)             \
+    PHRASE(" from console by ", USER_NAME, NONE, ACCOUNT, 0)    \
+    PHRASE(" from console as ", USER_NAME, NONE, ACCOUNT, 0)    \
+    PHRASE("User ", USER_NAME, NONE, ACCOUNT, 0)                \
+    PHRASE("RPC '", URL_ORIGINAL, NONE, URL, '\'')              \
+    PHRASE(" from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)        \
+    PHRASE(" by ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)          \
+    PHRASE("(", SOURCE_IP, NONE, ADDRESS, ')')                  \
+    PHRASE("Duplicate address ", SOURCE_IP, NONE, ADDRESS, 0)   \
+    PHRASE("sourced by ", SOURCE_MAC, NONE, WORD, 0)            \
+    PHRASE("MAC sa: ", SOURCE_MAC, NONE, WORD, 0)               \
+    PHRASE("client (", SOURCE_MAC, NONE, WORD, ')')             \
+    PHRASE("Host ", SOURCE_MAC, NONE, WORD, 0)                  \
+    PHRASE("on Interface ", OBSERVER_INGRESS, NONE, WORD, 0)    \
+    PHRASE("Interface ", OBSERVER_INGRESS, NONE, WORD, 0)       \
+    PHRASE("on port ", OBSERVER_INGRESS, NONE, WORD, 0)         \
+    PHRASE("MAC address ", SOURCE_MAC, NONE, WORD, 0)           \
+    PHRASE("with reason (", EVENT_REASON, NONE, WORD, ')')      \
+    PHRASE("AuditSessionID ", NETWORK_SESSION, NONE, WORD, 0)   \
+    PHRASE("destaddr=", DESTINATION_IP, NONE, ADDRESS, 0)       \
+    PHRASE("prot=", NETWORK_TRANSPORT, NONE, WORD, 0)           \
+    PHRASE("spi=", NETWORK_SESSION, NONE, WORD, '(')            \
+    PHRASE("srcaddr=", SOURCE_IP, NONE, ADDRESS, 0)             \
+    PHRASE("input interface=", OBSERVER_INGRESS, NONE, WORD, 0) \
+    PHRASE("with peer at ", SOURCE_IP, NONE, ADDRESS, 0)        \
+    PHRASE("for user ", USER_NAME, NONE, ACCOUNT, 0)            \
+    PHRASE("Src IP: ", SOURCE_IP, NONE, ADDRESS, 0)             \
+    PHRASE("Dst IP: ", DESTINATION_IP, NONE, ADDRESS, 0)        \
+    PHRASE("Src Port: ", SOURCE_PORT, NONE, NUMBER, 0)          \
+    PHRASE("Dst Port: ", DESTINATION_PORT, NONE, NUMBER, 0)     \
+    PHRASE("Src Intf: ", OBSERVER_INGRESS, NONE, WORD, 0)       \
+    PHRASE("Protocol: \"", NETWORK_TRANSPORT, NONE, WORD, '"')  \
+    PHRASE("ACL Name: ", RULE_NAME, NONE, WORD, 0)              \
+    PHRASE("ACE Action: ", EVENT_ACTION, NONE, WORD, 0)         \
+    PHRASE("Hit-count: ", EVENT_COUNT, NONE, NUMBER, 0)         \
+    PHRASE("changed state to ", EVENT_OUTCOME, NONE, REST, 0)   \
+    PHRASE("logged command:", PROCESS_COMMAND, NONE, REST, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* "%FACILITY-6-MNEMONIC" at its percent sign: the end of it, or NULL. *level is its digit. */
 static const char *tag_end(const char *at, const char *end, const char **level)

@@ -43,23 +43,22 @@ static const struct meaning KEYS[] = {
 #undef KEY
 };
 
-static const struct phrase PHRASES[] = {
-    {{"Server IP=", 10}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Server port=", 12}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Peer IP=", 8}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Peer port=", 10}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_WORD, 0},
-    {{"User[", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ']'},
-    {{"User=", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ':'},
-    {{"user id '", 9}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"local ip ", 9}, FIELD_SOURCE_NAT_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"reconnected from ", 17}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"connected from ", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"lease of ip ", 12}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_WORD, 0},
-    {{"for client mac ", 15}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, ' '},
-    {{"for mac ", 8}, FIELD_SOURCE_MAC, FIELD_NONE, PHRASE_WORD, ' '},
-};
+#define PHRASES(PHRASE)                                     \
+    PHRASE("Server IP=", DESTINATION_IP, NONE, WORD, 0)     \
+    PHRASE("Server port=", DESTINATION_PORT, NONE, WORD, 0) \
+    PHRASE("Peer IP=", SOURCE_IP, NONE, WORD, 0)            \
+    PHRASE("Peer port=", SOURCE_PORT, NONE, WORD, 0)        \
+    PHRASE("User[", USER_NAME, NONE, ACCOUNT, ']')          \
+    PHRASE("User=", USER_NAME, NONE, ACCOUNT, ':')          \
+    PHRASE("user id '", USER_NAME, NONE, ACCOUNT, '\'')     \
+    PHRASE("local ip ", SOURCE_NAT_IP, NONE, WORD, 0)       \
+    PHRASE("reconnected from ", SOURCE_IP, NONE, WORD, 0)   \
+    PHRASE("connected from ", SOURCE_IP, NONE, WORD, 0)     \
+    PHRASE("lease of ip ", SOURCE_IP, NONE, WORD, 0)        \
+    PHRASE("for client mac ", SOURCE_MAC, NONE, WORD, ' ')  \
+    PHRASE("for mac ", SOURCE_MAC, NONE, WORD, ' ')
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 struct scan {
     struct cursor c;

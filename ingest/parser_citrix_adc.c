@@ -24,46 +24,45 @@ enum {
     HEAD_WORDS_MAX = 6, /* between the engine's colon and the text's */
 };
 
-static const struct phrase PHRASES[] = {
-    {{"User <", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '>'},
-    {{"User ", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"user ", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"rejected for ", 13}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"Client_ip ", 10}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"ClientIP ", 9}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"clientip ", 9}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"client ip : ", 12}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Remote_ip ", 10}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Srcip: ", 7}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Source ", 7}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"ClientPort ", 11}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"NatIP ", 6}, FIELD_SOURCE_NAT_IP, FIELD_SOURCE_NAT_PORT, PHRASE_ADDRESS, 0},
-    {{"Nat_ip ", 7}, FIELD_SOURCE_NAT_IP, FIELD_SOURCE_NAT_PORT, PHRASE_ADDRESS, 0},
-    {{"Destination ", 12}, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT, PHRASE_ADDRESS, 0},
-    {{"Dstip: ", 7}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"vserver ip: ", 12}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"VserverServiceIP ", 17}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"VserverServicePort ", 19}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"Denied_by_policy \"\"", 19}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"Denied_by_policy \"", 18}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"denied_by_policy: ", 18}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Total_bytes_send ", 17}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"Total_bytes_recv ", 17}, FIELD_DESTINATION_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"Command \"", 9}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"Status \"", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"Failure_reason \"", 16}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"Reason \"", 8}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"username:domainname ", 20}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ':'},
-    {{"Browser_type \"", 14}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"SessionId: ", 11}, FIELD_NETWORK_SESSION, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Duration ", 9}, FIELD_EVENT_DURATION_CLOCK, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Group(s) \"", 10}, FIELD_USER_GROUP, FIELD_NONE, PHRASE_WORD, '"'},
-    {{"request: ", 9}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_URL, ' '},
-    {{"SSO is ON : ", 12}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
-    {{"SSO is OFF : ", 13}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
-};
+#define PHRASES(PHRASE)                                                  \
+    PHRASE("User <", USER_NAME, NONE, ACCOUNT, '>')                      \
+    PHRASE("User ", USER_NAME, NONE, ACCOUNT, ' ')                       \
+    PHRASE("user ", USER_NAME, NONE, ACCOUNT, ' ')                       \
+    PHRASE("rejected for ", USER_NAME, NONE, ACCOUNT, ' ')               \
+    PHRASE("Client_ip ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)             \
+    PHRASE("ClientIP ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)              \
+    PHRASE("clientip ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)              \
+    PHRASE("client ip : ", SOURCE_IP, NONE, ADDRESS, 0)                  \
+    PHRASE("Remote_ip ", SOURCE_IP, NONE, ADDRESS, 0)                    \
+    PHRASE("Srcip: ", SOURCE_IP, NONE, ADDRESS, 0)                       \
+    PHRASE("Source ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)                \
+    PHRASE("ClientPort ", SOURCE_PORT, NONE, NUMBER, 0)                  \
+    PHRASE("NatIP ", SOURCE_NAT_IP, SOURCE_NAT_PORT, ADDRESS, 0)         \
+    PHRASE("Nat_ip ", SOURCE_NAT_IP, SOURCE_NAT_PORT, ADDRESS, 0)        \
+    PHRASE("Destination ", DESTINATION_IP, DESTINATION_PORT, ADDRESS, 0) \
+    PHRASE("Dstip: ", DESTINATION_IP, NONE, ADDRESS, 0)                  \
+    PHRASE("vserver ip: ", DESTINATION_IP, NONE, ADDRESS, 0)             \
+    PHRASE("VserverServiceIP ", DESTINATION_IP, NONE, ADDRESS, 0)        \
+    PHRASE("VserverServicePort ", DESTINATION_PORT, NONE, NUMBER, 0)     \
+    PHRASE("Denied_by_policy \"\"", RULE_NAME, NONE, WORD, '"')          \
+    PHRASE("Denied_by_policy \"", RULE_NAME, NONE, WORD, '"')            \
+    PHRASE("denied_by_policy: ", RULE_NAME, NONE, WORD, 0)               \
+    PHRASE("Total_bytes_send ", SOURCE_BYTES, NONE, NUMBER, 0)           \
+    PHRASE("Total_bytes_recv ", DESTINATION_BYTES, NONE, NUMBER, 0)      \
+    PHRASE("Command \"", PROCESS_COMMAND, NONE, WORD, '"')               \
+    PHRASE("Status \"", EVENT_OUTCOME, NONE, WORD, '"')                  \
+    PHRASE("Failure_reason \"", EVENT_REASON, NONE, WORD, '"')           \
+    PHRASE("Reason \"", EVENT_REASON, NONE, WORD, '"')                   \
+    PHRASE("username:domainname ", USER_NAME, NONE, WORD, ':')           \
+    PHRASE("Browser_type \"", USER_AGENT, NONE, WORD, '"')               \
+    PHRASE("SessionId: ", NETWORK_SESSION, NONE, WORD, 0)                \
+    PHRASE("Duration ", EVENT_DURATION_CLOCK, NONE, WORD, 0)             \
+    PHRASE("Group(s) \"", USER_GROUP, NONE, WORD, '"')                   \
+    PHRASE("request: ", URL_ORIGINAL, NONE, URL, ' ')                    \
+    PHRASE("SSO is ON : ", URL_ORIGINAL, NONE, REQUEST, 0)               \
+    PHRASE("SSO is OFF : ", URL_ORIGINAL, NONE, REQUEST, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* NN/NN/NNNN:HH:MM:SS or NNNN/NN/NN:HH:MM:SS */
 static bool is_stamp(struct slice text)

@@ -16,14 +16,13 @@ enum {
     LEVEL_BYTES_MAX = 16,
 };
 
-static const struct phrase PHRASES[] = {
-    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"list ", 5}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ' '},
-    {{"proto ", 6}, FIELD_NETWORK_TRANSPORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"from ", 5}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-};
+#define PHRASES(PHRASE)                                  \
+    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')     \
+    PHRASE("list ", RULE_NAME, NONE, WORD, ' ')          \
+    PHRASE("proto ", NETWORK_TRANSPORT, NONE, NUMBER, 0) \
+    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* "#INFO# " */
 static bool take_level(struct cursor *c, struct slice *level)

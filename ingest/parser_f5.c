@@ -26,51 +26,50 @@ enum {
 };
 
 /* What access profile and rule a text is about: the rule that decided is the name. */
-static const struct phrase PHRASES[] = {
-    {{"Following rule '", 16}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, '\''},
-    {{"ending '", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
-    {{"terminalout '", 13}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, '\''},
-    {{"Username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"authentication with '", 21}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"authenticate with '", 19}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"Access policy result: ", 22}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_REST, 0},
-    {{"bytes in: ", 10}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"bytes out: ", 11}, FIELD_DESTINATION_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"session.user.agent is ", 22}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_REST, 0},
-    {{"User-Agent header: ", 19}, FIELD_USER_AGENT, FIELD_NONE, PHRASE_REST, 0},
-    {{"from client IP ", 15}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"at VIP ", 7}, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT, PHRASE_ADDRESS, 0},
-    {{"response to from ", 17}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"HTTP: ", 6}, FIELD_HTTP_STATUS, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"URL: ", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_SITE, ' '},
-    {{"Request: ", 9}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
-    {{"request: <", 10}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
-    {{"Referer: ", 9}, FIELD_HTTP_REFERRER, FIELD_NONE, PHRASE_WORD, ' '},
-    {{"source ip: ", 11}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"source port: ", 13}, FIELD_SOURCE_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"destination ip: ", 16}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"destination port: ", 18}, FIELD_DESTINATION_PORT, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"xff ip: ", 8}, FIELD_HTTP_FORWARDED_FOR, FIELD_NONE, PHRASE_WORD, 0},
-    {{"Support id: ", 12}, FIELD_EVENT_ID, FIELD_NONE, PHRASE_WORD, 0},
-    {{"HTTP classifier: ", 17}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, ','},
-    {{"session.logon.last.username is ", 31}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"session.user.clientip is ", 25}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Dynamic IPv4: ", 14}, FIELD_HOST_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"Client IP: ", 11}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"logged in from ", 15}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{" host=", 6}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    {{"RAW: httpd(mod_auth_pam): user=", 31}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
-    {{"RAW: httpd(pam_audit): user=", 28}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
-    {{"RAW: sshd(pam_audit): user=", 27}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
-    {{"RAW: httpd: user=", 17}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '('},
-    {{" user=", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{", user ", 7}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, ' '},
-    {{"[Status=", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
-    {{"status=[", 8}, FIELD_EVENT_OUTCOME, FIELD_NONE, PHRASE_WORD, ']'},
-    {{"cmd_data=", 9}, FIELD_PROCESS_COMMAND, FIELD_NONE, PHRASE_REST, 0},
-};
+#define PHRASES(PHRASE)                                                      \
+    PHRASE("Following rule '", RULE_NAME, NONE, WORD, '\'')                  \
+    PHRASE("ending '", EVENT_OUTCOME, NONE, WORD, '\'')                      \
+    PHRASE("terminalout '", EVENT_OUTCOME, NONE, WORD, '\'')                 \
+    PHRASE("Username '", USER_NAME, NONE, ACCOUNT, '\'')                     \
+    PHRASE("authentication with '", USER_NAME, NONE, ACCOUNT, '\'')          \
+    PHRASE("authenticate with '", USER_NAME, NONE, ACCOUNT, '\'')            \
+    PHRASE("Access policy result: ", EVENT_OUTCOME, NONE, REST, 0)           \
+    PHRASE("bytes in: ", SOURCE_BYTES, NONE, NUMBER, 0)                      \
+    PHRASE("bytes out: ", DESTINATION_BYTES, NONE, NUMBER, 0)                \
+    PHRASE("session.user.agent is ", USER_AGENT, NONE, REST, 0)              \
+    PHRASE("User-Agent header: ", USER_AGENT, NONE, REST, 0)                 \
+    PHRASE("from client IP ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)            \
+    PHRASE("at VIP ", DESTINATION_IP, DESTINATION_PORT, ADDRESS, 0)          \
+    PHRASE("response to from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)          \
+    PHRASE("HTTP: ", HTTP_STATUS, NONE, NUMBER, 0)                           \
+    PHRASE("URL: ", URL_ORIGINAL, NONE, SITE, ' ')                           \
+    PHRASE("Request: ", URL_ORIGINAL, NONE, REQUEST, 0)                      \
+    PHRASE("request: <", URL_ORIGINAL, NONE, REQUEST, 0)                     \
+    PHRASE("Referer: ", HTTP_REFERRER, NONE, WORD, ' ')                      \
+    PHRASE("source ip: ", SOURCE_IP, NONE, ADDRESS, 0)                       \
+    PHRASE("source port: ", SOURCE_PORT, NONE, NUMBER, 0)                    \
+    PHRASE("destination ip: ", DESTINATION_IP, NONE, ADDRESS, 0)             \
+    PHRASE("destination port: ", DESTINATION_PORT, NONE, NUMBER, 0)          \
+    PHRASE("xff ip: ", HTTP_FORWARDED_FOR, NONE, WORD, 0)                    \
+    PHRASE("Support id: ", EVENT_ID, NONE, WORD, 0)                          \
+    PHRASE("HTTP classifier: ", RULE_NAME, NONE, WORD, ',')                  \
+    PHRASE("session.logon.last.username is ", USER_NAME, NONE, ACCOUNT, ' ') \
+    PHRASE("session.user.clientip is ", SOURCE_IP, NONE, ADDRESS, 0)         \
+    PHRASE("Dynamic IPv4: ", HOST_IP, NONE, ADDRESS, 0)                      \
+    PHRASE("Client IP: ", SOURCE_IP, NONE, ADDRESS, 0)                       \
+    PHRASE("logged in from ", SOURCE_IP, NONE, ADDRESS, 0)                   \
+    PHRASE(" host=", SOURCE_IP, NONE, ADDRESS, 0)                            \
+    PHRASE("RAW: httpd(mod_auth_pam): user=", USER_NAME, NONE, ACCOUNT, '(') \
+    PHRASE("RAW: httpd(pam_audit): user=", USER_NAME, NONE, ACCOUNT, '(')    \
+    PHRASE("RAW: sshd(pam_audit): user=", USER_NAME, NONE, ACCOUNT, '(')     \
+    PHRASE("RAW: httpd: user=", USER_NAME, NONE, ACCOUNT, '(')               \
+    PHRASE(" user=", USER_NAME, NONE, ACCOUNT, ' ')                          \
+    PHRASE(", user ", USER_NAME, NONE, ACCOUNT, ' ')                         \
+    PHRASE("[Status=", EVENT_OUTCOME, NONE, WORD, ']')                       \
+    PHRASE("status=[", EVENT_OUTCOME, NONE, WORD, ']')                       \
+    PHRASE("cmd_data=", PROCESS_COMMAND, NONE, REST, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* ASM's list, sorted by key. */
 static const struct pair_key KEYS[] = {

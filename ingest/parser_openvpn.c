@@ -21,17 +21,16 @@ enum {
     PORT_DIGITS_MAX = 5,
 };
 
-static const struct phrase PHRASES[] = {
-    {{"username '", 10}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"LDAP DN \"CN=", 12}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ','},
-    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"address '", 9}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, '\''},
-    {{"established with [AF_INET]", 26}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"LDAP user \"", 11}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '"'},
-    {{"Learn: ", 7}, FIELD_HOST_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-};
+#define PHRASES(PHRASE)                                                      \
+    PHRASE("username '", USER_NAME, NONE, ACCOUNT, '\'')                     \
+    PHRASE("LDAP DN \"CN=", USER_NAME, NONE, WORD, ',')                      \
+    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')                         \
+    PHRASE("address '", SOURCE_IP, SOURCE_PORT, ADDRESS, '\'')               \
+    PHRASE("established with [AF_INET]", SOURCE_IP, SOURCE_PORT, ADDRESS, 0) \
+    PHRASE("LDAP user \"", USER_NAME, NONE, ACCOUNT, '"')                    \
+    PHRASE("Learn: ", HOST_IP, NONE, ADDRESS, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* What a message begins with that is about no client. */
 static const struct slice STARTS[] = {

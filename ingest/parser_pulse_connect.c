@@ -46,19 +46,14 @@ static const struct pair_key KEYS[] = {
     PAIR_KEY("vpn", OBSERVER_NAME, PAIR_ABSENT),
 };
 
-static const struct phrase PHRASES[] = {
-    {{"Host Checker policy '", 21}, FIELD_RULE_NAME, FIELD_NONE, PHRASE_WORD, '\''},
-    {{"connect to '", 12}, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT, PHRASE_ADDRESS, '\''},
-    {{"(URL=", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_URL, ')'},
-    {{"request url ", 12}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_URL, ' '},
-    {{"VPN Tunneling: Session started for user with IPv4 address ", 58},
-     FIELD_HOST_IP,
-     FIELD_NONE,
-     PHRASE_ADDRESS,
-     0},
-};
+#define PHRASES(PHRASE)                                                     \
+    PHRASE("Host Checker policy '", RULE_NAME, NONE, WORD, '\'')            \
+    PHRASE("connect to '", DESTINATION_IP, DESTINATION_PORT, ADDRESS, '\'') \
+    PHRASE("(URL=", URL_ORIGINAL, NONE, URL, ')')                           \
+    PHRASE("request url ", URL_ORIGINAL, NONE, URL, ' ')                    \
+    PHRASE("VPN Tunneling: Session started for user with IPv4 address ", HOST_IP, NONE, ADDRESS, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* "AUT24804: text" */
 static bool add_message(struct pairs *p, const struct pair *pair)

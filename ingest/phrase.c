@@ -1,8 +1,7 @@
 #include "ingest/phrase.h"
 
-#include <assert.h>
-
 #include "event/value.h"
+#include "ingest/byte_mask.h"
 #include "ingest/meaning.h"
 #include "ingest/url.h"
 #include "ingest/word.h"
@@ -11,60 +10,72 @@ enum {
     ADDRESS_MAX_BYTES = VALUE_IP_TEXT_MAX + 24, /* with a port, and what is left out at the end */
 };
 
-/* Phrases by their first two bytes: chains in the order of the table, 1 = its first. */
-struct index {
-    const struct phrase_table *table;
-    int alone_byte; /* of the phrase of one byte; -1: the table has none */
-    uint8_t alone;
-    uint8_t heads[UINT8_MAX + 1];
-    uint8_t next[PHRASE_COUNT_MAX + 1];
+static inline bool is_word(char c)
+{
+    return word_is_letter(c) || word_is_digit(c) || c == '_';
+}
+
+/* The places where a phrase of the table may begin: not at a letter within a word. */
+struct places {
+    const char *block; /* 64 bytes of the text */
+    const char *end;
+    uint64_t mask;   /* of the block, not yet told */
+    uint64_t digits; /* all bits where one may begin with a digit, none else */
+    uint64_t marks;  /* the same of what is neither digit nor letter */
 };
 
-static inline uint8_t pair_of(const char *at)
+/* Begin at `at`; `inside`: the byte before it is of a word. The padding behind the text is read. */
+static inline void places_seek(struct places *p, const char *at, bool inside)
 {
-    return (uint8_t)((unsigned char)at[0] * 7U + (unsigned char)at[1]);
+    const uint64_t letters = byte_mask_letters(at);
+    const uint64_t digits = byte_mask_digits(at);
+    const uint64_t words = letters | digits | byte_mask(at, '_');
+    p->block = at;
+    p->mask = (letters & ~(words << 1 | inside)) | (digits & p->digits) |
+              (~(letters | digits) & p->marks);
 }
 
-static void index_make(struct index *x, const struct phrase_table *table)
+static inline const char *places_next(struct places *p)
 {
-    assert(table->count <= PHRASE_COUNT_MAX);
-    x->table = table;
-    x->alone_byte = -1;
-    x->alone = 0;
-    memset(x->heads, 0, sizeof(x->heads));
-    for (size_t i = table->count; i > 0; i--) {
-        const struct slice words = table->phrases[i - 1].words;
-        if (words.len == 1) {
-            assert(x->alone_byte < 0);
-            x->alone_byte = (unsigned char)*words.data;
-            x->alone = (uint8_t)i;
-            continue;
-        }
-        uint8_t *head = &x->heads[pair_of(words.data)];
-        x->next[i] = *head;
-        *head = (uint8_t)i;
+    while (p->mask == 0) {
+        if (p->end - p->block <= BYTE_MASK_BLOCK)
+            return p->end;
+        places_seek(p, p->block + BYTE_MASK_BLOCK, is_word(p->block[BYTE_MASK_BLOCK - 1]));
     }
+    const char *at = p->block + __builtin_ctzll(p->mask);
+    p->mask &= p->mask - 1;
+    return at < p->end ? at : p->end;
 }
 
-/* May a phrase begin at `at`? The padding behind the text is readable. */
-static inline bool may_be_phrase(const struct index *x, const char *at)
+/* Tell no place before `at`, which stands behind one that was told. */
+static inline void places_skip(struct places *p, const char *at)
 {
-    return x->heads[pair_of(at)] != 0 || (unsigned char)*at == x->alone_byte;
+    if (at - p->block < BYTE_MASK_BLOCK)
+        p->mask &= UINT64_MAX << (at - p->block);
+    else
+        places_seek(p, at, is_word(at[-1]));
 }
 
-static const struct phrase *find_phrase(const struct index *x, const char *at, const char *to)
+/* The phrase that begins at `at`; the padding behind the text is readable. */
+static inline const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
+                                               const char *to)
 {
+    const unsigned char first = (unsigned char)*at;
+    const unsigned key = PHRASE_KEY(at);
+    const bool alone = first == table->alone && first != 0;
+    if ((table->used[key / 64] >> key % 64 & 1) == 0 && !alone)
+        return NULL;
+    uint64_t found = byte_mask(table->keys, (char)key);
+    if (alone)
+        found |= byte_mask(table->keys, (char)(first * 7U));
     const struct slice rest = slice_of(at, (size_t)(to - at));
-    const uint8_t alone = (unsigned char)*at == x->alone_byte ? x->alone : 0;
-    uint8_t i = x->heads[pair_of(at)];
-    while (i != 0 && (alone == 0 || i < alone)) {
-        const struct phrase *phrase = &x->table->phrases[i - 1];
-        if (phrase->words.data[0] == at[0] && phrase->words.data[1] == at[1] &&
-            slice_starts(rest, phrase->words))
+    for (; found != 0; found &= found - 1) {
+        const size_t i = (size_t)__builtin_ctzll(found);
+        const struct phrase *phrase = &table->phrases[i];
+        if (i < table->count && *phrase->words.data == *at && slice_starts(rest, phrase->words))
             return phrase;
-        i = x->next[i];
     }
-    return alone == 0 ? NULL : &x->table->phrases[alone - 1];
+    return NULL;
 }
 
 /* Behind METHOD URL [HTTP/version], which a '>' or a quote may close; `from` where there is none. */
@@ -193,12 +204,6 @@ static bool is_value(const struct phrase *phrase, const char *from, const char *
     return from < to;
 }
 
-static bool begins_word(const char *at, const char *from)
-{
-    return at == from || !word_is_letter(*at) ||
-           (!word_is_letter(at[-1]) && !word_is_digit(at[-1]) && at[-1] != '_');
-}
-
 /* [from, to) without blanks at its ends is text; nothing for nothing. */
 static bool add_told(struct cursor *c, const char *from, const char *to)
 {
@@ -212,27 +217,24 @@ static bool add_told(struct cursor *c, const char *from, const char *to)
 static bool walk(struct cursor *c, const struct phrase_table *table, const char *from,
                  const char *to, bool tell)
 {
-    struct index index;
-    index_make(&index, table);
     const char *told = from;
-    for (const char *at = from; at < to;) {
-        const bool may = may_be_phrase(&index, at) && begins_word(at, from);
-        const struct phrase *phrase = may ? find_phrase(&index, at, to) : NULL;
-        if (phrase == NULL) {
-            at++;
+    struct places places = {
+        .end = to, .digits = 0 - (uint64_t)table->digits, .marks = 0 - (uint64_t)table->marks};
+    places_seek(&places, from, false);
+    for (const char *at = places_next(&places); at < to; at = places_next(&places)) {
+        const struct phrase *phrase = find_phrase(table, at, to);
+        if (phrase == NULL)
             continue;
-        }
         const char *value = at + phrase->words.len;
-        at = value;
-        if (value == to || !may_begin(phrase, *value))
-            continue;
-        const char *end = value_end(phrase, value, to);
-        if (!is_value(phrase, value, end))
-            continue;
-        if ((tell && !add_told(c, told, value)) || !add_value(c, phrase, value, end))
+        const char *end = value;
+        if (value < to && may_begin(phrase, *value))
+            end = value_end(phrase, value, to);
+        const bool found = is_value(phrase, value, end);
+        if (found && ((tell && !add_told(c, told, value)) || !add_value(c, phrase, value, end)))
             return false;
-        at = end;
-        told = end;
+        told = found ? end : told;
+        at = found ? end : value;
+        places_skip(&places, at);
     }
     return !tell || add_told(c, told, to);
 }

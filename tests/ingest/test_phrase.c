@@ -13,17 +13,36 @@
 #include "ingest/arrow.h"
 #include "ingest/meaning.h"
 
-static const struct phrase PHRASES[] = {
-    {{"user '", 6}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, '\''},
-    {{"user ", 5}, FIELD_USER_NAME, FIELD_NONE, PHRASE_ACCOUNT, 0},
-    {{"from ", 5}, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, PHRASE_ADDRESS, 0},
-    {{"bytes: ", 7}, FIELD_SOURCE_BYTES, FIELD_NONE, PHRASE_NUMBER, 0},
-    {{"URL: ", 5}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_SITE, 0},
-    {{"request: <", 10}, FIELD_URL_ORIGINAL, FIELD_NONE, PHRASE_REQUEST, 0},
-    {{"because ", 8}, FIELD_EVENT_REASON, FIELD_NONE, PHRASE_REST, 0},
-};
+#define PHRASES(PHRASE)                                  \
+    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')     \
+    PHRASE("user ", USER_NAME, NONE, ACCOUNT, 0)         \
+    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)  \
+    PHRASE("bytes: ", SOURCE_BYTES, NONE, NUMBER, 0)     \
+    PHRASE("URL: ", URL_ORIGINAL, NONE, SITE, 0)         \
+    PHRASE("request: <", URL_ORIGINAL, NONE, REQUEST, 0) \
+    PHRASE("because ", EVENT_REASON, NONE, REST, 0)
 
-static const struct phrase_table TABLE = {PHRASES, sizeof(PHRASES) / sizeof(PHRASES[0])};
+PHRASE_TABLE(TABLE, PHRASES);
+
+#define PLACED(PHRASE)                            \
+    PHRASE("id ", EVENT_ID, NONE, NUMBER, 0)      \
+    PHRASE("4 of ", EVENT_COUNT, NONE, NUMBER, 0) \
+    PHRASE("_name ", USER_NAME, NONE, ACCOUNT, 0) \
+    PHRASE("host ", SOURCE_DOMAIN, NONE, WORD, 0)
+
+PHRASE_TABLE(PLACED_TABLE, PLACED);
+
+#define ONE(PHRASE) PHRASE("(", SOURCE_IP, NONE, ADDRESS, ')')
+
+PHRASE_TABLE(ALONE, ONE);
+
+#define SOME(PHRASE)                           \
+    PHRASE("(by ", USER_NAME, NONE, WORD, ')') \
+    PHRASE("(", SOURCE_IP, NONE, ADDRESS, ')') \
+    PHRASE("(1", EVENT_ID, NONE, WORD, ')')    \
+    PHRASE("at ", DESTINATION_IP, NONE, ADDRESS, 0)
+
+PHRASE_TABLE(FEW, SOME);
 
 /* The slots as "field=value;", text as "~text;". */
 static void dump(struct buf *to, const struct slots *slots, const char *line)
@@ -163,13 +182,6 @@ static void test_http(void **state)
 /* A phrase of one byte among longer ones: of those that begin at a byte the table's first counts. */
 static void test_one_byte(void **state)
 {
-    static const struct phrase SOME[] = {
-        {{"(by ", 4}, FIELD_USER_NAME, FIELD_NONE, PHRASE_WORD, ')'},
-        {{"(", 1}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ')'},
-        {{"(1", 2}, FIELD_EVENT_ID, FIELD_NONE, PHRASE_WORD, ')'},
-        {{"at ", 3}, FIELD_DESTINATION_IP, FIELD_NONE, PHRASE_ADDRESS, 0},
-    };
-    static const struct phrase_table FEW = {SOME, sizeof(SOME) / sizeof(SOME[0])};
     static const char LINE[512] = "up ((by taro) x(192.0.2.7) (no) at 198.51.100.9, ((2001:db8::7)";
     const size_t length = strlen(LINE);
     struct slots slots = {0};
@@ -187,10 +199,6 @@ static void test_one_byte(void **state)
 /* Any byte in any place: nothing is found where no phrase is, with and without a phrase of one byte. */
 static void test_every_pair(void **state)
 {
-    static const struct phrase ONE[] = {
-        {{"(", 1}, FIELD_SOURCE_IP, FIELD_NONE, PHRASE_ADDRESS, ')'},
-    };
-    static const struct phrase_table ALONE = {ONE, 1};
     const struct phrase_table *const tables[] = {&TABLE, &ALONE};
     (void)state;
     for (unsigned i = 0; i < 2 * 65536; i++) {
@@ -204,12 +212,36 @@ static void test_every_pair(void **state)
     }
 }
 
+/* A phrase behind any number of bytes, blanks or letters, digits: it begins a word or does not. */
+static void test_every_place(void **state)
+{
+    static const char TEXT[] = "id 7 4 of 9 x_name taro host pc1";
+    (void)state;
+    for (size_t before = 0; before < 200; before++) {
+        static const char FILL[] = " a5_";
+        for (size_t i = 0; i + 1 < sizeof(FILL); i++) {
+            char line[512] = {0};
+            struct slots slots = {0};
+            const bool begins = before == 0 || FILL[i] == ' ';
+            memset(line, FILL[i], before);
+            memcpy(line + before, TEXT, sizeof(TEXT) - 1);
+            const size_t length = before + sizeof(TEXT) - 1;
+            struct cursor at = cursor_at(&slots, slice_of(line, length), 0);
+            assert_true(phrase_add(&at, &PLACED_TABLE, line, line + length));
+            assert_int_equal(slots.count, begins ? 4 : 3);
+            assert_int_equal(slots.items[slots.count - 1].field, FIELD_SOURCE_DOMAIN);
+            assert_int_equal(slots.items[slots.count - 2].field, FIELD_USER_NAME);
+            assert_int_equal(slots.items[slots.count - 3].field, FIELD_EVENT_COUNT);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tell),       cmocka_unit_test(test_arrow),
         cmocka_unit_test(test_http),       cmocka_unit_test(test_one_byte),
-        cmocka_unit_test(test_every_pair),
+        cmocka_unit_test(test_every_pair), cmocka_unit_test(test_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
