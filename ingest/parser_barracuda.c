@@ -110,10 +110,16 @@ static const struct named_column NAMED_COLUMNS[] = {
 /* The column's field by its name, whose bytes go to *name; by its position without one. */
 static uint16_t column_field(struct slice text, uint16_t by_position, size_t *name)
 {
+    size_t len = 0;
     *name = 0;
+    while (len < text.len && len < VERB_BYTES_MAX && word_is_letter(text.data[len]))
+        len++;
+    if (len == 0 || len == text.len || text.data[len] != '=')
+        return by_position;
     for (size_t i = 0; i < sizeof(NAMED_COLUMNS) / sizeof(NAMED_COLUMNS[0]); i++) {
-        if (slice_starts(text, NAMED_COLUMNS[i].name)) {
-            *name = NAMED_COLUMNS[i].name.len;
+        const struct slice known = NAMED_COLUMNS[i].name;
+        if (known.len == len + 1 && memcmp(known.data, text.data, len) == 0) {
+            *name = known.len;
             return NAMED_COLUMNS[i].field;
         }
     }
