@@ -41,6 +41,12 @@ static inline bool csv_next(struct csv_line *c, struct csv_cell *out)
     if (c->at == NULL)
         return false;
     const char *p = c->at;
+    /* Of one byte, as "-" is: told without a search, so that the next cell need not wait for it. */
+    if (c->end - p > 1 && p[1] == c->separator && *p != '"' && *p != c->separator) {
+        *out = (struct csv_cell){.from = p, .to = p + 1};
+        c->at = p + 2;
+        return true;
+    }
     bool quoted = p < c->end && *p == '"';
     const char *from = p + quoted;
     const char *to = quoted ? csv_close_quote(from, c->end) : scan_byte(from, c->end, c->separator);
@@ -58,7 +64,8 @@ static inline bool csv_mean(struct slots *out, struct slice line, const struct c
     struct slot slot = {.offset = (uint32_t)(cell->from - line.data),
                         .length = (uint32_t)(cell->to - cell->from),
                         .kind = cell->quoted ? SLOT_CSV_DOUBLED : SLOT_PLAIN};
-    if (slot.length == 0)
-        return slots_add(out, slot.offset, 0, meaning->field, slot.kind);
+    /* The slot in registers: meaning_slots() would wait for its stores. */
+    if (slot.length == 0 || meaning->form == MEANING_TEXT)
+        return slots_add(out, slot.offset, slot.length, meaning->field, slot.kind);
     return meaning_slots(out, line, meaning, &slot);
 }
