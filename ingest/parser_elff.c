@@ -32,7 +32,6 @@ static const char LAYOUT[sizeof(MAIN_LAYOUT) + SLICE_PADDING_BYTES] = MAIN_LAYOU
 
 struct parser_state {
     struct w3c w3c;
-    struct names_memory names;
     bool preset; /* no #Fields: came yet */
 };
 
@@ -103,7 +102,7 @@ static enum parse_result parse_pairs(struct parser_state *state, struct slice li
     const char *equals = NULL;
     const char *first = find_pair(line.data + from, end, &equals);
     struct extension e;
-    e.memory = &state->names;
+    e.memory = &state->w3c.names;
     e.out = out;
     e.line = line;
     e.vendor = VENDOR_W3C;

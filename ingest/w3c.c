@@ -33,18 +33,14 @@ static uint8_t form_of(const struct meaning *meaning)
     }
 }
 
-static struct template_field field_of(struct slice name)
+static struct template_field field_of(struct names_memory *memory, struct slice name)
 {
     if (slice_equal(name, SLICE("s-supplier-ip")))
         return (struct template_field){.field = FIELD_DESTINATION_IP, .form = TEMPLATE_TEXT};
-    char text[NAMES_PLAIN_MAX];
-    struct slice plain = slice_of(text, names_plain(text, sizeof(text), name));
-    const struct meaning *meaning = names_find_exact(VENDOR_W3C, plain);
-    if (meaning == NULL)
-        meaning = names_find_exact(VENDOR_ANY, plain);
-    if (meaning == NULL || meaning->field == FIELD_UNNAMED)
+    const struct meaning meaning = names_meaning(memory, VENDOR_W3C, VENDOR_W3C, name);
+    if (meaning.field == FIELD_UNNAMED)
         return (struct template_field){.form = TEMPLATE_TEXT};
-    return (struct template_field){.field = meaning->field, .form = form_of(meaning)};
+    return (struct template_field){.field = meaning.field, .form = form_of(&meaning)};
 }
 
 /*
@@ -86,7 +82,7 @@ void w3c_layout(struct w3c *w, struct slice names)
             break;
         const char *stop = scan_either(p, end, ' ', '\t');
         struct slice name = slice_of(p, (size_t)(stop - p));
-        struct template_field field = field_of(name);
+        struct template_field field = field_of(&w->names, name);
         if (says_best(name))
             give_up_field(w, count, field.field);
         bool second_time = field.field == FIELD_TIME_STAMP && has_field(w, count, FIELD_TIME_DATE);
@@ -188,8 +184,10 @@ enum parse_result w3c_parse(struct w3c *w, struct slice line, uint32_t from, str
     layout.separator = text.len > 0 && memchr(text.data, '\t', text.len) != NULL ? '\t' : ' ';
     if (!has_date(w, text, layout.separator))
         return PARSE_MISMATCH;
+    if (w->has_agent)
+        return template_parse(&layout, line, from, out);
     uint32_t count = count_tokens(text, layout.separator, layout.field_count + 2, &agent);
-    bool forgot = count == layout.field_count + 1 && !w->has_agent && agent < layout.field_count &&
+    bool forgot = count == layout.field_count + 1 && agent < layout.field_count &&
                   count <= TEMPLATE_FIELDS_MAX;
     if (!forgot)
         return template_parse(&layout, line, from, out);

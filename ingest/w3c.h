@@ -24,6 +24,7 @@ struct w3c {
     struct template_field fields[TEMPLATE_FIELDS_MAX];
     struct template_field moved[TEMPLATE_FIELDS_MAX]; /* with the user agent put in */
     bool has_agent;                                   /* the header names it */
+    struct names_memory names;
 };
 
 /* The names, blank or tab separated, become the layout. Needs SLICE_PADDING_BYTES behind them. */
