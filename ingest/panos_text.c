@@ -1,6 +1,7 @@
 #include "ingest/panos_text.h"
 
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 /* What stands before a value. Words are separated by blanks, so a phrase begins a word. */
 struct phrase {
@@ -179,7 +180,8 @@ bool panos_text_slots(struct slots *out, struct slice line, const struct slot *s
         .out = out, .line = line, .told = s->offset, .end = s->offset + s->length, .kind = s->kind};
     bool word = true;
     for (uint32_t at = s->offset; at < t.end; at++) {
-        const struct phrase *p = word ? phrase_at(&t, at) : NULL;
+        const bool begins = word && word_is_letter(line.data[at]);
+        const struct phrase *p = begins ? phrase_at(&t, at) : NULL;
         word = line.data[at] == ' ';
         uint32_t from;
         uint32_t to;
