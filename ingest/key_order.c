@@ -19,13 +19,16 @@ static size_t bucket_of(const struct key_order *order, const char *text, size_t 
     return bucket;
 }
 
-struct key *key_order_find(struct key_order *order, const char *text, size_t length)
+struct key *key_order_find(struct key_order *order, const char *text, size_t length,
+                           uint32_t *bucket)
 {
-    uint8_t index = order->buckets[bucket_of(order, text, length)];
+    *bucket = (uint32_t)bucket_of(order, text, length);
+    uint8_t index = order->buckets[*bucket];
     return index == 0 ? NULL : &order->keys[index];
 }
 
-struct key *key_order_add(struct key_order *order, const struct key *key, bool *emptied)
+struct key *key_order_add(struct key_order *order, const struct key *key, uint32_t bucket,
+                          bool *emptied)
 {
     assert(key->length > 0 && key->length <= KEY_TEXT_MAX);
     *emptied = order->count + 1 == KEY_ORDER_MAX;
@@ -35,7 +38,8 @@ struct key *key_order_add(struct key_order *order, const struct key *key, bool *
     *added = *key;
     added->bits = key->length >= SCAN_BLOCK ? UINT16_MAX : (uint16_t)((1U << key->length) - 1);
     memset(added->guess, 0, sizeof(added->guess));
-    order->buckets[bucket_of(order, key->text, key->length)] = (uint8_t)order->count;
+    order->buckets[*emptied ? bucket_of(order, key->text, key->length) : bucket] =
+        (uint8_t)order->count;
     return added;
 }
 

@@ -77,14 +77,16 @@ static inline struct key *key_order_guess(struct key_order *order, const struct 
     return NULL;
 }
 
-/* The remembered key with exactly these bytes, or NULL. */
-struct key *key_order_find(struct key_order *order, const char *text, size_t length);
+/* The remembered key with exactly these bytes, or NULL; *bucket is where it stands or would. */
+struct key *key_order_find(struct key_order *order, const char *text, size_t length,
+                           uint32_t *bucket);
 
 /*
- * Remember a key; `key->length` is 1..KEY_TEXT_MAX and key_order_find() does not know it. A full
- * order is emptied first: pointers to other keys are invalid when `*emptied` is set.
+ * Remember a key; `key->length` is 1..KEY_TEXT_MAX, and key_order_find() does not know it and gave
+ * `bucket`. A full order is emptied first: pointers to other keys are invalid when `*emptied` is set.
  */
-struct key *key_order_add(struct key_order *order, const struct key *key, bool *emptied);
+struct key *key_order_add(struct key_order *order, const struct key *key, uint32_t bucket,
+                          bool *emptied);
 
 /* Make `key` the first guess after `previous`; both are of this order. */
 void key_order_link(struct key_order *order, struct key *previous, const struct key *key);

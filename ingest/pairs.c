@@ -48,13 +48,20 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
+/* slice_compare() of two names, most often answered by their first bytes. */
+static inline int compare_names(struct slice a, struct slice b)
+{
+    int order = (unsigned char)*a.data - (unsigned char)*b.data;
+    return order != 0 ? order : slice_compare(a, b);
+}
+
 static const struct pair_key *find_key(const struct pairs_style *style, struct slice name)
 {
     size_t low = 0;
     size_t high = style->key_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = slice_compare(style->keys[middle].name, name);
+        int order = compare_names(style->keys[middle].name, name);
         if (order == 0)
             return &style->keys[middle];
         if (order < 0) {
@@ -96,11 +103,12 @@ static const struct key *look_up(struct pairs *p, const struct key *previous, co
         return &p->scratch;
     }
     bool emptied = false;
-    struct key *key = key_order_find(p->order, at, length);
+    uint32_t bucket = 0;
+    struct key *key = key_order_find(p->order, at, length, &bucket);
     if (key == NULL) {
         struct key fresh;
         read_key(p, &fresh, at, name, quoted);
-        key = key_order_add(p->order, &fresh, &emptied);
+        key = key_order_add(p->order, &fresh, bucket, &emptied);
     }
     if (!emptied && previous != &p->scratch)
         key_order_link(p->order, &p->order->keys[previous - p->order->keys], key);
