@@ -189,20 +189,6 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
-/* FortiOS 4 wrote what it did with a session as status=, without an action=. */
-static void name_action(struct slots *out, uint32_t mark)
-{
-    struct slot *status = NULL;
-    for (uint32_t i = mark; i < out->count; i++) {
-        if (out->items[i].field == FIELD_EVENT_ACTION)
-            return;
-        if (out->items[i].field == FIELD_EVENT_OUTCOME)
-            status = &out->items[i];
-    }
-    if (status != NULL)
-        status->field = FIELD_EVENT_ACTION;
-}
-
 static enum parse_result parse_quoted(struct parser_state *state, struct slice line, uint32_t from,
                                       struct slots *out, bool doubled)
 {
@@ -221,8 +207,9 @@ static enum parse_result parse_quoted(struct parser_state *state, struct slice l
         p.separator = separator_of(at, end);
     const uint32_t mark = out->count;
     enum parse_result result = pairs_read(&p, at);
+    /* FortiOS 4 wrote what it did with a session as status=, without an action=. */
     if ((p.marks & MARK_EVENT) == 0)
-        name_action(out, mark);
+        pairs_name_action(out, mark, FIELD_EVENT_OUTCOME);
     return result;
 }
 

@@ -128,20 +128,6 @@ static const struct pairs_style STYLE = {
     .own = add_own,
 };
 
-/* Without a verb of its own the first message is the action. */
-static void name_action(struct slots *out, uint32_t mark)
-{
-    struct slot *message = NULL;
-    for (uint32_t i = mark; i < out->count; i++) {
-        if (out->items[i].field == FIELD_EVENT_ACTION)
-            return;
-        if (out->items[i].field == FIELD_MESSAGE && message == NULL)
-            message = &out->items[i];
-    }
-    if (message != NULL)
-        message->field = FIELD_EVENT_ACTION;
-}
-
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -158,7 +144,8 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         return PARSE_MISMATCH;
     const uint32_t mark = out->count;
     enum parse_result result = pairs_read(&p, at);
-    name_action(out, mark);
+    /* Without a verb of its own the first message is the action. */
+    pairs_name_action(out, mark, FIELD_MESSAGE);
     return pairs_ours(&p, mark, result);
 }
 

@@ -111,20 +111,6 @@ static bool add_header(struct pairs *p, const char *from, const char *to)
     return from == to || slots_add(p->out, at, (uint32_t)(to - from), FIELD_COLUMN(0), SLOT_PLAIN);
 }
 
-/* UTM's logins have no action: the message says what became of them. */
-static void name_action(struct slots *out, uint32_t mark)
-{
-    struct slot *message = NULL;
-    for (uint32_t i = mark; i < out->count; i++) {
-        if (out->items[i].field == FIELD_EVENT_ACTION)
-            return;
-        if (out->items[i].field == FIELD_MESSAGE)
-            message = &out->items[i];
-    }
-    if (message != NULL)
-        message->field = FIELD_EVENT_ACTION;
-}
-
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -143,8 +129,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     struct slice head = word_head(slice_from_offset(line, (size_t)(at - line.data)));
     p.marks = word_find_key(head, SLICE("log_type=")) ? MARK_SFOS : 0;
     enum parse_result result = pairs_read(&p, at);
+    /* UTM's logins have no action: the message says what became of them. */
     if (p.marks == 0)
-        name_action(out, mark);
+        pairs_name_action(out, mark, FIELD_MESSAGE);
     return pairs_ours(&p, mark, result);
 }
 
