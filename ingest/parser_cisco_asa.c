@@ -5,13 +5,14 @@
  *   %ASA-6-302013: Built inbound TCP connection 7 for outside:192.0.2.1/4000 ...
  *        ^ ------  ^---- ^------ ^--            ^     ^-----  ^------- ^---
  */
-#include <assert.h>
 
 #include "event/verdict.h"
+#include "ingest/asa_peers.h"
 #include "ingest/parser.h"
 #include "ingest/parsers.h"
 #include "ingest/scan.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 enum asa_limits {
     TAG_BYTES_MAX = 256,      /* the tag begins within so many bytes */
@@ -21,8 +22,6 @@ enum asa_limits {
     FTD_EVENTS_FIRST = 430001, /* lists of keys and values: another format */
     FTD_EVENTS_LAST = 430005,
     VALUE_FIRST = 0x80,
-    SERVICE_PORTS = 1024,
-    PEERS_SLOTS_MAX = 32, /* values of the longest template */
 };
 
 /* How a value is found and what it becomes. */
@@ -184,11 +183,6 @@ struct match {
     bool peers; /* roles come later */
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* What may stand behind a word of a sentence. */
 static bool is_point(char c)
 {
@@ -256,20 +250,6 @@ static bool add(struct match *m, uint32_t from, uint32_t to, uint16_t field)
     return slots_add(m->out, from, to - from, field, SLOT_PLAIN);
 }
 
-/* DOMAIN\user or DOMAIN\user@realm */
-static bool user_slots(struct slots *out, struct slice line, uint32_t from, uint32_t length)
-{
-    const char *text = line.data + from;
-    const char *bar = memchr(text, '\\', length);
-    const char *realm = bar == NULL ? NULL : memchr(bar, '@', length - (size_t)(bar - text));
-    if (realm == NULL)
-        return account_slots(out, line, from, length, SLOT_PLAIN);
-    uint32_t name = (uint32_t)(realm - text);
-    return account_slots(out, line, from, name, SLOT_PLAIN) &&
-           (name + 1 == length ||
-            slots_add(out, from + name + 1, length - name - 1, FIELD_USER_DOMAIN, SLOT_PLAIN));
-}
-
 /* An account, whole where its role is not known yet; a name hidden by stars is none. */
 static bool add_account(struct match *m, uint32_t from, uint32_t to, uint16_t field)
 {
@@ -277,7 +257,7 @@ static bool add_account(struct match *m, uint32_t from, uint32_t to, uint16_t fi
         return true;
     if (field != FIELD_USER_NAME || m->peers)
         return add(m, from, to, field);
-    return user_slots(m->out, m->line, from, to - from);
+    return asa_account(m->out, m->line, from, to - from);
 }
 
 static bool take_word(struct match *m, const struct value *v, uint32_t to)
@@ -419,7 +399,7 @@ static void skip_protocol(struct match *m)
 {
     static const struct slice WORDS = {"protocol ", 9};
     struct slice rest = slice_of(m->line.data + m->at, m->end - m->at);
-    if (rest.len > WORDS.len && slice_starts(rest, WORDS) && is_digit(rest.data[WORDS.len]))
+    if (rest.len > WORDS.len && slice_starts(rest, WORDS) && word_is_digit(rest.data[WORDS.len]))
         m->at += (uint32_t)WORDS.len;
 }
 
@@ -471,15 +451,31 @@ static bool take_literal(struct match *m, char before)
     return true;
 }
 
+/* Pass over bytes that the line has as they stand; of more blanks than one the rules decide. */
+static inline void take_run(struct match *m)
+{
+    const char *t = m->template;
+    uint32_t at = m->at;
+    while (at < m->end && *t == m->line.data[at] && *t != '\0' && !is_value(*t)) {
+        t++;
+        at++;
+    }
+    bool more = t > m->template && t[-1] == ' ' && at < m->end && m->line.data[at] == ' ';
+    m->template = t - more;
+    m->at = at - more;
+}
+
 /* Match the whole template; what follows it in the line is text. */
 static bool match_row(struct match *m)
 {
-    char before = '\0';
-    for (; *m->template != '\0'; m->template ++) {
-        bool matched = is_value(*m->template) ? take_value(m) : take_literal(m, before);
-        if (!matched)
+    const char *start = m->template;
+    for (take_run(m); *m->template != '\0'; take_run(m)) {
+        char before = '\0';
+        if (m->template > start)
+            before = m->template[-1];
+        if (!(is_value(*m->template) ? take_value(m) : take_literal(m, before)))
             return false;
-        before = *m->template;
+        m->template ++;
     }
     uint32_t from = skip_blanks(m, m->at);
     if (from < m->end && is_point(m->line.data[from]))
@@ -488,84 +484,6 @@ static bool match_row(struct match *m)
     if (to == from)
         return true;
     return add(m, from, to, FIELD_MESSAGE);
-}
-
-static uint32_t small_number(struct slice s)
-{
-    uint32_t number = 0;
-    for (size_t i = 0; i < s.len && i < CODE_DIGITS_MAX; i++) {
-        if (!is_digit(s.data[i]))
-            return SERVICE_PORTS;
-        number = number * 10 + (uint32_t)(s.data[i] - '0');
-    }
-    return number;
-}
-
-/*
- * Is the second peer the one who acted? The direction word says it. Without one, a service's port
- * on the first side alone, or an ICMP identifier on the second alone, says that it was outbound.
- */
-static bool second_acted(const struct slots *out, uint32_t first_slot, const char *text)
-{
-    uint32_t source_port = 0;
-    uint32_t destination_port = 0;
-    for (uint32_t i = first_slot; i < out->count; i++) {
-        const struct slot *s = &out->items[i];
-        struct slice value = slice_of(text + s->offset, s->length);
-        if (s->field == FIELD_NETWORK_DIRECTION)
-            return slice_equal(value, SLICE("outbound"));
-        if (s->field == FIELD_SOURCE_PORT)
-            source_port = small_number(value);
-        else if (s->field == FIELD_DESTINATION_PORT)
-            destination_port = small_number(value);
-    }
-    if (source_port == 0)
-        return destination_port != 0;
-    return source_port < SERVICE_PORTS && destination_port >= SERVICE_PORTS;
-}
-
-static uint16_t other_peer(uint16_t field)
-{
-    static const uint16_t PAIRS[][2] = {
-        {FIELD_SOURCE_IP, FIELD_DESTINATION_IP},
-        {FIELD_SOURCE_PORT, FIELD_DESTINATION_PORT},
-        {FIELD_OBSERVER_INGRESS, FIELD_OBSERVER_EGRESS},
-        {FIELD_SOURCE_NAT_IP, FIELD_DESTINATION_NAT_IP},
-        {FIELD_SOURCE_NAT_PORT, FIELD_DESTINATION_NAT_PORT},
-        {FIELD_SOURCE_DOMAIN, FIELD_DESTINATION_DOMAIN},
-        {FIELD_USER_NAME, FIELD_DESTINATION_USER},
-    };
-    for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
-        if (field == PAIRS[i][0])
-            return PAIRS[i][1];
-        if (field == PAIRS[i][1])
-            return PAIRS[i][0];
-    }
-    return field;
-}
-
-/* Give the peers' values their roles, and split the account of who acted. */
-static bool peers_order(struct slots *out, uint32_t first_slot, struct slice line)
-{
-    struct slot written[PEERS_SLOTS_MAX];
-    uint32_t count = out->count - first_slot;
-    bool swap = second_acted(out, first_slot, line.data);
-    assert(count <= PEERS_SLOTS_MAX);
-    memcpy(written, &out->items[first_slot], count * sizeof(written[0]));
-    out->count = first_slot;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct slot *s = &written[i];
-        uint16_t field = swap ? other_peer(s->field) : s->field;
-        if (field == FIELD_SOURCE_USER)
-            field =
-                FIELD_USER_NAME; /* who logged in for the connection acted, whichever side it is */
-        bool added = field == FIELD_USER_NAME
-                         ? user_slots(out, line, s->offset, s->length)
-                         : slots_add(out, s->offset, s->length, field, SLOT_PLAIN);
-        if (!added)
-            return false;
-    }
-    return true;
 }
 
 /* The first row of a number, or ROW_COUNT. */
@@ -593,7 +511,7 @@ static bool match_number(struct slots *out, struct slice line, uint32_t from, ui
                           .at = from,
                           .end = (uint32_t)line.len,
                           .peers = ROWS[i].peers};
-        if (match_row(&m) && (!m.peers || peers_order(out, first_slot, line)))
+        if (match_row(&m) && (!m.peers || asa_peers(out, first_slot, line)))
             return true;
         out->count = first_slot;
     }
@@ -629,10 +547,10 @@ static bool tag_read(struct tag *out, struct slice line, uint32_t start)
     if (name_end > at && name_end < end && line.data[name_end] == '-')
         at = name_end + 1;
     struct tag tag = {.start = start, .severity = at, .code = at + 2};
-    if (end - at < 2 + CODE_DIGITS_MIN || !is_digit(line.data[at]) || line.data[at + 1] != '-')
+    if (end - at < 2 + CODE_DIGITS_MIN || !word_is_digit(line.data[at]) || line.data[at + 1] != '-')
         return false;
     uint32_t p = tag.code;
-    while (p < end && p - tag.code < CODE_DIGITS_MAX && is_digit(line.data[p])) {
+    while (p < end && p - tag.code < CODE_DIGITS_MAX && word_is_digit(line.data[p])) {
         tag.number = tag.number * 10 + (uint32_t)(line.data[p] - '0');
         p++;
     }
