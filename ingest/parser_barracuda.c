@@ -6,10 +6,12 @@
  *   Info     fw1 boxconfig[77]: Session taro_fw1: Closed
  *   Info     fw1 update|fw1|PGRP-AUTH-taro|||||...|start|end|received|sent|192.0.2.7|||taro
  *
+ * The Web Application Firewall has columns of its own (ingest/barracuda_waf.h).
  * Connections are columns behind the verb: type, protocol, interface, source, ..., user, application.
  */
 #include "event/verdict.h"
 #include "ingest/arrow.h"
+#include "ingest/barracuda_waf.h"
 #include "ingest/meaning.h"
 #include "ingest/parsers.h"
 #include "ingest/word.h"
@@ -252,7 +254,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     struct slice host;
     (void)state;
     if (!take_head(&c, &level, &host))
-        return PARSE_MISMATCH;
+        return barracuda_waf_parse(&c);
     if (!cursor_add_slice(&c, level, FIELD_EVENT_SEVERITY) ||
         !cursor_add_slice(&c, host, FIELD_OBSERVER_NAME))
         return PARSE_PARTIAL;
@@ -279,17 +281,23 @@ static bool probe(struct slice message)
     struct cursor c = cursor_at(&none, word_head(message), 0);
     struct slice level;
     struct slice host;
-    return take_head(&c, &level, &host);
+    return take_head(&c, &level, &host) || barracuda_waf_probe(word_head(message));
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     static const struct verdict_word WORDS[] = {
-        VERDICT_WORD("block", BLOCK), VERDICT_WORD("deny", DENY),    VERDICT_WORD("drop", DROP),
-        VERDICT_WORD("allow", ALLOW), VERDICT_WORD("detect", ALERT), VERDICT_WORD("fail", DENY),
-        VERDICT_WORD("scan", ALERT),  VERDICT_WORD("remove", ALLOW)};
+        VERDICT_WORD("block", BLOCK),   VERDICT_WORD("deny", DENY),
+        VERDICT_WORD("drop", DROP),     VERDICT_WORD("allow", ALLOW),
+        VERDICT_WORD("detect", ALERT),  VERDICT_WORD("fail", DENY),
+        VERDICT_WORD("scan", ALERT),    VERDICT_WORD("remove", ALLOW),
+        VERDICT_WORD("redirect", BLOCK)};
+    static const struct verdict_word WHOLE[] = {VERDICT_WORD("log", ALERT)};
     (void)beside;
-    return word_verdict_in(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
+    const uint8_t found = word_verdict(WHOLE, sizeof(WHOLE) / sizeof(WHOLE[0]), action);
+    return found != VERDICT_UNKNOWN
+               ? found
+               : word_verdict_in(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
 }
 
 const struct parser parser_barracuda = {
