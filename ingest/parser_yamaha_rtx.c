@@ -175,10 +175,10 @@ static enum parse_result read_inspect(struct cursor *c)
 {
     struct slice word = cursor_word(c);
     const char *end = word.data + word.len;
-    const char *name = memmem(word.data, word.len, "[in]", 4);
-    const bool inward = name != NULL;
-    name = inward ? name : memmem(word.data, word.len, "[out]", 5);
-    if (name == NULL ||
+    const char *name = scan_text(word.data, end, SLICE("[in]"));
+    const bool inward = name < end;
+    name = inward ? name : scan_text(word.data, end, SLICE("[out]"));
+    if (name == end ||
         !cursor_add(c, word.data, name, inward ? FIELD_OBSERVER_INGRESS : FIELD_OBSERVER_EGRESS))
         return PARSE_PARTIAL;
     const char *close = scan_byte(name, end, ']');
@@ -193,8 +193,10 @@ static enum parse_result read_inspect(struct cursor *c)
     return c->at == c->end ? PARSE_OK : PARSE_PARTIAL;
 }
 
-/* "'admin' succeeded for HTTP: 192.0.2.7", "Login failed for SSH: 192.0.2.7", "Logout from SSH:
- * 192.0.2.7". */
+/*
+ * "'admin' succeeded for HTTP: 192.0.2.7", "Login failed for SSH: 192.0.2.7", "Logout from SSH:
+ * 192.0.2.7".
+ */
 static enum parse_result read_login(struct cursor *c)
 {
     const struct slice between =
@@ -222,8 +224,10 @@ static enum parse_result read_login(struct cursor *c)
                                                                           : PARSE_PARTIAL;
 }
 
-/* "Allocates 192.0.2.50: 02:00:00:00:00:01" behind "[DHCPD] LAN1(port1) "; older models do not
- * name the interface. */
+/*
+ * "Allocates 192.0.2.50: 02:00:00:00:00:01" behind "[DHCPD] LAN1(port1) "; older models do not
+ * name the interface.
+ */
 static bool read_lease(struct cursor *c, struct slice interface)
 {
     struct slice verb = cursor_word(c);
@@ -301,6 +305,14 @@ static bool is_link(struct slice word, struct slice rest)
             (slice_starts(rest, SLICE("PORT")) && word_find(rest, SLICE(" link "))));
 }
 
+/* "PP[01] Rejected at IN(2000) filter: ..." */
+static bool is_packet(struct slice word, struct slice rest)
+{
+    return is_interface(word) &&
+           (slice_starts(rest, SLICE("Rejected at ")) || slice_starts(rest, SLICE("Passed at ")) ||
+            slice_starts(rest, SLICE("Restrict at ")));
+}
+
 static bool probe(struct slice message)
 {
     static const struct slice TAGS[] = {
@@ -322,14 +334,11 @@ static bool probe(struct slice message)
                word_find(rest, SLICE("from SSH: ")) || word_find(rest, SLICE("from HTTP"));
     }
     struct slice word = cursor_word(&c);
-    struct slice port = SLICE("");
     rest = cursor_rest(&c);
-    if (tag.len == 0 && is_link(word, rest))
+    if ((tag.len == 0 && is_link(word, rest)) || is_packet(word, rest))
         return true;
-    return is_interface(interface_of(word, &port)) &&
-           (slice_starts(rest, SLICE("Rejected at ")) || slice_starts(rest, SLICE("Passed at ")) ||
-            slice_starts(rest, SLICE("Restrict at ")) || word_find(word, SLICE("PP[")) ||
-            word_find(word, SLICE("TUNNEL[")));
+    return is_interface(word) &&
+           (word_find(word, SLICE("PP[")) || word_find(word, SLICE("TUNNEL[")));
 }
 
 /* Text without a form of its own is taken under the router's name, too. */
@@ -342,7 +351,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (c.at == c.end)
         return PARSE_MISMATCH;
     struct slice tag = read_tag(&c);
-    if (tag.len == 0 && !probe(cursor_rest(&c)))
+    struct cursor ahead = c;
+    struct slice word = cursor_word(&ahead);
+    if (tag.len == 0 && !is_packet(word, cursor_rest(&ahead)) && !probe(cursor_rest(&c)))
         return PARSE_MISMATCH;
     const bool inspected = slice_equal(tag, SLICE("INSPECT"));
     if (tag.len > 0 &&
