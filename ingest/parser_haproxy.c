@@ -192,15 +192,18 @@ static bool begins_connect(struct words *w)
  */
 static const char *find_object(struct slice message)
 {
-    const char *open = memmem(message.data, message.len, "{\"", 2);
-    if (open == NULL || open - message.data > TAG_MAX_BYTES)
+    static const struct slice BEGIN = {"{\"", 2};
+    const char *end = message.data + message.len;
+    const size_t limit = TAG_MAX_BYTES + BEGIN.len;
+    const char *near = message.len < limit ? end : message.data + limit;
+    const char *open = scan_text(message.data, near, BEGIN);
+    if (open == near)
         return NULL;
-    struct slice object = slice_of(open, (size_t)(message.data + message.len - open));
     static const struct slice NAMES[] = {
         {"\"tc\":", 5}, {"\"ti\":", 5}, {"\"tr\":", 5}, {"\"tw\":", 5}};
     size_t found = 0;
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
-        found += memmem(object.data, object.len, NAMES[i].data, NAMES[i].len) != NULL;
+        found += scan_text(open, end, NAMES[i]) < end;
     return found >= 2 ? open : NULL;
 }
 
