@@ -56,18 +56,24 @@ static inline void places_skip(struct places *p, const char *at)
         places_seek(p, at, is_word(at[-1]));
 }
 
-/* The phrase that begins at `at`; the padding behind the text is readable. */
-static inline const struct phrase *find_phrase(const struct phrase_table *table, const char *at,
-                                               const char *to)
+/* The rows that may be the phrase of one byte, as bits. */
+static inline uint64_t alone_rows(const struct phrase_table *table)
+{
+    return table->alone == 0 ? 0 : byte_mask(table->keys, (char)((unsigned)table->alone * 7U));
+}
+
+/* The phrase that begins at `at`; the padding is readable. `alone`: as alone_rows() gives it. */
+static inline const struct phrase *find_phrase(const struct phrase_table *table, uint64_t alone,
+                                               const char *at, const char *to)
 {
     const unsigned char first = (unsigned char)*at;
     const unsigned key = PHRASE_KEY(at);
-    const bool alone = first == table->alone && first != 0;
-    if ((table->used[key / 64] >> key % 64 & 1) == 0 && !alone)
+    const bool pair = (table->used[key / 64] >> key % 64 & 1) != 0;
+    uint64_t found = first == table->alone ? alone : 0;
+    if (!pair && found == 0)
         return NULL;
-    uint64_t found = byte_mask(table->keys, (char)key);
-    if (alone)
-        found |= byte_mask(table->keys, (char)(first * 7U));
+    if (pair)
+        found |= byte_mask(table->keys, (char)key);
     const struct slice rest = slice_of(at, (size_t)(to - at));
     for (; found != 0; found &= found - 1) {
         const size_t i = (size_t)__builtin_ctzll(found);
@@ -220,9 +226,10 @@ static bool walk(struct cursor *c, const struct phrase_table *table, const char 
     const char *told = from;
     struct places places = {
         .end = to, .digits = 0 - (uint64_t)table->digits, .marks = 0 - (uint64_t)table->marks};
+    const uint64_t alone = alone_rows(table);
     places_seek(&places, from, false);
     for (const char *at = places_next(&places); at < to; at = places_next(&places)) {
-        const struct phrase *phrase = find_phrase(table, at, to);
+        const struct phrase *phrase = find_phrase(table, alone, at, to);
         if (phrase == NULL)
             continue;
         const char *value = at + phrase->words.len;
