@@ -10,12 +10,16 @@
 #include "event/verdict.h"
 #include "ingest/parser.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 #include "ingest/template.h"
 
 enum {
     HEAD_BYTES_MAX = 512, /* the time begins within so many bytes */
     STAMP_BYTES_MIN = 18, /* d/Mon/yyyy:H:M:S, at least */
     BLOCK_TOKENS_BEFORE = 5,
+    ACCESS_TOKENS_BEFORE = 8, /* from the process on */
+    DSPA1_TOKENS_BEFORE = 6,
+    BSD_TOKENS = 3,
 };
 
 #define UNNAMED               \
@@ -37,7 +41,7 @@ static const struct template_field ACCESS_FIELDS[] = {
     NAMED(LOG_PROCID),
     NAMED(OBSERVER_VERSION),
     NAMED(OBSERVER_PROXY),
-    NAMED(DESTINATION_IP),
+    WRITTEN(DESTINATION_IP, PEER), /* the cloud's has the port, too */
     NAMED(SOURCE_PROXY_IP),
     NAMED(SOURCE_IP),
     WRITTEN(HOST_NAME, ENCODED),
@@ -173,26 +177,51 @@ static bool is_block_log(struct slice head)
     return is_stamp(slice_from_offset(head, at));
 }
 
+/* The bracket that a time stands in, not that of an IPv6 address; head.len when there is none. */
+static size_t find_stamp(struct slice head)
+{
+    const char *end = head.data + head.len;
+    const char *open = scan_byte(head.data, end, '[');
+    while (open < end && !is_stamp(slice_of(open + 1, (size_t)(end - open - 1))))
+        open = scan_byte(open + 1, end, '[');
+    return (size_t)(open - head.data);
+}
+
+/* How many columns stand in front of the time, of the date in front none. */
+static int columns_before(struct slice front)
+{
+    int words = 0;
+    for (size_t at = 0; at < front.len; at++)
+        words += front.data[at] != ' ' && (at == 0 || front.data[at - 1] == ' ');
+    return is_date_bsd(front) ? words - BSD_TOKENS : words;
+}
+
+/*
+ * An order that an administrator made has another count of columns in front of the time: it is none
+ * of these, for the addresses would be taken for each other.
+ */
 static const struct template *layout_find(struct slice message)
 {
     struct slice head = message;
     if (head.len > HEAD_BYTES_MAX)
         head.len = HEAD_BYTES_MAX;
-    const char *open = head.len == 0 ? NULL : memchr(head.data, '[', head.len);
-    if (open == NULL)
+    size_t open = find_stamp(head);
+    if (open == head.len)
         return is_block_log(head) ? &BLOCK : NULL;
-    struct slice stamp = slice_from_offset(head, (size_t)(open + 1 - head.data));
-    if (!is_stamp(stamp) || !(is_digit(head.data[0]) || is_date_bsd(head)))
+    if (!is_digit(head.data[0]) && !is_date_bsd(head))
         return NULL;
+    struct slice stamp = slice_from_offset(head, open + 1);
     const char *close = memchr(stamp.data, ']', stamp.len);
     if (close == NULL)
         return NULL;
     struct slice rest = slice_from_offset(head, (size_t)(close + 1 - head.data));
     if (rest.len < 2 || rest.data[0] != ' ')
         return NULL;
+    int columns = columns_before(slice_of(head.data, open));
     if (rest.data[1] == '"')
-        return &DSPA1;
-    return is_digit(rest.data[1]) || rest.data[1] == '-' ? &ACCESS : NULL;
+        return columns == DSPA1_TOKENS_BEFORE ? &DSPA1 : NULL;
+    bool status = is_digit(rest.data[1]) || rest.data[1] == '-';
+    return status && columns == ACCESS_TOKENS_BEFORE ? &ACCESS : NULL;
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -224,7 +253,7 @@ static bool has_version(struct slice message)
             word++;
             digits = 0;
         } else if (c == '/' && digits > 0 && word <= 5) {
-            return at + 1 < end && is_digit(message.data[at + 1]);
+            return at + 1 < end && (is_digit(message.data[at + 1]) || message.data[at + 1] == 'R');
         } else {
             digits = is_digit(c) ? digits + 1 : 0;
         }

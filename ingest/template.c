@@ -1,6 +1,7 @@
 #include "ingest/template.h"
 
 #include "event/verdict.h"
+#include "ingest/meaning.h"
 #include "ingest/scan.h"
 #include "ingest/url.h"
 
@@ -131,6 +132,9 @@ static bool add_token(struct reader *r, const struct token *token, uint8_t form,
         return add_request(r, token);
     case TEMPLATE_ACCOUNT:
         return account_slots(r->out, r->line, token->from, length, SLOT_FORM);
+    case TEMPLATE_PEER:
+        return peer_slots(r->out, r->line, field,
+                          &(struct slot){.offset = token->from, .length = length});
     case TEMPLATE_QUERY:
         return add(r, token->from + (length > 0 && r->line.data[token->from] == '?'), token->to,
                    field, SLOT_PLAIN);

@@ -16,6 +16,7 @@
  *   fields:
  *     - field: source.ip      # a name or an alias of the dictionary
  *     - {field: user_agent.original, as: encoded}
+ *     - {field: destination.ip, as: peer} # with a port or without
  *     - {as: stamp}           # the field is sekisho.time.stamp, if not said
  *     - name: policy          # kept by position; the name is for people
  *     - skip: true            # always the same text: stays where it is, is not searchable
@@ -53,6 +54,7 @@ enum template_form {
     TEMPLATE_STAMP,   /* date:time offset: two tokens, or one in brackets */
     TEMPLATE_BSD,     /* Mon dd HH:MM:SS: three tokens */
     TEMPLATE_QUERY,   /* of a URL, with its question mark or without */
+    TEMPLATE_PEER,    /* an address, with a port or without; the field is the address's */
     TEMPLATE_SKIP,    /* no slot */
     TEMPLATE_FORM_COUNT
 };

@@ -14,6 +14,7 @@ static const struct form_word {
     {{"url", 3}, TEMPLATE_URL, FIELD_URL_ORIGINAL},
     {{"request", 7}, TEMPLATE_REQUEST, FIELD_URL_ORIGINAL},
     {{"account", 7}, TEMPLATE_ACCOUNT, FIELD_USER_NAME},
+    {{"peer", 4}, TEMPLATE_PEER, FIELD_DESTINATION_IP},
     {{"stamp", 5}, TEMPLATE_STAMP, FIELD_TIME_STAMP},
     {{"bsd-time", 8}, TEMPLATE_BSD, FIELD_TIME_SYSLOG},
 };
@@ -104,7 +105,7 @@ static void read_field(struct source *s, const struct yaml_node *map, struct tem
     if (as != NULL) {
         const struct form_word *form = as->kind == YAML_TEXT ? form_find(as->text) : NULL;
         if (form == NULL) {
-            fault(s, as, "as is text, encoded, url, request, account, stamp or bsd-time");
+            fault(s, as, "as is text, encoded, url, request, account, peer, stamp or bsd-time");
             return;
         }
         out->form = form->form;
