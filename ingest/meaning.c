@@ -326,6 +326,19 @@ static uint16_t time_field(struct slice text)
     return epoch ? (uint16_t)FIELD_TIME_EPOCH : (uint16_t)FIELD_TIME_STAMP;
 }
 
+/* A number, a stamp, or "[21/Nov/2026:18:00:00 +0900]". */
+static bool time_slots(struct slots *out, struct slice line, const struct slot *value)
+{
+    struct slice text = text_of(line, value);
+    if (text.len > 2 && text.data[0] == '[' && text.data[text.len - 1] == ']') {
+        struct slot inner = *value;
+        inner.offset++;
+        inner.length -= 2;
+        return stamp_slots(out, line, &inner);
+    }
+    return slots_add(out, value->offset, value->length, time_field(text), value->kind);
+}
+
 bool meaning_slots(struct slots *out, struct slice line, const struct meaning *meaning,
                    const struct slot *value)
 {
@@ -342,7 +355,7 @@ bool meaning_slots(struct slots *out, struct slice line, const struct meaning *m
     case MEANING_MAIL:
         return mail_slots(out, line, value);
     case MEANING_TIME:
-        return slots_add(out, value->offset, value->length, time_field(text), value->kind);
+        return time_slots(out, line, value);
     case MEANING_PEER:
         return peer_slots(out, line, meaning->field, value);
     case MEANING_REQUEST:
