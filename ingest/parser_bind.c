@@ -61,13 +61,29 @@ static bool add_category(struct words *w)
 {
     static const struct slice LEVELS[] = {
         {"info: ", 6}, {"notice: ", 8}, {"warning: ", 9}, {"error: ", 7}, {"debug ", 6}};
-    static const struct slice CATEGORIES[] = {
-        {"queries: ", 9},          {"query-errors: ", 14}, {"security: ", 10}, {"rpz: ", 5},
-        {"resolver: ", 10},        {"lame-servers: ", 14}, {"dnssec: ", 8},    {"client: ", 8},
-        {"general: ", 9},          {"xfer-in: ", 9},       {"xfer-out: ", 10}, {"notify: ", 8},
-        {"update-security: ", 17}, {"default: ", 9},       {"update: ", 8},    {"responses: ", 11},
-        {"rate-limit: ", 12},      {"rpz-passthru: ", 14}, {"network: ", 9},   {"database: ", 10},
-        {"config: ", 8},           {"serve-stale: ", 13}};
+    static const struct slice CATEGORIES[] = {{"queries: ", 9},
+                                              {"query-errors: ", 14},
+                                              {"security: ", 10},
+                                              {"rpz: ", 5},
+                                              {"resolver: ", 10},
+                                              {"lame-servers: ", 14},
+                                              {"dnssec: ", 8},
+                                              {"client: ", 8},
+                                              {"general: ", 9},
+                                              {"xfer-in: ", 9},
+                                              {"xfer-out: ", 10},
+                                              {"notify: ", 8},
+                                              {"update-security: ", 17},
+                                              {"default: ", 9},
+                                              {"update: ", 8},
+                                              {"responses: ", 11},
+                                              {"rate-limit: ", 12},
+                                              {"rpz-passthru: ", 14},
+                                              {"network: ", 9},
+                                              {"database: ", 10},
+                                              {"config: ", 8},
+                                              {"serve-stale: ", 13},
+                                              {"infoblox-responses: ", 20}};
     for (size_t i = 0; i < sizeof(CATEGORIES) / sizeof(CATEGORIES[0]); i++) {
         struct word word = {.from = w->at, .to = w->at + CATEGORIES[i].len - 2};
         if (skip(w, CATEGORIES[i])) {
@@ -352,6 +368,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (w.at == w.end)
         return PARSE_MISMATCH;
     if (!add_stamp(&w) || !add_process(&w) || !add_category(&w))
+        return PARSE_PARTIAL;
+    /* Infoblox has the time behind its category. */
+    if (!add_stamp(&w))
         return PARSE_PARTIAL;
     if (skip(&w, SLICE("view "))) {
         const char *colon = scan_byte(w.at, w.end, ':');

@@ -1,18 +1,26 @@
 /*
- * Infoblox NIOS: queries as BIND writes them, and the leases of its DHCP server (ISC's, too):
+ * Infoblox NIOS: queries as BIND writes them, the leases of its DHCP server (ISC's, too), audit:
  *
  *   DHCPACK on 192.0.2.77 to 02:00:00:00:00:07 (pc7) via eth2 relay 192.0.2.1 lease-duration 3600
  *   DHCPREQUEST for 192.0.2.77 from 02:00:00:00:00:07 via 192.0.2.1 TransID 80b994d6 (RENEW)
  *   r-l-e:192.0.2.77,Issued,pc7,02:00:00:00:00:07,1795222800,1795226400,,$
+ *   Reply NA: address 2001:db8::77 to client with duid 00:01:... iaid = 1 valid for 43200 seconds
+ *   Added new forward map from pc7.example.jp to 192.0.2.77
+ *   2026-11-21 01:00:00.123Z [admin]: Login_Allowed - - to=AdminConnector ip=192.0.2.9 auth=LOCAL ...
  *   Option 82: received a REQUEST DHCP packet from relay-agent eth2 ... for 192.0.2.77 (02:...) lease ...
  */
+#include "event/verdict.h"
 #include "ingest/parsers.h"
+#include "ingest/phrase.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 #include "ingest/words.h"
 
 enum {
     COLUMN_VIA = 0,    /* interface or relay that a message came by */
+    COLUMN_SERVER = 1, /* that a client asks by name */
     COLUMN_LEASE = 10, /* columns of r-l-e */
+    AUDIT_STAMP_BYTES = 24,
     LEASE_COLUMNS_MAX = 12,
     WORDS_MAX = 48, /* of a message; the rest is text */
     MAC_BYTES = 17,
@@ -38,6 +46,8 @@ static bool add_value(struct words *w, const struct word *before, struct word *v
         value->to--;
         if (is_mac(value))
             return words_add(w, value, FIELD_SOURCE_MAC);
+        if (is_address(value))
+            return words_add(w, value, FIELD_COLUMN(COLUMN_SERVER));
         return words_add(w, value, is_mac(before) ? FIELD_HOST_NAME : FIELD_EVENT_OUTCOME);
     }
     if (is_mac(value))
@@ -48,7 +58,8 @@ static bool add_value(struct words *w, const struct word *before, struct word *v
                                            : FIELD_COLUMN(COLUMN_VIA));
     }
     if (is_address(value) &&
-        (word_is(before, "on") || word_is(before, "for") || word_is(before, "of")))
+        (word_is(before, "on") || word_is(before, "for") || word_is(before, "of") ||
+         word_is(before, "from") || word_is(before, "to")))
         return words_add(w, value, FIELD_SOURCE_IP);
     struct slot key = words_slot(w, before);
     struct slot slot = words_slot(w, value);
@@ -141,9 +152,116 @@ static enum parse_result add_option(struct words *w)
                : PARSE_PARTIAL;
 }
 
+/* Values of the messages that are sentences. */
+#define PHRASES(PHRASE)                                   \
+    PHRASE(" message from ", SOURCE_IP, NONE, ADDRESS, 0) \
+    PHRASE(": address ", SOURCE_IP, NONE, ADDRESS, 0)     \
+    PHRASE("IP address ", SOURCE_IP, NONE, ADDRESS, 0)    \
+    PHRASE(" port ", SOURCE_PORT, NONE, NUMBER, 0)        \
+    PHRASE("forward map from ", HOST_NAME, NONE, WORD, 0) \
+    PHRASE(" to ", SOURCE_IP, NONE, ADDRESS, 0)
+
+PHRASE_TABLE(SENTENCE_VALUES, PHRASES);
+
+static const struct slice SENTENCES[] = {
+    {"Solicit message from ", 21},
+    {"Request message from ", 21},
+    {"Renew message from ", 19},
+    {"Rebind message from ", 20},
+    {"Release message from ", 21},
+    {"Confirm message from ", 21},
+    {"Decline message from ", 21},
+    {"Advertise NA: ", 14},
+    {"Reply NA: ", 10},
+    {"Advertise PD: ", 14},
+    {"Reply PD: ", 10},
+    {"Abandoning IP address ", 22},
+    {"Added new forward map ", 22},
+    {"Removed forward map ", 20},
+    {"Released lease for IP address ", 30},
+};
+
+/* Verbs that words and their values follow. */
+static const struct slice VERBS[] = {
+    {"DHCPDISCOVER ", 13}, {"DHCPOFFER ", 10},      {"DHCPREQUEST ", 12}, {"DHCPACK ", 8},
+    {"DHCPNAK ", 8},       {"DHCPNACK ", 9},        {"DHCPRELEASE ", 12}, {"DHCPINFORM ", 11},
+    {"DHCPDECLINE ", 12},  {"DHCPEXPIRE ", 11},     {"RELEASE on ", 11},  {"BOOTREQUEST ", 12},
+    {"BOOTREPLY ", 10},    {"DHCPLEASEQUERY ", 15},
+};
+
+static struct slice rest_of(const struct words *w)
+{
+    return slice_of(w->at, (size_t)(w->end - w->at));
+}
+
 static bool begins(const struct words *w, struct slice text)
 {
-    return slice_starts(slice_of(w->at, (size_t)(w->end - w->at)), text);
+    return slice_starts(rest_of(w), text);
+}
+
+static bool begins_one(const struct words *w, const struct slice *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (begins(w, texts[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool begins_verb(const struct words *w)
+{
+    return begins_one(w, VERBS, sizeof(VERBS) / sizeof(VERBS[0]));
+}
+
+static bool begins_sentence(const struct words *w)
+{
+    return begins_one(w, SENTENCES, sizeof(SENTENCES) / sizeof(SENTENCES[0]));
+}
+
+/* "Reply NA: address ...": the first word is what was done. */
+static enum parse_result add_sentence(struct words *w)
+{
+    struct word verb;
+    if (!words_next(w, &verb) || !words_add(w, &verb, FIELD_EVENT_ACTION))
+        return PARSE_PARTIAL;
+    struct cursor c = cursor_at(w->out, w->line, (uint32_t)(w->at - w->line.data));
+    return phrase_tell(&c, &SENTENCE_VALUES, w->at, w->end) ? PARSE_OK : PARSE_PARTIAL;
+}
+
+/* "2026-11-21 01:00:00.123Z [": when and who of the audit log. */
+static bool begins_audit(const struct words *w)
+{
+    struct slice text = rest_of(w);
+    return text.len > AUDIT_STAMP_BYTES + 2 && word_is_digit(text.data[0]) && text.data[4] == '-' &&
+           text.data[13] == ':' && text.data[19] == '.' &&
+           text.data[AUDIT_STAMP_BYTES - 1] == 'Z' && text.data[AUDIT_STAMP_BYTES] == ' ' &&
+           text.data[AUDIT_STAMP_BYTES + 1] == '[';
+}
+
+#define AUDIT_PAIRS(PHRASE)                        \
+    PHRASE(" ip=", SOURCE_IP, NONE, ADDRESS, 0)    \
+    PHRASE(" group=", USER_GROUP, NONE, WORD, 0)   \
+    PHRASE(" error=", EVENT_REASON, NONE, REST, 0) \
+    PHRASE(" trigger_event=", EVENT_REASON, NONE, WORD, 0)
+
+PHRASE_TABLE(AUDIT_VALUES, AUDIT_PAIRS);
+
+/* stamp [user]: Verb object pairs */
+static enum parse_result add_audit(struct words *w)
+{
+    struct word stamp = {.from = w->at, .to = w->at + AUDIT_STAMP_BYTES};
+    struct word word;
+    w->at = stamp.to;
+    while (w->end > w->at && (w->end[-1] == '\n' || w->end[-1] == '\r'))
+        w->end--;
+    if (!words_add(w, &stamp, FIELD_TIME_STAMP) || !words_next(w, &word) ||
+        (word.to > word.from && !words_mean(w, &word, FIELD_USER_NAME, MEANING_ACCOUNT)))
+        return PARSE_PARTIAL;
+    w->at += w->at < w->end && *w->at == ':';
+    if (!words_next(w, &word) || !words_add(w, &word, FIELD_EVENT_ACTION))
+        return PARSE_PARTIAL;
+    struct cursor c = cursor_at(w->out, w->line, (uint32_t)(w->at - w->line.data));
+    return phrase_tell(&c, &AUDIT_VALUES, w->at, w->end) ? PARSE_OK : PARSE_PARTIAL;
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -156,7 +274,11 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         return add_lease(&w);
     if (begins(&w, SLICE("Option 82: received a ")))
         return add_option(&w);
-    if (!begins(&w, SLICE("DHCP")))
+    if (begins_audit(&w))
+        return add_audit(&w);
+    if (begins_sentence(&w))
+        return add_sentence(&w);
+    if (!begins(&w, SLICE("DHCP")) && !begins_verb(&w))
         return parser_bind.parse(state, line, from, out);
     if (!words_next(&w, &verb) || !words_add(&w, &verb, FIELD_EVENT_ACTION))
         return PARSE_PARTIAL;
@@ -168,17 +290,24 @@ static bool probe(struct slice message)
     struct words w = words_of(NULL, message, 0);
     words_skip_blanks(&w);
     return begins(&w, SLICE("r-l-e:")) || begins(&w, SLICE("Option 82: received a ")) ||
-           begins(&w, SLICE("DHCPDISCOVER ")) || begins(&w, SLICE("DHCPOFFER ")) ||
-           begins(&w, SLICE("DHCPREQUEST ")) || begins(&w, SLICE("DHCPACK ")) ||
-           begins(&w, SLICE("DHCPNAK ")) || begins(&w, SLICE("DHCPNACK ")) ||
-           begins(&w, SLICE("DHCPRELEASE ")) || begins(&w, SLICE("DHCPINFORM ")) ||
-           begins(&w, SLICE("DHCPDECLINE ")) || begins(&w, SLICE("DHCPEXPIRE "));
+           begins_verb(&w) || begins_sentence(&w) || begins_audit(&w);
+}
+
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    static const struct verdict_word WORDS[] = {
+        VERDICT_WORD("login_allowed", ALLOW), VERDICT_WORD("first_login", ALLOW),
+        VERDICT_WORD("login_denied", DENY), VERDICT_WORD("dhcpnak", DENY),
+        VERDICT_WORD("dhcpnack", DENY)};
+    uint8_t own = word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
+    return own == VERDICT_UNKNOWN ? parser_bind.verdict(action, beside) : own;
 }
 
 /* DHCP is UDP; of questions, BIND's flags say it. */
 static struct slice transport(struct slice value)
 {
-    return slice_starts(value, SLICE("DHCP")) ? SLICE("udp") : parser_bind.transport(value);
+    bool lease = slice_starts(value, SLICE("DHCP")) || slice_starts(value, SLICE("BOOTRE"));
+    return lease ? SLICE("udp") : parser_bind.transport(value);
 }
 
 const struct parser parser_infoblox = {
@@ -187,6 +316,7 @@ const struct parser parser_infoblox = {
     .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
+    .verdict = verdict,
     .transport = transport,
     .transport_of = {FIELD_EVENT_ACTION, FIELD_DNS_FLAGS},
 };
