@@ -29,7 +29,7 @@ static const uint16_t FIELDS[WORDS_MIN] = {
     FIELD_EVENT_ACTION,     FIELD_EVENT_OUTCOME,
 };
 
-/* The first three words: a version, twelve digits, an interface. */
+/* The first three words: a version, twelve digits or "unknown", an interface. */
 static bool is_ours(struct slice text)
 {
     struct slots none;
@@ -37,8 +37,10 @@ static bool is_ours(struct slice text)
     struct slice version = cursor_word(&c);
     struct slice account = cursor_word(&c);
     struct slice interface = cursor_word(&c);
-    return version.len == 1 && word_is_digit(*version.data) && account.len == 12 &&
-           word_is_digit(*account.data) && slice_starts(interface, SLICE("eni-"));
+    bool known = account.len == 12 && word_is_digit(*account.data);
+    return version.len == 1 && word_is_digit(*version.data) &&
+           (known || slice_equal(account, SLICE("unknown"))) &&
+           slice_starts(interface, SLICE("eni-"));
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
