@@ -22,6 +22,7 @@ enum {
     COLUMNS_MAX = 96,
     PROBE_MAX_BYTES = 512,
     STAMP_BYTES = 19,
+    COLUMN_DNS_TYPE = 6,
 };
 
 #define M(field_, form_)                                 \
@@ -145,8 +146,10 @@ static struct slice cell_text(const struct csv_cell *cell)
 static bool is_stamp(struct slice text)
 {
     const char *p = text.data;
-    return text.len == STAMP_BYTES && is_digit(p[0]) && p[4] == '-' && p[7] == '-' &&
-           p[10] == ' ' && p[13] == ':' && p[16] == ':';
+    bool whole =
+        text.len == STAMP_BYTES || (text.len > STAMP_BYTES && text.data[text.len - 1] == 'Z');
+    return whole && is_digit(p[0]) && p[4] == '-' && p[7] == '-' &&
+           (p[10] == ' ' || p[10] == 'T') && p[13] == ':' && p[16] == ':';
 }
 
 static bool is_address(const struct csv_cell *cell)
@@ -221,6 +224,19 @@ static size_t read_head(struct csv_cell *cells, struct slice text)
     return count;
 }
 
+/* "28 (AAAA)": the number and the name. */
+static bool add_type(struct slots *out, struct slice line, const struct csv_cell *cell)
+{
+    const uint8_t kind = cell->quoted ? SLOT_CSV_DOUBLED : SLOT_PLAIN;
+    const uint32_t from = (uint32_t)(cell->from - line.data);
+    const uint32_t length = (uint32_t)(cell->to - cell->from);
+    const uint32_t digits = (uint32_t)(scan_byte(cell->from, cell->to, ' ') - cell->from);
+    if (length < digits + 4 || cell->from[digits + 1] != '(' || cell->to[-1] != ')')
+        return slots_add(out, from, length, FIELD_DNS_TYPE, kind);
+    return slots_add(out, from, digits, FIELD_COLUMN(COLUMN_DNS_TYPE), kind) &&
+           slots_add(out, from + digits + 2, length - digits - 3, FIELD_DNS_TYPE, kind);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -239,7 +255,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
             return PARSE_PARTIAL;
         if (column < layout.count && layout.columns[column].field != 0)
             meaning = layout.columns[column];
-        if (!csv_mean(out, line, &cell, &meaning) || csv.open)
+        bool added = meaning.field == FIELD_DNS_TYPE ? add_type(out, line, &cell)
+                                                     : csv_mean(out, line, &cell, &meaning);
+        if (!added || csv.open)
             return PARSE_PARTIAL;
     }
     return PARSE_OK;
