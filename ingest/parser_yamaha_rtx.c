@@ -268,6 +268,34 @@ static bool is_verb(struct slice word)
            slice_equal(word, SLICE("Restrict"));
 }
 
+static bool is_end(const char *from, const char *to)
+{
+    const char *end = address_end(from, to);
+    return url_host_is_address(slice_of(from, (size_t)(end - from)));
+}
+
+/* Text that names two ends somewhere ("... scan 198.51.100.9:4000 > 192.0.2.7:22"), or none. */
+static bool add_text(struct cursor *c)
+{
+    const char *arrow = cursor_find(c, SLICE(" > "));
+    const size_t arrow_bytes = arrow == NULL ? 4 : 3;
+    arrow = arrow == NULL ? cursor_find(c, SLICE(" -> ")) : arrow;
+    const char *from = arrow == NULL ? c->at : arrow;
+    while (from > c->at && from[-1] != ' ' && from[-1] != '(')
+        from--;
+    const char *second = arrow == NULL ? c->end : arrow + arrow_bytes;
+    const char *to = scan_either(second, c->end, ' ', ')');
+    if (arrow == NULL || !is_end(from, arrow) || !is_end(second, to))
+        return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_MESSAGE);
+    const struct slice source = slice_of(from, (size_t)(arrow - from));
+    const struct slice target = slice_of(second, (size_t)(to - second));
+    return (from == c->at || cursor_add(c, c->at, from, FIELD_MESSAGE)) &&
+           add_end(c, source, FIELD_SOURCE_IP, FIELD_SOURCE_PORT, FIELD_SOURCE_MAC) &&
+           add_end(c, target, FIELD_DESTINATION_IP, FIELD_DESTINATION_PORT,
+                   FIELD_DESTINATION_MAC) &&
+           (to == c->end || cursor_add(c, to, c->end, FIELD_MESSAGE));
+}
+
 static enum parse_result read_message(struct cursor *c, struct slice tag)
 {
     struct cursor ahead = *c;
@@ -289,8 +317,7 @@ static enum parse_result read_message(struct cursor *c, struct slice tag)
             return PARSE_OK;
         c->out->count = mark;
     }
-    return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_MESSAGE) ? PARSE_OK
-                                                                          : PARSE_PARTIAL;
+    return add_text(c) ? PARSE_OK : PARSE_PARTIAL;
 }
 
 /* "IP Tunnel[1] Up", "LAN1: PORT1 link down", "LAN2: link up", "same message repeated 3 times". */
