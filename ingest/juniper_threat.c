@@ -1,5 +1,6 @@
 #include "ingest/juniper_threat.h"
 
+#include "ingest/phrase.h"
 #include "ingest/url.h"
 
 enum {
@@ -52,6 +53,7 @@ static const struct place WEB[] = {
     PLACE("URL=", " ", URL_DOMAIN, false),
     PLACE("OBJ=", " ", URL_PATH, false),
     PLACE("USERNAME=", " ", USER_NAME, false),
+    PLACE(" username ", " ", USER_NAME, false),
 };
 
 static bool add_value(struct cursor *c, const char *from, const char *to, uint16_t field)
@@ -118,4 +120,53 @@ enum parse_result juniper_attack_read(struct cursor *c)
 enum parse_result juniper_web_read(struct cursor *c)
 {
     return read_places(c, WEB, sizeof(WEB) / sizeof(WEB[0]));
+}
+
+#define CONTENT(PHRASE)                                           \
+    PHRASE(" from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)          \
+    PHRASE(" to ", DESTINATION_IP, DESTINATION_PORT, ADDRESS, 0)  \
+    PHRASE("->", DESTINATION_IP, DESTINATION_PORT, ADDRESS, 0)    \
+    PHRASE(" source-zone ", OBSERVER_INGRESS_ZONE, NONE, WORD, 0) \
+    PHRASE(" source-name ", SOURCE_DOMAIN, NONE, WORD, 0)         \
+    PHRASE("SRC_ZONE=", OBSERVER_INGRESS_ZONE, NONE, WORD, 0)     \
+    PHRASE("DST_ZONE=", OBSERVER_EGRESS_ZONE, NONE, WORD, 0)      \
+    PHRASE("SESSION_ID=", NETWORK_SESSION, NONE, WORD, 0)         \
+    PHRASE("FILE=", FILE_NAME, NONE, WORD, 0)                     \
+    PHRASE("ERROR_MSG=", EVENT_REASON, NONE, REST, 0)             \
+    PHRASE(" Protocol:", NETWORK_PROTOCOL, NONE, WORD, 0)         \
+    PHRASE(" profile ", RULE_RULESET, NONE, WORD, 0)              \
+    PHRASE(" profile-name ", RULE_RULESET, NONE, WORD, 0)         \
+    PHRASE(" file ", FILE_NAME, NONE, WORD, 0)                    \
+    PHRASE(" virus ", THREAT_NAME, NONE, WORD, 0)                 \
+    PHRASE(" action ", EVENT_OUTCOME, NONE, WORD, 0)              \
+    PHRASE(" (", SOURCE_IP, SOURCE_PORT, ADDRESS, ')')            \
+    PHRASE(" ", SOURCE_IP, SOURCE_PORT, ADDRESS, '-')
+
+PHRASE_TABLE(CONTENT_TABLE, CONTENT);
+
+/* " username taro roles N/A" at the end. */
+static bool add_content_user(struct cursor *c, const char *from)
+{
+    const char *to = scan_byte(from, c->end, ' ');
+    const struct slice user = slice_of(from, (size_t)(to - from));
+    if (user.len > 0 && !slice_equal(user, SLICE("N/A")) &&
+        !add_value(c, from, to, FIELD_USER_NAME))
+        return false;
+    return to == c->end || cursor_add(c, to, c->end, FIELD_COLUMN(COLUMN_TEXT));
+}
+
+/* A reason has several words: it goes on up to the user. */
+enum parse_result juniper_content_read(struct cursor *c)
+{
+    static const struct slice USER = {.data = " username ", .len = 10};
+    static const struct slice REASON = {.data = " reason ", .len = 8};
+    const char *user = cursor_find(c, USER);
+    const char *told = user == NULL ? c->end : user;
+    const char *reason = cursor_find(c, REASON);
+    reason = reason == NULL || reason + REASON.len >= told ? NULL : reason;
+    bool added = phrase_tell(c, &CONTENT_TABLE, c->at, reason == NULL ? told : reason) &&
+                 (reason == NULL || cursor_add(c, reason + REASON.len, told, FIELD_EVENT_REASON)) &&
+                 (user == NULL || add_content_user(c, user + USER.len));
+    c->at = c->end;
+    return added ? PARSE_OK : PARSE_PARTIAL;
 }

@@ -16,3 +16,6 @@ enum parse_result juniper_attack_read(struct cursor *c);
 
 /* "WebFilter: ACTION="URL Blocked" 192.0.2.7(5000)->198.51.100.9(80) CATEGORY="x" ..." */
 enum parse_result juniper_web_read(struct cursor *c);
+
+/* "AntiVirus: Virus detected: from 198.51.100.9:80 to 192.0.2.7:5000 ...", mail and file filters, too. */
+enum parse_result juniper_content_read(struct cursor *c);

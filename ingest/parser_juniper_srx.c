@@ -205,6 +205,9 @@ static enum parse_result read_threat(struct cursor *c, struct slice name)
 {
     if (slice_starts(name, SLICE("IDP_ATTACK_LOG_EVENT")))
         return juniper_attack_read(c);
+    if (slice_starts(name, SLICE("AV_")) || slice_starts(name, SLICE("ANTISPAM_")) ||
+        slice_starts(name, SLICE("CONTENT_FILTERING_")))
+        return juniper_content_read(c);
     return slice_starts(name, SLICE("WEBFILTER_URL_")) ? juniper_web_read(c) : PARSE_MISMATCH;
 }
 
@@ -269,6 +272,8 @@ static uint8_t verdict(struct slice action, struct slice outcome)
         VERDICT_WORD("session_close", ALLOW),     VERDICT_WORD("apptrack_session", ALLOW),
         VERDICT_WORD("url_blocked", BLOCK),       VERDICT_WORD("url_permitted", ALLOW),
         VERDICT_WORD("virus_detected", BLOCK),    VERDICT_WORD("content_filtering_blocked", BLOCK),
+        VERDICT_WORD("scanned_dropped", BLOCK),   VERDICT_WORD("scanned_passed", ALLOW),
+        VERDICT_WORD("scanner_drop_file", BLOCK), VERDICT_WORD("av_huge_file_dropped", BLOCK),
         VERDICT_WORD("spam_detected", ALERT),     VERDICT_WORD("failed password", DENY),
         VERDICT_WORD("accepted password", ALLOW), VERDICT_WORD("accepted publickey", ALLOW),
         VERDICT_WORD("login_failed", DENY),       VERDICT_WORD("ui_auth_event", ALLOW)};
