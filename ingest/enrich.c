@@ -339,6 +339,31 @@ static bool names_threat(const struct batch *b, uint32_t row)
     return found;
 }
 
+/* The rows' verdicts by the values of one column; those that have one keep it unless `over`. */
+static void judge_column(struct enrich *e, struct batch *b, const struct judge *judge,
+                         const struct column *action, bool over, const uint32_t rows[2])
+{
+    uint16_t field = judge->layout == NULL ? judge->parser->verdict_beside : (uint16_t)FIELD_NONE;
+    struct field_columns besides = columns_of(b, field);
+    const struct column *known = NULL;
+    memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
+    for (uint32_t row = rows[0]; row < rows[1]; row++) {
+        if (!over && b->verdict[row] != VERDICT_UNKNOWN)
+            continue;
+        const struct column *beside = row_beside(b, &besides, row);
+        const struct column *memo = beside == NULL ? known : beside;
+        /* Its codes are those of one column. */
+        if (memo != known)
+            memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
+        known = memo;
+        uint8_t verdict = row_verdict(e, b, judge, action, beside, row);
+        if ((verdict & VERDICT_OF_THREAT) != 0)
+            verdict = names_threat(b, row) ? verdict ^ VERDICT_OF_THREAT : VERDICT_UNKNOWN;
+        if (verdict != VERDICT_UNKNOWN)
+            b->verdict[row] = verdict;
+    }
+}
+
 /* Where a line has two actions the last one that says something decides. */
 static void enrich_verdict(struct enrich *e, struct batch *b, const struct template *layout,
                            uint32_t first, uint32_t end)
@@ -346,27 +371,15 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
     struct judge judge = {.parser = parser_get(b->format), .layout = layout};
     if (layout == NULL && (judge.parser == NULL || judge.parser->verdict == NULL))
         return;
-    uint16_t field = layout == NULL ? judge.parser->verdict_beside : (uint16_t)FIELD_NONE;
-    struct field_columns besides = columns_of(b, field);
+    const uint32_t rows[2] = {first, end};
     struct field_columns actions = columns_of(b, FIELD_EVENT_ACTION);
-    for (uint32_t i = 0; i < actions.count; i++) {
-        const struct column *action = &b->columns[actions.index[i]];
-        memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
-        const struct column *known = NULL;
-        for (uint32_t row = first; row < end; row++) {
-            const struct column *beside = row_beside(b, &besides, row);
-            const struct column *memo = beside == NULL ? known : beside;
-            /* Its codes are those of one column. */
-            if (memo != known)
-                memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
-            known = memo;
-            uint8_t verdict = row_verdict(e, b, &judge, action, beside, row);
-            if ((verdict & VERDICT_OF_THREAT) != 0)
-                verdict = names_threat(b, row) ? verdict ^ VERDICT_OF_THREAT : VERDICT_UNKNOWN;
-            if (verdict != VERDICT_UNKNOWN)
-                b->verdict[row] = verdict;
-        }
-    }
+    for (uint32_t i = 0; i < actions.count; i++)
+        judge_column(e, b, &judge, &b->columns[actions.index[i]], true, rows);
+    if (layout != NULL || judge.parser->verdict_else == FIELD_NONE)
+        return;
+    struct field_columns others = columns_of(b, judge.parser->verdict_else);
+    for (uint32_t i = 0; i < others.count; i++)
+        judge_column(e, b, &judge, &b->columns[others.index[i]], false, rows);
 }
 
 static bool has_transport(const struct batch *b, const struct field_columns *own, uint32_t row)

@@ -78,6 +78,7 @@ struct parser {
      */
     uint8_t (*verdict)(struct slice action, struct slice beside);
     uint16_t verdict_beside;
+    uint16_t verdict_else; /* judged instead where no action says something (0: none) */
     /*
      * The transport that a value of one of the fields `transport_of` (0: none) says without naming it ("udp" of a
      * DHCP message), or empty. For rows whose line has no network.transport. Called once per

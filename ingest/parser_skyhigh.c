@@ -149,10 +149,16 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     return extension_slots(&e) && whole ? PARSE_OK : PARSE_PARTIAL;
 }
 
+/* The number of the block, where the gateway has no word for what it did: 0 is none. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     (void)beside;
-    return meaning_verdict(action);
+    size_t digits = 0;
+    while (digits < action.len && word_is_digit(action.data[digits]))
+        digits++;
+    if (digits == 0 || digits < action.len)
+        return meaning_verdict(action);
+    return slice_equal(action, SLICE("0")) ? VERDICT_ALLOW : VERDICT_BLOCK;
 }
 
 const struct parser parser_skyhigh = {
@@ -164,4 +170,5 @@ const struct parser parser_skyhigh = {
     .state_new = extension_state_new,
     .state_free = extension_state_free,
     .verdict = verdict,
+    .verdict_else = FIELD_EVENT_CODE,
 };

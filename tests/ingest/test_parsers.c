@@ -147,6 +147,8 @@ static void print_line(const struct parser *parser, struct parser_state *state, 
         print_slot(out, line, &slots, i);
     }
     struct slice action = first_value(line, &slots, FIELD_EVENT_ACTION);
+    if (action.len == 0)
+        action = first_value(line, &slots, parser->verdict_else);
     if (action.len > 0 && parser->verdict != NULL) {
         struct slice beside = first_value(line, &slots, parser->verdict_beside);
         buf_text(out, "\tverdict=");
