@@ -21,13 +21,12 @@ enum {
     PORT_DIGITS_MAX = 5,
 };
 
-#define PHRASES(PHRASE)                                                      \
-    PHRASE("username '", USER_NAME, NONE, ACCOUNT, '\'')                     \
-    PHRASE("LDAP DN \"CN=", USER_NAME, NONE, WORD, ',')                      \
-    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')                         \
-    PHRASE("address '", SOURCE_IP, SOURCE_PORT, ADDRESS, '\'')               \
-    PHRASE("established with [AF_INET]", SOURCE_IP, SOURCE_PORT, ADDRESS, 0) \
-    PHRASE("LDAP user \"", USER_NAME, NONE, ACCOUNT, '"')                    \
+#define PHRASES(PHRASE)                                        \
+    PHRASE("username '", USER_NAME, NONE, ACCOUNT, '\'')       \
+    PHRASE("LDAP DN \"CN=", USER_NAME, NONE, WORD, ',')        \
+    PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')           \
+    PHRASE("address '", SOURCE_IP, SOURCE_PORT, ADDRESS, '\'') \
+    PHRASE("LDAP user \"", USER_NAME, NONE, ACCOUNT, '"')      \
     PHRASE("Learn: ", HOST_IP, NONE, ADDRESS, 0)
 
 PHRASE_TABLE(TABLE, PHRASES);
@@ -73,7 +72,37 @@ static const struct slice STARTS[] = {
     {"SIGTERM", 7},
     {"SIGUSR1", 7},
     {"Connection reset, restarting", 28},
+    {"Outgoing Data Channel", 21},
+    {"Incoming Data Channel", 21},
+    {"MANAGEMENT: ", 12},
+    {"WARNING: '", 10},
+    {"WARNING: this ", 14},
+    {"WARNING: normally ", 18},
+    {"Authenticate/Decrypt packet error", 33},
+    {"event_wait : ", 13},
+    {"Need IPv6 code in mroute_extract", 32},
+    {"CRL CHECK ", 10},
+    {"Delayed exit in ", 16},
+    {"Re-using SSL/TLS context", 24},
+    {"LZO compression init", 20},
+    {"Local Options ", 14},
+    {"Expected Remote Options ", 24},
+    {"Control Channel MTU parms", 25},
+    {"Data Channel MTU parms", 22},
+    {"OPTIONS IMPORT: ", 16},
+    {"TLS_ERROR: ", 11},
+    {"OpenSSL: error:", 15},
+    {"Closing TUN/TAP interface", 25},
+    {"Exiting due to fatal error", 26},
 };
+
+/* The authentication of pfSense and OPNsense: "user 'taro' could not authenticate." */
+static bool is_login(struct slice text)
+{
+    return slice_starts(text, SLICE("user '")) &&
+           (word_find(text, SLICE("' authenticated")) ||
+            word_find(text, SLICE("' could not authenticate")));
+}
 
 /* "2026-11-21 15:11:18 " or "Sat Nov 21 08:26:29 2026 "; its length without the blank, or 0. */
 static size_t stamp_length(struct slice text)
@@ -87,12 +116,32 @@ static size_t stamp_length(struct slice text)
     return 0;
 }
 
-/* A client at the start of a message: [name/]address:port and a blank. */
+/* A client at the start of a message: [name/]address:port and a blank; IPv6 stands without its port. */
 struct client {
     struct slice name;
     struct slice address;
     struct slice port;
 };
+
+/* "192.0.2.7:40000" or "2001:db8::7", whole. */
+static bool read_address(struct slice text, struct client *out)
+{
+    const char *end = text.data + text.len;
+    const char *colon = text.len == 0 ? NULL : memrchr(text.data, ':', text.len);
+    if (colon == NULL)
+        return false;
+    bool v6 = memchr(text.data, ':', (size_t)(colon - text.data)) != NULL;
+    if (v6 && url_host_is_address(text)) {
+        out->address = text;
+        out->port = slice_of(end, 0);
+        return true;
+    }
+    if (end - colon > PORT_DIGITS_MAX + 1 || end - colon < 2 || !word_is_digit(colon[1]))
+        return false;
+    out->address = slice_of(text.data, (size_t)(colon - text.data));
+    out->port = slice_of(colon + 1, (size_t)(end - colon - 1));
+    return url_host_is_address(out->address);
+}
 
 static bool find_client(struct slice text, struct client *out)
 {
@@ -103,14 +152,9 @@ static bool find_client(struct slice text, struct client *out)
     for (size_t i = 0; i < 2; i++) {
         const char *from = candidates[i];
         const char *blank = scan_byte(from, end, ' ');
-        const char *colon = from < blank ? memrchr(from, ':', (size_t)(blank - from)) : NULL;
-        if (colon == NULL || blank == end || blank - colon > PORT_DIGITS_MAX + 1 ||
-            blank - colon < 2 || !word_is_digit(colon[1]) ||
-            !url_host_is_address(slice_of(from, (size_t)(colon - from))))
+        if (blank == end || !read_address(slice_of(from, (size_t)(blank - from)), out))
             continue;
         out->name = slice_of(text.data, i == 0 ? 0 : (size_t)(slash - text.data));
-        out->address = slice_of(from, (size_t)(colon - from));
-        out->port = slice_of(colon + 1, (size_t)(blank - colon - 1));
         return true;
     }
     return false;
@@ -122,7 +166,7 @@ static bool is_start(struct slice text)
         if (slice_starts(text, STARTS[i]))
             return true;
     }
-    return false;
+    return is_login(text);
 }
 
 /* Behind the stamp; "us=285967 " as a column. */
@@ -138,6 +182,52 @@ static bool add_time(struct cursor *c)
         return true;
     struct slice fraction = cursor_word(c);
     return cursor_add_slice(c, fraction, FIELD_COLUMN(COLUMN_MICROSECONDS));
+}
+
+/* "[taro] Peer Connection Initiated with ...": who logged in, where no name stands in front. */
+static bool add_peer_name(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    cursor_skip_blanks(&ahead);
+    if (!cursor_take(&ahead, SLICE("[")) ||
+        cursor_find(&ahead, SLICE("] Peer Connection ")) == NULL)
+        return true;
+    const char *close = scan_byte(ahead.at, ahead.end, ']');
+    c->at = close + 1;
+    return close == ahead.at || cursor_add(c, ahead.at, close, FIELD_USER_NAME);
+}
+
+/* Where the peer of "established with [AF_INET6]2001:db8::7:50000" stands, behind its family. */
+static const char *find_peer(const struct cursor *c)
+{
+    static const struct slice FAMILIES[] = {{"[AF_INET]", 9}, {"[AF_INET6]", 10}};
+    for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(FAMILIES[0]); i++) {
+        const char *family = cursor_find(c, FAMILIES[i]);
+        if (family != NULL && family - c->at > 5 &&
+            (memcmp(family - 5, "with ", 5) == 0 || memcmp(family - 5, "from ", 5) == 0))
+            return family + FAMILIES[i].len;
+    }
+    return NULL;
+}
+
+/* The text, and of the peer in it its port, and its address where no client stands in front. */
+static bool tell_peer(struct cursor *c, bool address)
+{
+    const char *from = find_peer(c);
+    const char *to = from;
+    while (to != NULL && to < c->end &&
+           (word_is_digit(*to) || word_is_letter(*to) || *to == ':' || *to == '.'))
+        to++;
+    while (to > from && to[-1] == ':')
+        to--;
+    const char *colon = from == to ? NULL : memrchr(from, ':', (size_t)(to - from));
+    if (colon == NULL || to - colon > PORT_DIGITS_MAX + 1 || to - colon < 2 ||
+        !url_host_is_address(slice_of(from, (size_t)(colon - from))))
+        return phrase_tell(c, &TABLE, c->at, c->end);
+    const char *text_end = address ? from : colon;
+    return phrase_tell(c, &TABLE, c->at, text_end) &&
+           (!address || cursor_add(c, from, colon, FIELD_SOURCE_IP)) &&
+           cursor_add(c, colon + 1, to, FIELD_SOURCE_PORT) && phrase_tell(c, &TABLE, to, c->end);
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -156,10 +246,14 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         c.at = client.port.data + client.port.len;
         if ((client.name.len > 0 && !cursor_add_slice(&c, client.name, FIELD_USER_NAME)) ||
             !cursor_add_slice(&c, client.address, FIELD_SOURCE_IP) ||
-            !cursor_add_slice(&c, client.port, FIELD_SOURCE_PORT))
+            (client.port.len > 0 && !cursor_add_slice(&c, client.port, FIELD_SOURCE_PORT)))
             return PARSE_PARTIAL;
     }
-    return phrase_tell(&c, &TABLE, c.at, c.end) ? PARSE_OK : PARSE_PARTIAL;
+    if (found && client.name.len == 0 && !add_peer_name(&c))
+        return PARSE_PARTIAL;
+    bool fits = !found || client.port.len == 0 ? tell_peer(&c, !found)
+                                               : phrase_tell(&c, &TABLE, c.at, c.end);
+    return fits ? PARSE_OK : PARSE_PARTIAL;
 }
 
 /* A client with a blank behind it in front of a text, or one of OpenVPN's own messages. */
@@ -177,6 +271,8 @@ static bool probe(struct slice message)
         return stamp_length(message) > 0 && word_find(rest, SLICE(",")) &&
                rest.len < NAME_BYTES_MAX && rest.data[rest.len - 1] == ',';
     c.at = client.port.data + client.port.len + 1;
+    if (client.name.len > 0 && memchr(client.name.data, ' ', client.name.len) == NULL)
+        return true;
     return is_start(cursor_rest(&c)) || slice_starts(cursor_rest(&c), SLICE("peer info: ")) ||
            slice_starts(cursor_rest(&c), SLICE("Timers: ")) ||
            (slice_starts(cursor_rest(&c), SLICE("[")) &&
