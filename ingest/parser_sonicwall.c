@@ -28,6 +28,12 @@ enum treatment {
     TREATMENT_OWN_HOST,     /* a name, or what was asked for with its path */
 };
 
+enum {
+    /* Columns 0 to 3 are interface and name of translated ends. */
+    COLUMN_SOURCE_NUMBER = 4,      /* in the place of an ICMP message's source port */
+    COLUMN_DESTINATION_NUMBER = 5, /* and of its destination port */
+};
+
 static const struct pair_key KEYS[] = {
 #define KEY(text, field_name, treat) PAIR_KEY(text, field_name, TREATMENT_##treat),
 #include "ingest/sonicwall_keys.def"
@@ -79,8 +85,10 @@ static bool add_protocol(struct pairs *p, const struct pair *pair)
     const char *slash = scan_byte(pair->value, pair->close, '/');
     if (!pairs_add(p, pair, pair->value, slash, FIELD_NETWORK_TRANSPORT))
         return false;
-    return slash + 1 >= pair->close ||
-           pairs_add(p, pair, slash + 1, pair->close, FIELD_NETWORK_PROTOCOL);
+    bool icmp = word_begins(pair_value(pair), SLICE("icmp")) && slash + 1 < pair->close &&
+                word_is_digit(slash[1]);
+    return slash + 1 >= pair->close || pairs_add(p, pair, slash + 1, pair->close,
+                                                 icmp ? FIELD_ICMP_TYPE : FIELD_NETWORK_PROTOCOL);
 }
 
 /* A name, "name/path", or nothing. */
@@ -128,6 +136,23 @@ static const struct pairs_style STYLE = {
     .own = add_own,
 };
 
+/* ICMP has no ports: where a port stands of other protocols, type or number of the message stands. */
+static void clear_ports(struct slots *out, struct slice line, uint32_t mark)
+{
+    bool icmp = false;
+    for (uint32_t i = mark; i < out->count && !icmp; i++) {
+        const struct slot *slot = &out->items[i];
+        icmp = slot->field == FIELD_NETWORK_TRANSPORT &&
+               word_begins(slice_of(line.data + slot->offset, slot->length), SLICE("icmp"));
+    }
+    for (uint32_t i = mark; i < out->count && icmp; i++) {
+        if (out->items[i].field == FIELD_SOURCE_PORT)
+            out->items[i].field = FIELD_COLUMN(COLUMN_SOURCE_NUMBER);
+        if (out->items[i].field == FIELD_DESTINATION_PORT)
+            out->items[i].field = FIELD_COLUMN(COLUMN_DESTINATION_NUMBER);
+    }
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -146,6 +171,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     enum parse_result result = pairs_read(&p, at);
     /* Without a verb of its own the first message is the action. */
     pairs_name_action(out, mark, FIELD_MESSAGE);
+    clear_ports(out, line, mark);
     return pairs_ours(&p, mark, result);
 }
 
