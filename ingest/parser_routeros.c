@@ -6,17 +6,39 @@
  *   forward: in:bridge(ether2) out:ether1, proto ICMP (type 8, code 0), 192.0.2.7->198.51.100.9, len 84
  *
  * The topics are left out by the BSD syslog setting; what the operator put in front of the chain is
- * the rule.
+ * the rule. Of other topics logins, leases and the web proxy's requests are read:
+ *
+ *   system,error,critical login failure for user admin from 192.0.2.7 via ssh
+ *   l2tp,ppp,info,account taro logged in, 192.0.2.201 from 198.51.100.7
+ *   dhcp,info dhcp1 assigned 192.0.2.77 to 02:00:00:00:00:07
+ *   web-proxy,account 192.0.2.7 GET http://www.example.com/a action=allow cache=MISS
  */
 #include "event/verdict.h"
 #include "ingest/cursor.h"
 #include "ingest/meaning.h"
 #include "ingest/parsers.h"
+#include "ingest/phrase.h"
+#include "ingest/url.h"
 #include "ingest/word.h"
 
 enum {
     HEAD_BYTES_MAX = 128, /* topics, rule and chain */
+    TOPICS_BYTES_MAX = 64,
+    MAC_BYTES = 17,
 };
+
+#define PHRASES(PHRASE)                                 \
+    PHRASE("for user ", USER_NAME, NONE, ACCOUNT, ' ')  \
+    PHRASE("user ", USER_NAME, NONE, ACCOUNT, ' ')      \
+    PHRASE("changed by ", USER_NAME, NONE, ACCOUNT, 0)  \
+    PHRASE("added by ", USER_NAME, NONE, ACCOUNT, 0)    \
+    PHRASE("removed by ", USER_NAME, NONE, ACCOUNT, 0)  \
+    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0) \
+    PHRASE("assigned ", HOST_IP, NONE, ADDRESS, 0)      \
+    PHRASE(", ", HOST_IP, NONE, ADDRESS, 0)             \
+    PHRASE("action=", EVENT_ACTION, NONE, WORD, 0)
+
+PHRASE_TABLE(TABLE, PHRASES);
 
 /* Where ": in:" begins behind the chain; NULL where it is no line of the firewall. */
 static const char *find_chain(struct slice text)
@@ -118,6 +140,8 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
     struct slice text = slice_of(from, (size_t)(to - from));
     if (slice_starts(text, SLICE("in:"))) {
         const char *out = memmem(from, text.len, " out:", 5);
+        if (out != NULL && slice_starts(slice_of(out, (size_t)(to - out)), SLICE(" out:(unknown ")))
+            return add_value(c, from + 3, out, FIELD_OBSERVER_INGRESS); /* the router's own */
         return out == NULL ? add_value(c, from + 3, to, FIELD_OBSERVER_INGRESS)
                            : add_value(c, from + 3, out, FIELD_OBSERVER_INGRESS) &&
                                  add_value(c, out + 5, to, FIELD_OBSERVER_EGRESS);
@@ -128,6 +152,8 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
         return add_translation(c, from + 4, to);
     if (slice_starts(text, SLICE("len ")))
         return add_value(c, from + 4, to, FIELD_NETWORK_BYTES);
+    if (slice_starts(text, SLICE("prio ")))
+        return add_value(c, from, to, FIELD_MESSAGE); /* "prio 6->0": no ends */
     const char *mac = memmem(from, text.len, "src-mac ", 8);
     if (mac != NULL)
         return add_value(c, from, mac, FIELD_MESSAGE) &&
@@ -137,6 +163,141 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
     return add_value(c, from, to, FIELD_MESSAGE);
 }
 
+/* "system,info,account": topics of the router in front of a text, one of them its level; their length or 0. */
+static size_t topics_length(struct slice text)
+{
+    static const struct slice TOPICS[] = {
+        {"system", 6},   {"dhcp", 4},      {"interface", 9}, {"ppp", 3},      {"l2tp", 4},
+        {"pptp", 4},     {"sstp", 4},      {"ovpn", 4},      {"pppoe", 5},    {"ipsec", 5},
+        {"hotspot", 7},  {"web-proxy", 9}, {"wireless", 8},  {"caps", 4},     {"dns", 3},
+        {"script", 6},   {"wireguard", 9}, {"radius", 6},    {"firewall", 8}, {"account", 7},
+        {"ssh", 3},      {"manager", 7},   {"bridge", 6},    {"route", 5},    {"certificate", 11},
+        {"netwatch", 8}, {"dude", 4},      {"upnp", 4},      {"e-mail", 6},   {"backup", 6}};
+    static const struct slice LEVELS[] = {{",info", 5},     {",error", 6}, {",warning", 8},
+                                          {",critical", 9}, {",debug", 6}, {",account", 8}};
+    size_t limit = text.len < TOPICS_BYTES_MAX ? text.len : TOPICS_BYTES_MAX;
+    const char *end = scan_byte(text.data, text.data + limit, ' ');
+    struct slice topics = slice_of(text.data, (size_t)(end - text.data));
+    struct slice first = slice_of(text.data, (size_t)(scan_byte(text.data, end, ',') - text.data));
+    bool known = false;
+    bool level = false;
+    for (size_t i = 0; i < sizeof(TOPICS) / sizeof(TOPICS[0]); i++)
+        known |= slice_equal(first, TOPICS[i]);
+    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
+        level |= word_find(topics, LEVELS[i]);
+    return known && level && topics.len < limit ? topics.len : 0;
+}
+
+/* "login failure for user admin from 192.0.2.7 via ssh", also without topics. */
+static bool is_login(struct slice text)
+{
+    return (slice_starts(text, SLICE("login failure for user ")) ||
+            (slice_starts(text, SLICE("user ")) &&
+             (word_find(text, SLICE(" logged in from ")) ||
+              word_find(text, SLICE(" logged out from "))))) &&
+           word_find(text, SLICE(" via "));
+}
+
+/* "02:00:00:00:00:07" as a word of the text; NULL where there is none. */
+static const char *find_mac(const char *from, const char *end)
+{
+    for (const char *at = from; end - at >= MAC_BYTES; at++) {
+        bool colons =
+            at[2] == ':' && at[5] == ':' && at[8] == ':' && at[11] == ':' && at[14] == ':';
+        bool begins = at == from || at[-1] == ' ';
+        bool ends = end - at == MAC_BYTES || at[MAC_BYTES] == ' ' || at[MAC_BYTES] == '@';
+        if (colons && begins && ends)
+            return at;
+    }
+    return NULL;
+}
+
+/* Text with who and where in it, and a hardware address. */
+static bool tell(struct cursor *c, const char *from, const char *to)
+{
+    const char *mac = find_mac(from, to);
+    if (mac == NULL)
+        return phrase_tell(c, &TABLE, from, to);
+    return phrase_tell(c, &TABLE, from, mac) &&
+           cursor_add(c, mac, mac + MAC_BYTES, FIELD_SOURCE_MAC) &&
+           phrase_tell(c, &TABLE, mac + MAC_BYTES, to);
+}
+
+/* What of an account was done is the action; the word in front of "logged in" is a tunnel's account. */
+static bool tell_account(struct cursor *c)
+{
+    static const struct slice DONE[] = {{"login failure", 13},
+                                        {"logged in", 9},
+                                        {"logged out", 10},
+                                        {"assigned", 8},
+                                        {"deassigned", 10}};
+    const char *verb = NULL;
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++) {
+        const char *found = cursor_find(c, DONE[i]);
+        if (found == NULL || (found > c->at && found[-1] != ' '))
+            continue;
+        verb = found;
+        length = DONE[i].len;
+    }
+    if (verb == NULL)
+        return tell(c, c->at, c->end);
+    struct cursor ahead = *c;
+    struct slice name = cursor_word(&ahead);
+    bool tunnel = ahead.at == verb && slice_starts(slice_of(verb, length), SLICE("logged "));
+    bool fits = tunnel ? account_slots(c->out, c->line, cursor_offset(c, name.data),
+                                       (uint32_t)name.len, SLOT_PLAIN)
+                       : tell(c, c->at, verb);
+    /* A lease's address stands behind its verb. */
+    bool lease = word_find(slice_of(verb, length), SLICE("assigned"));
+    const char *address = verb + length;
+    while (address < c->end && *address == ' ')
+        address++;
+    const char *stop = scan_byte(address, c->end, ' ');
+    lease = lease && url_host_is_address(slice_of(address, (size_t)(stop - address)));
+    return fits && cursor_add(c, verb, verb + length, FIELD_EVENT_ACTION) &&
+           (!lease || cursor_add(c, address, stop, FIELD_HOST_IP)) &&
+           tell(c, lease ? stop : verb + length, c->end);
+}
+
+/* "192.0.2.7 GET http://www.example.com/a action=allow cache=MISS" */
+static bool tell_request(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    struct slice client = cursor_word(&ahead);
+    struct slice method = cursor_word(&ahead);
+    struct slice url = cursor_word(&ahead);
+    if (!url_host_is_address(client) || url.len == 0)
+        return tell(c, c->at, c->end);
+    return cursor_add_slice(c, client, FIELD_SOURCE_IP) &&
+           cursor_add_slice(c, method, FIELD_HTTP_METHOD) &&
+           url_slots(c->out, c->line, cursor_offset(c, url.data), (uint32_t)url.len, SLOT_PLAIN) &&
+           tell(c, ahead.at, c->end);
+}
+
+static bool add_event(struct cursor *c, size_t topics)
+{
+    bool request = topics > 0 && slice_starts(cursor_rest(c), SLICE("web-proxy,"));
+    if (topics > 0 && !cursor_add(c, c->at, c->at + topics, FIELD_EVENT_DATASET))
+        return false;
+    c->at += topics;
+    cursor_skip_blanks(c);
+    return request ? tell_request(c) : tell_account(c);
+}
+
+static bool add_packet(struct cursor *c, const char *chain)
+{
+    if (!add_head(c, chain))
+        return false;
+    for (c->at = chain + 2; c->at < c->end;) {
+        const char *stop = part_end(c->at, c->end);
+        if (!add_part(c, c->at, stop))
+            return false;
+        c->at = stop < c->end ? stop + 2 : c->end;
+    }
+    return true;
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -144,34 +305,34 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     (void)state;
     cursor_skip_blanks(&c);
     const char *chain = find_chain(cursor_rest(&c));
-    if (chain == NULL)
+    size_t topics = chain == NULL ? topics_length(cursor_rest(&c)) : 0;
+    if (chain == NULL && topics == 0 && !is_login(word_head(cursor_rest(&c))))
         return PARSE_MISMATCH;
-    if (!add_head(&c, chain))
-        return PARSE_PARTIAL;
-    for (c.at = chain + 2; c.at < c.end;) {
-        const char *stop = part_end(c.at, c.end);
-        if (!add_part(&c, c.at, stop))
-            return PARSE_PARTIAL;
-        c.at = stop < c.end ? stop + 2 : c.end;
-    }
-    return PARSE_OK;
+    bool fits = chain != NULL ? add_packet(&c, chain) : add_event(&c, topics);
+    return fits ? PARSE_OK : PARSE_PARTIAL;
 }
 
 static bool probe(struct slice message)
 {
     struct slice head = word_head(message);
-    return find_chain(head) != NULL &&
-           (word_find(head, SLICE(", proto ")) || word_find(head, SLICE(" proto ")));
+    bool packet = find_chain(head) != NULL &&
+                  (word_find(head, SLICE(", proto ")) || word_find(head, SLICE(" proto ")));
+    return packet || topics_length(head) > 0 || is_login(head);
 }
 
-/* The operator's words. */
+/* The operator's words, and those of logins. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     static const struct verdict_word WORDS[] = {
         VERDICT_WORD("drop", DROP),   VERDICT_WORD("deny", DENY),    VERDICT_WORD("denied", DENY),
         VERDICT_WORD("reject", DENY), VERDICT_WORD("block", BLOCK),  VERDICT_WORD("accept", ALLOW),
         VERDICT_WORD("allow", ALLOW), VERDICT_WORD("permit", ALLOW), VERDICT_WORD("log", ALERT)};
+    static const struct verdict_word LOGINS[] = {VERDICT_WORD("login failure", DENY),
+                                                 VERDICT_WORD("logged in", ALLOW)};
     (void)beside;
+    uint8_t login = word_verdict(LOGINS, sizeof(LOGINS) / sizeof(LOGINS[0]), action);
+    if (login != VERDICT_UNKNOWN || slice_starts(action, SLICE("logged out")))
+        return login;
     return word_verdict_in(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
 }
 
