@@ -53,6 +53,9 @@ static const struct row ROWS[] = {
 #define ZEEK(name, field, form)          ROW(ZEEK, name, field, form)
 #define AWS_ALB(name, field, form)       ROW(AWS_ALB, name, field, form)
 #define AKAMAI(name, field, form)        ROW(AKAMAI, name, field, form)
+#define MAIL(name, field, form)          ROW(MAIL, name, field, form)
+#define FORCEPOINT(name, field, form)    ROW(FORCEPOINT, name, field, form)
+#define ZSCALER_LEEF(name, field, form)  ROW(ZSCALER_LEEF, name, field, form)
 #include "ingest/names.def"
 };
 

@@ -14,10 +14,12 @@
 #include "ingest/extension.h"
 #include "ingest/parsers.h"
 #include "ingest/scan.h"
+#include "ingest/word.h"
 
 enum {
-    HEADER_PARTS = 7, /* version, vendor, product, version, signature, name, severity */
-    PROBE_MAX_BYTES = 512,
+    COLUMN_BEFORE = 0, /* text in front of CEF: */
+    COLUMN_REST = 1,   /* of a line that cannot be read on */
+    HEADER_PARTS = 7,  /* version, vendor, product, version, signature, name, severity */
 };
 
 /* The parts of the header, without the bars behind them. */
@@ -79,7 +81,7 @@ static const char *find_header(struct header *out, const char *from, const char 
     return start;
 }
 
-/* Whose line it is, by the vendor and product of the header. */
+/* Whose line it is, by the vendor and product of the header. The users of a mail gateway are addresses. */
 static enum vendor find_vendor(const struct header *h)
 {
     static const struct {
@@ -99,6 +101,8 @@ static enum vendor find_vendor(const struct header *h)
         {{"Menlo", 5}, VENDOR_MENLO},
         {{"F5", 2}, VENDOR_F5},
     };
+    if (word_holds(h->parts[2], SLICE("mail")))
+        return VENDOR_MAIL;
     for (size_t i = 0; i < sizeof(VENDORS) / sizeof(VENDORS[0]); i++) {
         for (size_t part = 1; part < 3; part++) {
             struct slice text = h->parts[part];
@@ -192,7 +196,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
 {
     if (slice_starts(action, SLICE("not ")))
         return VERDICT_ALERT;
-    if (slice_starts(action, SLICE("close")) || slice_starts(action, SLICE("REQ_PASSED")) ||
+    if (word_begins(action, SLICE("close")) || slice_starts(action, SLICE("REQ_PASSED")) ||
         slice_starts(action, SLICE("REQ_CACHED")))
         return VERDICT_ALLOW;
     if (slice_starts(action, SLICE("REQ_")))

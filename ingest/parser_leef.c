@@ -132,6 +132,34 @@ static bool add(struct slots *out, struct slice line, struct slice part, uint16_
     return slots_add(out, (uint32_t)(part.data - line.data), (uint32_t)part.len, field, SLOT_PLAIN);
 }
 
+/* Whose line it is. The web feed of Zscaler has keys that its firewall's has not. */
+static enum vendor find_vendor(const struct header *h)
+{
+    if (slice_equal(h->parts[1], SLICE("WatchGuard")))
+        return VENDOR_WATCHGUARD;
+    if (slice_equal(h->parts[1], SLICE("Zscaler")))
+        return slice_equal(h->parts[2], SLICE("NSS")) ? VENDOR_ZSCALER_LEEF : VENDOR_ZSCALER;
+    /* "FORCEPOINT" is the firewall, whose keys are LEEF's. */
+    if (slice_equal(h->parts[1], SLICE("Forcepoint")) ||
+        slice_equal(h->parts[1], SLICE("Websense")))
+        return VENDOR_FORCEPOINT;
+    return VENDOR_LEEF;
+}
+
+/* The event's name: of some it is what was done, "transaction:blocked" has both. */
+static bool add_event(struct slots *out, struct slice line, struct slice name, enum vendor vendor)
+{
+    if (vendor == VENDOR_ZSCALER)
+        return add(out, line, name, FIELD_EVENT_ACTION);
+    const char *end = name.data + name.len;
+    const char *colon = vendor == VENDOR_FORCEPOINT ? scan_byte(name.data, end, ':') : end;
+    if (colon + 1 >= end)
+        return add(out, line, name, FIELD_EVENT_CODE);
+    struct slice kind = slice_of(name.data, (size_t)(colon - name.data));
+    return add(out, line, kind, FIELD_EVENT_CODE) &&
+           add(out, line, slice_of(colon + 1, (size_t)(end - colon - 1)), FIELD_EVENT_ACTION);
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -148,12 +176,12 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     e.memory = extension_names(state);
     e.out = out;
     e.line = line;
-    e.vendor = slice_equal(header.parts[1], SLICE("WatchGuard")) ? VENDOR_WATCHGUARD : VENDOR_LEEF;
+    e.vendor = find_vendor(&header);
     e.dialect = VENDOR_LEEF;
     e.kind = SLOT_PLAIN;
     e.count = 0;
     if (!add(out, line, header.parts[3], FIELD_OBSERVER_VERSION) ||
-        !add(out, line, header.parts[4], FIELD_EVENT_CODE))
+        !add_event(out, line, header.parts[4], e.vendor))
         return PARSE_PARTIAL;
     bool whole = extension_split(&e, header.extension, end, header.separator);
     return extension_end(&e, header.extension, whole);

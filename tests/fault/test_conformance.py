@@ -168,6 +168,8 @@ ACCEPTED = {
     ("skyhigh-swg", "url.path"): (1, QUERY),
     ("skyhigh-swg", "user.name"): (1, "the same as pulse-connect"),
     ("zscaler-zia", "url.path"): (3, NO_SCHEME),
+    ("zscaler-zia", "source.bytes"): (1, "inbytes came from the server: so the vendor's list of fields and its LEEF feed (dstBytes) say"),
+    ("zscaler-zia", "destination.bytes"): (1, "the same"),
 }
 ACCEPTED_AUTO = {  # file: (how many lines, why)
     "cisco-asa-ftd": (1, NO_TAG),
