@@ -12,7 +12,8 @@ enum {
 
 /* Places in the text. */
 struct arrow {
-    struct slice transport; /* may be empty */
+    const char *text_end;   /* of the text in front */
+    struct slice transport; /* without its braces; may be empty */
     struct slice source;
     struct slice interface; /* in parentheses behind the source; may be empty */
     struct slice destination;
@@ -87,15 +88,44 @@ static bool find_arrow(struct arrow *out, const char *from, const char *to)
         if (!is_peer(out->source) || !is_peer(out->destination))
             continue;
         out->transport = word_before(from, before.data);
-        if (!is_transport(out->transport))
+        out->text_end = out->transport.data;
+        if (out->transport.len > 2 && *out->transport.data == '{')
+            out->transport = slice_of(out->transport.data + 1, out->transport.len - 2);
+        if (!is_transport(out->transport)) {
             out->transport = slice_of(before.data, 0);
+            out->text_end = before.data;
+        }
         return true;
     }
     return false;
 }
 
-static bool add_peer(struct cursor *c, struct slice text, uint16_t field)
+/* Where the port of an IPv6 address begins that stands without brackets, NULL where there is none. */
+static const char *bare_port(struct slice text, struct slice transport)
 {
+    const char *end = text.data + text.len;
+    const char *colon = memrchr(text.data, ':', text.len);
+    bool v6 = colon != NULL && *text.data != '[' &&
+              memchr(text.data, ':', (size_t)(colon - text.data)) != NULL;
+    bool ports = transport.len == 3 && (strncasecmp(transport.data, "tcp", 3) == 0 ||
+                                        strncasecmp(transport.data, "udp", 3) == 0);
+    if (!v6 || (url_host_is_address(text) && !ports))
+        return NULL;
+    for (const char *at = colon + 1; at < end; at++) {
+        if (!word_is_digit(*at))
+            return NULL;
+    }
+    bool address = url_host_is_address(slice_of(text.data, (size_t)(colon - text.data)));
+    return colon + 1 < end && address ? colon + 1 : NULL;
+}
+
+static bool add_peer(struct cursor *c, struct slice text, struct slice transport, uint16_t field)
+{
+    const char *port = bare_port(text, transport);
+    if (port != NULL)
+        return cursor_add(c, text.data, port - 1, field) &&
+               cursor_add(c, port, text.data + text.len,
+                          field == FIELD_SOURCE_IP ? FIELD_SOURCE_PORT : FIELD_DESTINATION_PORT);
     const struct slot peer = {.offset = cursor_offset(c, text.data), .length = (uint32_t)text.len};
     return peer_slots(c->out, c->line, field, &peer);
 }
@@ -107,11 +137,12 @@ bool arrow_tell(struct cursor *c, const struct phrase_table *table, const char *
     if (!find_arrow(&arrow, from, to))
         return phrase_tell(c, table, from, to);
     const char *end = arrow.destination.data + arrow.destination.len;
-    return phrase_tell(c, table, from, arrow.transport.data) &&
+    return phrase_tell(c, table, from, arrow.text_end) &&
            (arrow.transport.len == 0 ||
             cursor_add_slice(c, arrow.transport, FIELD_NETWORK_TRANSPORT)) &&
-           add_peer(c, arrow.source, FIELD_SOURCE_IP) &&
+           add_peer(c, arrow.source, arrow.transport, FIELD_SOURCE_IP) &&
            (arrow.interface.len == 0 ||
             cursor_add_slice(c, arrow.interface, FIELD_OBSERVER_INGRESS)) &&
-           add_peer(c, arrow.destination, FIELD_DESTINATION_IP) && phrase_tell(c, table, end, to);
+           add_peer(c, arrow.destination, arrow.transport, FIELD_DESTINATION_IP) &&
+           phrase_tell(c, table, end, to);
 }

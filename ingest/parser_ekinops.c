@@ -20,7 +20,9 @@ enum {
     PHRASE("user '", USER_NAME, NONE, ACCOUNT, '\'')     \
     PHRASE("list ", RULE_NAME, NONE, WORD, ' ')          \
     PHRASE("proto ", NETWORK_TRANSPORT, NONE, NUMBER, 0) \
-    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)
+    PHRASE("from ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)  \
+    PHRASE("peer ", SOURCE_IP, SOURCE_PORT, ADDRESS, 0)  \
+    PHRASE("address ", HOST_IP, NONE, ADDRESS, 0)
 
 PHRASE_TABLE(TABLE, PHRASES);
 
@@ -49,9 +51,12 @@ static bool add_verb(struct cursor *c)
 {
     struct cursor ahead = *c;
     struct slice word = cursor_word(&ahead);
-    if (slice_starts(word, SLICE("LOGIN_"))) {
+    if (word.len > 0 && word.data[word.len - 1] == ':') /* "SSH: " */
+        word = cursor_word(&ahead);
+    if (slice_starts(word, SLICE("LOGIN_")) || slice_equal(word, SLICE("LOGOUT"))) {
+        bool fits = word.data == c->at || phrase_tell(c, &TABLE, c->at, word.data);
         c->at = ahead.at;
-        return cursor_add_slice(c, word, FIELD_EVENT_ACTION);
+        return fits && cursor_add_slice(c, word, FIELD_EVENT_ACTION);
     }
     if (!slice_equal(word, SLICE("list")))
         return true;
