@@ -122,10 +122,11 @@ static const char *bare_port(struct slice text, struct slice transport)
 static bool add_peer(struct cursor *c, struct slice text, struct slice transport, uint16_t field)
 {
     const char *port = bare_port(text, transport);
-    if (port != NULL)
+    if (port != NULL) {
+        uint16_t of = field == FIELD_SOURCE_IP ? FIELD_SOURCE_PORT : FIELD_DESTINATION_PORT;
         return cursor_add(c, text.data, port - 1, field) &&
-               cursor_add(c, port, text.data + text.len,
-                          field == FIELD_SOURCE_IP ? FIELD_SOURCE_PORT : FIELD_DESTINATION_PORT);
+               cursor_add(c, port, text.data + text.len, of);
+    }
     const struct slot peer = {.offset = cursor_offset(c, text.data), .length = (uint32_t)text.len};
     return peer_slots(c->out, c->line, field, &peer);
 }
