@@ -1,6 +1,7 @@
 /*
  * F5 BIG-IP's own syslog: traffic (tmm), access policies (apmd), iRules, the audit of commands, the
- * web server of the appliance, and ASM's key="value" list (its CEF is format cef):
+ * web server of the appliance, and the key="value" lists of ASM, AFM and the DoS protection (CEF is
+ * format cef):
  *
  *   notice apmd[77]: 01490005:5: /Common/vpn:Common:7621aa0f: Following rule 'fallback' from item 'a' to ending 'Allow'
  *   tmm1[77]: 01260013:4: SSL Handshake failed for TCP 192.0.2.7:40000 -> 198.51.100.9:443
@@ -8,6 +9,8 @@
  *   tmsh[77]: 01420002:5: AUDIT - pid=77 user=root folder=/ status=[Command OK] cmd_data=cd / ;
  *   logger[77]: [ssl_acc] 192.0.2.7 - admin [21/Nov/2026:18:00:00 +0900] /mgmt/shared 200 2
  *   ASM:unit_hostname="waf1",ip_client="192.0.2.7",method="GET",uri="/a",request_status="blocked"
+ *   [F5@12276 action="Drop" hostname="bigip1" source_ip="192.0.2.7" dest_ip="198.51.100.9" ...]
+ *   action="Drop",acl_policy_name="/Common/fw",source_ip="192.0.2.7",device_vendor="F5",...
  */
 #include "event/verdict.h"
 #include "ingest/arrow.h"
@@ -22,7 +25,7 @@ enum {
     COLUMN_CIPHER = 2,    /* protocol and cipher of the web server's request */
     CODE_BYTES = 8,       /* 01490005 */
     PROFILE_BYTES_MAX = 256,
-    LIST_PAIRS_MIN = 2, /* that a list of ASM's begins with */
+    LIST_PAIRS_MIN = 2, /* that a list begins with */
 };
 
 /* What access profile and rule a text is about: the rule that decided is the name. */
@@ -71,32 +74,10 @@ enum {
 
 PHRASE_TABLE(TABLE, PHRASES);
 
-/* ASM's list, sorted by key. */
 static const struct pair_key KEYS[] = {
-    PAIR_KEY("attack_type", THREAT_NAME, PAIR_ABSENT),
-    PAIR_KEY("date_time", TIME_STAMP, PAIR_NONE),
-    PAIR_KEY("dest_ip", DESTINATION_IP, PAIR_ABSENT),
-    PAIR_KEY("dest_port", DESTINATION_PORT, PAIR_ABSENT),
-    PAIR_KEY("geo_location", SOURCE_GEO_NAME, PAIR_ABSENT),
-    PAIR_KEY("ip_client", SOURCE_IP, PAIR_ABSENT),
-    PAIR_KEY("management_ip_address", OBSERVER_IP, PAIR_ABSENT),
-    PAIR_KEY("method", HTTP_METHOD, PAIR_ABSENT),
-    PAIR_KEY("policy_name", RULE_NAME, PAIR_ABSENT),
-    PAIR_KEY("protocol", NETWORK_PROTOCOL, PAIR_ABSENT),
-    PAIR_KEY("query_string", URL_QUERY, PAIR_ABSENT),
-    PAIR_KEY("request", URL_ORIGINAL, PAIR_OWN),
-    PAIR_KEY("request_status", EVENT_ACTION, PAIR_ABSENT),
-    PAIR_KEY("response_code", HTTP_STATUS, PAIR_ABSENT),
-    PAIR_KEY("session_id", NETWORK_SESSION, PAIR_ABSENT),
-    PAIR_KEY("severity", EVENT_SEVERITY, PAIR_ABSENT),
-    PAIR_KEY("sig_ids", THREAT_ID, PAIR_ABSENT),
-    PAIR_KEY("src_port", SOURCE_PORT, PAIR_ABSENT),
-    PAIR_KEY("support_id", EVENT_ID, PAIR_ABSENT),
-    PAIR_KEY("unit_hostname", OBSERVER_NAME, PAIR_ABSENT),
-    PAIR_KEY("uri", URL_ORIGINAL, PAIR_URL),
-    PAIR_KEY("username", USER_NAME, PAIR_ACCOUNT),
-    PAIR_KEY("violations", EVENT_REASON, PAIR_ABSENT),
-    PAIR_KEY("x_forwarded_for_header_value", HTTP_FORWARDED_FOR, PAIR_ABSENT),
+#define KEY(text, field_name, treat) PAIR_KEY(text, field_name, PAIR_##treat),
+#include "ingest/f5_keys.def"
+#undef KEY
 };
 
 /* The request as it came: its headers, and what no key in front of it said. */
@@ -300,6 +281,49 @@ static bool begins_list(struct slice text)
     return true;
 }
 
+static bool is_data(struct slice text)
+{
+    return slice_starts(text, SLICE("[F5@"));
+}
+
+/* The bracket that closes the data at p, outside of quotes; or the end. */
+static const char *data_end(const char *p, const char *end)
+{
+    bool quoted = false;
+    for (; p < end; p++) {
+        if (*p == '\\')
+            p++;
+        else if (*p == '"')
+            quoted = !quoted;
+        else if (*p == ']' && !quoted)
+            return p;
+    }
+    return end;
+}
+
+/* "[F5@12276 action="Drop" ...]", and what follows it. */
+static enum parse_result parse_data(struct parser_state *state, struct cursor *c)
+{
+    struct pairs p = {.style = &STYLE,
+                      .order = pairs_order(state),
+                      .out = c->out,
+                      .line = c->line,
+                      .end = data_end(c->at, c->end),
+                      .separator = ' '};
+    const bool open = p.end == c->end;
+    (void)cursor_word(c);
+    if (c->at > p.end)
+        return PARSE_PARTIAL;
+    while (p.end > c->at && p.end[-1] == ' ')
+        p.end--;
+    enum parse_result result = pairs_read(&p, c->at);
+    c->at = open ? c->end : data_end(p.end, c->end) + 1;
+    cursor_skip_blanks(c);
+    if (c->at < c->end && !cursor_add(c, c->at, c->end, FIELD_MESSAGE))
+        return PARSE_PARTIAL;
+    return open ? PARSE_PARTIAL : result;
+}
+
 static enum parse_result parse_list(struct parser_state *state, const struct cursor *c)
 {
     struct pairs p = {.style = &STYLE,
@@ -310,6 +334,17 @@ static enum parse_result parse_list(struct parser_state *state, const struct cur
                       .separator = ','};
     const uint32_t mark = c->out->count;
     return pairs_ours(&p, mark, pairs_read(&p, c->at));
+}
+
+/* Where the message begins: the data of a header of RFC 5424 is given back where it is ours. */
+static uint32_t take_data(struct slice line, uint32_t from, struct slots *out)
+{
+    const struct slot *last = out->count == 0 ? NULL : &out->items[out->count - 1];
+    if (last == NULL || last->field != FIELD_LOG_STRUCTURED ||
+        !is_data(slice_of(line.data + last->offset, last->length)))
+        return from;
+    out->count--;
+    return last->offset;
 }
 
 /* What tells a line of the appliance: a process, a code, a profile with its session, or an iRule. */
@@ -337,7 +372,9 @@ static bool take_list(struct cursor *c)
     bool marked = cursor_take(&ahead, SLICE("ASM:"));
     struct slice head = word_head(cursor_rest(&ahead));
     if (!marked && !slice_starts(head, SLICE("unit_hostname=")) &&
-        !slice_starts(head, SLICE("attack_type=")))
+        !slice_starts(head, SLICE("attack_type=")) &&
+        !word_find(head, SLICE("device_vendor=\"F5\"")) &&
+        !word_find(head, SLICE("errdefs_msgno=\"")) && !word_find(head, SLICE("unit_hostname=\"")))
         return false;
     if (!begins_list(head))
         return false;
@@ -348,10 +385,12 @@ static bool take_list(struct cursor *c)
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
-    struct cursor c = cursor_at(out, line, from);
+    struct cursor c = cursor_at(out, line, take_data(line, from, out));
     struct slice name;
     struct slice id;
     cursor_skip_blanks(&c);
+    if (is_data(cursor_rest(&c)))
+        return parse_data(state, &c);
     if (take_list(&c))
         return parse_list(state, &c);
     struct cursor start = c;
@@ -375,17 +414,39 @@ static bool probe(struct slice message)
     struct slots none;
     struct cursor c = cursor_at(&none, word_head(message), 0);
     cursor_skip_blanks(&c);
+    if (is_data(cursor_rest(&c)))
+        return true;
+    /* A relay's structured data in front of the message. */
+    if (slice_starts(cursor_rest(&c), SLICE("[")) &&
+        !slice_starts(cursor_rest(&c), SLICE("[ssl_"))) {
+        c.at = data_end(c.at, c.end);
+        (void)cursor_take(&c, SLICE("]"));
+        cursor_skip_blanks(&c);
+    }
     struct cursor list = c;
     return take_list(&list) || is_ours(c);
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
 {
-    static const struct verdict_word WORDS[] = {
-        VERDICT_WORD("allow", ALLOW),   VERDICT_WORD("discard", DROP),
-        VERDICT_WORD("reject", DENY),   VERDICT_WORD("blocked", BLOCK),
-        VERDICT_WORD("alerted", ALERT), VERDICT_WORD("alarmed", ALERT),
-        VERDICT_WORD("passed", ALLOW)};
+    static const struct verdict_word WORDS[] = {VERDICT_WORD("allow", ALLOW),
+                                                VERDICT_WORD("discard", DROP),
+                                                VERDICT_WORD("reject", DENY),
+                                                VERDICT_WORD("blocked", BLOCK),
+                                                VERDICT_WORD("alerted", ALERT),
+                                                VERDICT_WORD("alarmed", ALERT),
+                                                VERDICT_WORD("passed", ALLOW),
+                                                VERDICT_WORD("accept", ALLOW),
+                                                VERDICT_WORD("accept decisively", ALLOW),
+                                                VERDICT_WORD("established", ALLOW),
+                                                VERDICT_WORD("open", ALLOW),
+                                                VERDICT_WORD("closed", ALLOW),
+                                                VERDICT_WORD("drop", DROP),
+                                                VERDICT_WORD("packet dropped", DROP),
+                                                VERDICT_WORD("attack started", ALERT),
+                                                VERDICT_WORD("attack sampled", ALERT),
+                                                VERDICT_WORD("transparent", ALERT),
+                                                VERDICT_WORD("unblocked", ALERT)};
     (void)beside;
     return word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);
 }
@@ -409,5 +470,6 @@ const struct parser parser_f5 = {
     .state_new = state_new,
     .state_free = pairs_state_free,
     .verdict = verdict,
+    .in_structured = true,
     .key_at = key_at,
 };
