@@ -184,13 +184,6 @@ static bool probe(struct slice message)
     return probe_header(&header, message);
 }
 
-/* The same of A10's devices alone. */
-static bool probe_a10(struct slice message)
-{
-    struct header header;
-    return probe_header(&header, message) && slice_starts(header.parts[1], SLICE("A10"));
-}
-
 /* The vendor's verb, else the outcome. "not blocked" and what like it is said of lets pass. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
@@ -211,19 +204,6 @@ const struct parser parser_cef = {
     .name = "cef",
     .format = FORMAT_CEF,
     .probe = probe,
-    .parse = parse,
-    .state_new = extension_state_new,
-    .state_free = extension_state_free,
-    .verdict = verdict,
-    .verdict_beside = FIELD_EVENT_OUTCOME,
-};
-
-/* A10 Thunder writes CEF, too; a row of its own in ingest/parsers.def. */
-const struct parser parser_a10 = {
-    .name = "a10",
-    .format = FORMAT_A10,
-    .kind = PARSER_OTHER,
-    .probe = probe_a10,
     .parse = parse,
     .state_new = extension_state_new,
     .state_free = extension_state_free,
