@@ -6,7 +6,10 @@
  *       bytes_out=197 bytes_in=76 http_response=200 ... url=http://www.example.com/
  *
  * Values are not quoted; "-" stands for none. The account is a name, or a directory's path with
- * the name behind its last slash. Its CEF and LEEF layouts, and the firewall's, are those formats.
+ * the name behind its last slash. Its CEF and LEEF layouts, and the firewall's, are those formats. The
+ * firewall's layout with quotes and commas is read, too:
+ *
+ *   Timestamp="2026-11-21 10:00:06",LogId="77",NodeId="192.0.2.1",Event="Connection discarded",Src="192.0.2.9",...
  */
 #include "event/verdict.h"
 #include "ingest/pairs.h"
@@ -97,6 +100,13 @@ static enum parse_result read_around_user(struct pairs *p, const char *at)
     return pairs_read(p, pair.close);
 }
 
+/* The firewall's: the time first, always with these. */
+static bool is_firewall(struct slice head)
+{
+    return slice_starts(head, SLICE("Timestamp=\"")) && word_find(head, SLICE(",LogId=\"")) &&
+           word_find(head, SLICE(",NodeId=\""));
+}
+
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
@@ -106,6 +116,10 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
                       .line = line,
                       .end = line.data + line.len,
                       .separator = ' '};
+    if (is_firewall(word_head(slice_from_offset(line, from)))) {
+        p.separator = ',';
+        return pairs_read(&p, line.data + from);
+    }
     const char *at = memmem(line.data + from, line.len - from, "vendor=", 7);
     if (at == NULL || (at > line.data + from && at[-1] != ' '))
         return PARSE_MISMATCH;
@@ -118,6 +132,8 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
 static bool probe(struct slice message)
 {
     struct slice head = word_head(message);
+    if (is_firewall(head))
+        return true;
     return (word_find_key(head, SLICE("vendor=Forcepoint")) ||
             word_find_key(head, SLICE("vendor=Websense"))) &&
            word_find_key(head, SLICE("action="));
@@ -129,6 +145,8 @@ static uint8_t verdict(struct slice action, struct slice beside)
         VERDICT_WORD("permitted", ALLOW), VERDICT_WORD("blocked", BLOCK),
         VERDICT_WORD("permit", ALLOW),    VERDICT_WORD("block", BLOCK),
         VERDICT_WORD("confirm", ALERT),   VERDICT_WORD("quota", ALERT),
+        VERDICT_WORD("allow", ALLOW),     VERDICT_WORD("discard", DROP),
+        VERDICT_WORD("refuse", DENY),     VERDICT_WORD("terminate", RESET),
     };
     (void)beside;
     return word_verdict(WORDS, sizeof(WORDS) / sizeof(WORDS[0]), action);

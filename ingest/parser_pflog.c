@@ -24,6 +24,7 @@ enum {
     COLUMN_PROCESS = 3, /* "uid 0, pid 12" */
     COLUMN_SEGMENT = 4, /* what follows the flags of TCP */
     COLUMN_ICMP = 5,    /* what follows the type of ICMP */
+    COLUMN_HEADER = 6,  /* of IP, where tcpdump was asked for more */
     STAMP_BYTES_MAX = 40,
     V4_DOTS = 3,
 };
@@ -194,9 +195,32 @@ static bool read_icmp(struct cursor *c, struct slice name)
            (!more || add_some(c, comma + 1, c->end, FIELD_COLUMN(COLUMN_ICMP)));
 }
 
+/* "ESP(spi=...", "igmp v2 report", "GREv0, ...": protocols that begin the text. */
+static const struct slice PACKETS[] = {{"esp", 3},  {"igmp", 4}, {"gre", 3}, {"vrrp", 4},
+                                       {"carp", 4}, {"ospf", 4}, {"pim", 3}, {"sctp", 4}};
+
+/* "A? www.example.jp. (32)" of a question to a resolver; false where there is none or no room. */
+static bool read_question(struct cursor *c, bool *fits)
+{
+    const char *mark = cursor_find(c, SLICE("? "));
+    const char *type = mark;
+    while (type != NULL && type > c->at && type[-1] != ' ')
+        type--;
+    if (mark == NULL || type == mark || *type < 'A' || *type > 'Z')
+        return false;
+    const char *name = mark + 2;
+    const char *end = scan_byte(name, c->end, ' ');
+    const char *stop = end > name + 1 && end[-1] == '.' ? end - 1 : end;
+    *fits = add_some(c, c->at, type - 1, FIELD_MESSAGE) &&
+            cursor_add(c, type, mark, FIELD_DNS_TYPE) &&
+            add_some(c, name, stop, FIELD_DNS_QUESTION) && add_some(c, end, c->end, FIELD_MESSAGE);
+    return true;
+}
+
 /* What the packet holds. */
 static bool read_packet(struct cursor *c)
 {
+    bool fits = true;
     struct cursor ahead = *c;
     struct slice word = cursor_word(&ahead);
     if (cursor_take(c, SLICE("Flags ["))) {
@@ -211,11 +235,59 @@ static bool read_packet(struct cursor *c)
         c->at = ahead.at;
         return read_icmp(c, word);
     }
+    if (slice_equal(word, SLICE("HBH")) && word_begins(cursor_rest(&ahead), SLICE("icmp6"))) {
+        c->at = ahead.at; /* behind the hop-by-hop options */
+        struct slice name = cursor_word(c);
+        return read_icmp(c, name);
+    }
+    for (size_t i = 0; i < sizeof(PACKETS) / sizeof(PACKETS[0]); i++) {
+        if (!word_begins(word, PACKETS[i]))
+            continue;
+        const char *rest = word.data + PACKETS[i].len;
+        while (rest < c->end && *rest == ' ')
+            rest++;
+        return cursor_add(c, word.data, word.data + PACKETS[i].len, FIELD_NETWORK_TRANSPORT) &&
+               add_some(c, rest, c->end, FIELD_MESSAGE);
+    }
     if (word_begins(word, SLICE("udp"))) {
         return cursor_add(c, word.data, word.data + 3, FIELD_NETWORK_TRANSPORT) &&
                add_some(c, ahead.at, c->end, FIELD_MESSAGE);
     }
+    if (word.len > 0 && word_is_digit(*word.data) && read_question(c, &fits))
+        return fits;
     return add_some(c, c->at, c->end, FIELD_MESSAGE);
+}
+
+/* "(tos 0x0, ttl 64, ..., proto TCP (6), length 60) " of tcpdump -v: the transport in it. */
+static bool read_header(struct cursor *c)
+{
+    struct cursor ahead = *c;
+    if (!cursor_take(&ahead, SLICE("IP ")))
+        (void)cursor_take(&ahead, SLICE("IP6 "));
+    if (!cursor_take(&ahead, SLICE("(")))
+        return true;
+    int depth = 1; /* "proto TCP (6), length 60)" has brackets of its own */
+    const char *close = ahead.at;
+    for (; close < c->end; close++) {
+        depth += *close == '(';
+        depth -= *close == ')';
+        if (depth == 0)
+            break;
+    }
+    if (c->end - close < 2)
+        return false;
+    const char *name = memmem(c->at, (size_t)(close - c->at), "proto ", 6);
+    if (name == NULL)
+        name = memmem(c->at, (size_t)(close - c->at), "next-header ", 12);
+    const char *from = c->at;
+    c->at = close + 2;
+    if (name == NULL)
+        return cursor_add(c, from, close, FIELD_COLUMN(COLUMN_HEADER));
+    const char *word = scan_byte(name, close, ' ') + 1;
+    const char *end = scan_byte(word, close, ' ');
+    return add_some(c, from, word, FIELD_COLUMN(COLUMN_HEADER)) &&
+           add_some(c, word, end, FIELD_NETWORK_TRANSPORT) &&
+           add_some(c, end, close, FIELD_COLUMN(COLUMN_HEADER));
 }
 
 static bool probe(struct slice message)
@@ -237,8 +309,9 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (!add_time(&c, rule))
         return PARSE_PARTIAL;
     c.at = rule + 5;
-    return read_rule(&c) && read_action(&c) && read_ends(&c) && read_packet(&c) ? PARSE_OK
-                                                                                : PARSE_PARTIAL;
+    return read_rule(&c) && read_action(&c) && read_header(&c) && read_ends(&c) && read_packet(&c)
+               ? PARSE_OK
+               : PARSE_PARTIAL;
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)
