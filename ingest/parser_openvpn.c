@@ -184,6 +184,39 @@ static bool add_time(struct cursor *c)
     return cursor_add_slice(c, fraction, FIELD_COLUMN(COLUMN_MICROSECONDS));
 }
 
+/* What a message says of a login, as written; of several the first of the table. */
+static const struct verdict_word ACTIONS[] = {
+    VERDICT_WORD("AUTH_FAILED", DENY),
+    VERDICT_WORD("verification failed", DENY),
+    VERDICT_WORD("authentication succeeded", ALLOW),
+    VERDICT_WORD("authentication failed", DENY),
+    VERDICT_WORD("failed to authenticate", DENY),
+    VERDICT_WORD("could not authenticate", DENY),
+    VERDICT_WORD("authenticated", ALLOW),
+    VERDICT_WORD("Incorrect password", DENY),
+    VERDICT_WORD("was not found", DENY),
+    VERDICT_WORD("TLS handshake failed", DENY),
+    VERDICT_WORD("VERIFY ERROR", DENY),
+    VERDICT_WORD("Peer Connection Initiated", ALLOW),
+    VERDICT_WORD("disconnected", UNKNOWN),
+    VERDICT_WORD("connected", ALLOW),
+};
+
+/* The text of a message: what was done, and the values around it. */
+static bool tell(struct cursor *c, const char *from, const char *to)
+{
+    for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
+        const struct slice word = ACTIONS[i].word;
+        const char *at = memmem(from, (size_t)(to - from), word.data, word.len);
+        if (at == NULL || (at > from && word_is_letter(at[-1])))
+            continue;
+        return phrase_tell(c, &TABLE, from, at) &&
+               cursor_add(c, at, at + word.len, FIELD_EVENT_ACTION) &&
+               phrase_tell(c, &TABLE, at + word.len, to);
+    }
+    return phrase_tell(c, &TABLE, from, to);
+}
+
 /* "[taro] Peer Connection Initiated with ...": who logged in, where no name stands in front. */
 static bool add_peer_name(struct cursor *c)
 {
@@ -223,11 +256,10 @@ static bool tell_peer(struct cursor *c, bool address)
     const char *colon = from == to ? NULL : memrchr(from, ':', (size_t)(to - from));
     if (colon == NULL || to - colon > PORT_DIGITS_MAX + 1 || to - colon < 2 ||
         !url_host_is_address(slice_of(from, (size_t)(colon - from))))
-        return phrase_tell(c, &TABLE, c->at, c->end);
+        return tell(c, c->at, c->end);
     const char *text_end = address ? from : colon;
-    return phrase_tell(c, &TABLE, c->at, text_end) &&
-           (!address || cursor_add(c, from, colon, FIELD_SOURCE_IP)) &&
-           cursor_add(c, colon + 1, to, FIELD_SOURCE_PORT) && phrase_tell(c, &TABLE, to, c->end);
+    return tell(c, c->at, text_end) && (!address || cursor_add(c, from, colon, FIELD_SOURCE_IP)) &&
+           cursor_add(c, colon + 1, to, FIELD_SOURCE_PORT) && tell(c, to, c->end);
 }
 
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
@@ -251,8 +283,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     }
     if (found && client.name.len == 0 && !add_peer_name(&c))
         return PARSE_PARTIAL;
-    bool fits = !found || client.port.len == 0 ? tell_peer(&c, !found)
-                                               : phrase_tell(&c, &TABLE, c.at, c.end);
+    bool fits = !found || client.port.len == 0 ? tell_peer(&c, !found) : tell(&c, c.at, c.end);
     return fits ? PARSE_OK : PARSE_PARTIAL;
 }
 
@@ -280,10 +311,21 @@ static bool probe(struct slice message)
            slice_starts(cursor_rest(&c), SLICE("Peer Connection Initiated"));
 }
 
+static uint8_t verdict(struct slice action, struct slice beside)
+{
+    (void)beside;
+    for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
+        if (slice_equal(action, ACTIONS[i].word))
+            return ACTIONS[i].verdict;
+    }
+    return VERDICT_UNKNOWN;
+}
+
 const struct parser parser_openvpn = {
     .name = "openvpn",
     .format = FORMAT_OPENVPN,
     .kind = PARSER_OTHER,
     .probe = probe,
     .parse = parse,
+    .verdict = verdict,
 };
