@@ -114,6 +114,19 @@ static const char *part_end(const char *at, const char *end)
     return end;
 }
 
+/* "TCP (SYN)", "UDP": so the filter of bridges writes it. */
+static bool is_protocol(struct slice text)
+{
+    static const struct slice NAMES[] = {{"TCP", 3}, {"UDP", 3}, {"ICMP", 4}, {"ICMPv6", 6}};
+    const char *end = text.data + text.len;
+    struct slice word = slice_of(text.data, (size_t)(scan_byte(text.data, end, ' ') - text.data));
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (slice_equal(word, NAMES[i]))
+            return true;
+    }
+    return false;
+}
+
 static bool add_protocol(struct cursor *c, const char *from, const char *to)
 {
     const char *open = scan_byte(from, to, '(');
@@ -148,6 +161,10 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
     }
     if (slice_starts(text, SLICE("proto ")))
         return add_protocol(c, from + 6, to);
+    if (is_protocol(text))
+        return add_protocol(c, from, to);
+    if (slice_starts(text, SLICE("dst-mac ")))
+        return add_value(c, from + 8, to, FIELD_DESTINATION_MAC);
     if (slice_starts(text, SLICE("NAT ")))
         return add_translation(c, from + 4, to);
     if (slice_starts(text, SLICE("len ")))
