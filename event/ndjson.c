@@ -214,8 +214,10 @@ static void place_print(const struct batch *b, uint32_t row, struct buf *out)
 /* The encoding that the line's values are marked with; without one, what it looks like. */
 static enum charset line_charset(const struct batch *b, uint32_t row)
 {
+    if (b->shape[row] == 0) /* unparsed; there may be no shape at all */
+        return CHARSET_AUTO;
     const struct shape *shape = &b->shapes[b->shape[row]];
-    for (uint32_t i = 0; b->shape[row] != 0 && i < shape->slot_count; i++) {
+    for (uint32_t i = 0; i < shape->slot_count; i++) {
         if (slot_charset(shape->slots[i].kind) != CHARSET_UTF8)
             return slot_charset(shape->slots[i].kind);
     }

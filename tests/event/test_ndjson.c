@@ -181,6 +181,21 @@ static void test_original_and_place(void **state)
     test_close(&t);
 }
 
+/* Nothing but lines that nobody reads: such a batch has no layout of lines. */
+static void test_unparsed_alone(void **state)
+{
+    (void)state;
+    struct ndjson_test t;
+    test_open(&t);
+    lines_put(&t.lines, "\xe3\x81\x82", 3);
+    finish(&t, REASON_FORMAT_MISMATCH);
+    assert_object(&t, 0, 0,
+                  HEAD ",\"event.original\":\"\xe3\x81\x82\",\"sekisho.verdict\":\"unknown\","
+                       "\"sekisho.format\":\"alpha\",\"sekisho.time.source\":\"device\","
+                       "\"sekisho.parse.error\":\"format_mismatch\"}\n");
+    test_close(&t);
+}
+
 static void assert_string(struct slice text, const char *want)
 {
     struct buf out = {0};
@@ -286,7 +301,7 @@ int main(void)
         cmocka_unit_test(test_key_order), cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_left_out),  cmocka_unit_test(test_original_and_place),
         cmocka_unit_test(test_strings),   cmocka_unit_test(test_decoded),
-        cmocka_unit_test(test_derived),
+        cmocka_unit_test(test_derived),   cmocka_unit_test(test_unparsed_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
