@@ -44,7 +44,10 @@ static inline struct slice slice_from_offset(struct slice s, size_t from)
 
 static inline bool slice_starts(struct slice s, struct slice prefix)
 {
-    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
+    /* Of a table of prefixes most are told by their first byte, without a call. */
+    return s.len >= prefix.len &&
+           (prefix.len == 0 ||
+            (*s.data == *prefix.data && memcmp(s.data, prefix.data, prefix.len) == 0));
 }
 
 /* Bytewise order, the shorter first on a tie: <0, 0, >0. */

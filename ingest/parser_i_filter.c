@@ -190,9 +190,10 @@ static size_t find_stamp(struct slice head)
 /* How many columns stand in front of the time, of the date in front none. */
 static int columns_before(struct slice front)
 {
+    const char *end = front.data + front.len;
     int words = 0;
-    for (size_t at = 0; at < front.len; at++)
-        words += front.data[at] != ' ' && (at == 0 || front.data[at - 1] == ' ');
+    for (const char *p = front.data; p < end; p = scan_byte(p, end, ' ') + 1)
+        words += *p != ' ';
     return is_date_bsd(front) ? words - BSD_TOKENS : words;
 }
 

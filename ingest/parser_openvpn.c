@@ -207,8 +207,8 @@ static bool tell(struct cursor *c, const char *from, const char *to)
 {
     for (size_t i = 0; i < sizeof(ACTIONS) / sizeof(ACTIONS[0]); i++) {
         const struct slice word = ACTIONS[i].word;
-        const char *at = memmem(from, (size_t)(to - from), word.data, word.len);
-        if (at == NULL || (at > from && word_is_letter(at[-1])))
+        const char *at = scan_text(from, to, word);
+        if (at == to || (at > from && word_is_letter(at[-1])))
             continue;
         return phrase_tell(c, &TABLE, from, at) &&
                cursor_add(c, at, at + word.len, FIELD_EVENT_ACTION) &&
