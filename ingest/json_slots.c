@@ -345,23 +345,6 @@ static bool put_items(struct emit *e)
     return true;
 }
 
-/* Netskope's "action" stands beside an activity; where there is none it is what was done. */
-static void name_action(const struct emit *e, uint32_t mark)
-{
-    struct slot *outcome = NULL;
-    if (e->vendor != VENDOR_NETSKOPE)
-        return;
-    for (uint32_t i = mark; i < e->out->count; i++) {
-        struct slot *slot = &e->out->items[i];
-        if (slot->field == FIELD_EVENT_ACTION)
-            return;
-        if (slot->field == FIELD_EVENT_OUTCOME)
-            outcome = slot;
-    }
-    if (outcome != NULL)
-        outcome->field = FIELD_EVENT_ACTION;
-}
-
 enum parse_result json_slots(struct parser_state *state, struct slice line, uint32_t from,
                              enum vendor vendor, struct slots *out)
 {
@@ -380,7 +363,9 @@ enum parse_result json_slots(struct parser_state *state, struct slice line, uint
     const uint32_t mark = out->count;
     if (!put_items(&e))
         return PARSE_PARTIAL;
-    name_action(&e, mark);
+    /* Netskope's "action" stands beside an activity; where there is none it is what was done. */
+    if (e.vendor == VENDOR_NETSKOPE)
+        meaning_name_action(out, mark, FIELD_EVENT_OUTCOME);
     uint32_t rest = state->text.rest;
     if (rest < line.len)
         (void)slots_add(out, rest, (uint32_t)line.len - rest, FIELD_COLUMN(JSON_COLUMN_REST),

@@ -389,6 +389,20 @@ bool meaning_slots(struct slots *out, struct slice line, const struct meaning *m
 }
 
 /* A word that a verb begins with, lower case. */
+void meaning_name_action(struct slots *out, uint32_t mark, uint16_t field)
+{
+    struct slot *first = NULL;
+    for (uint32_t i = out->count; i > mark; i--) {
+        struct slot *slot = &out->items[i - 1];
+        if (slot->field == FIELD_EVENT_ACTION)
+            return;
+        if (slot->field == field)
+            first = slot;
+    }
+    if (first != NULL)
+        first->field = FIELD_EVENT_ACTION;
+}
+
 struct verb {
     struct slice word;
     uint8_t verdict;

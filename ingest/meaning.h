@@ -69,6 +69,9 @@ bool stamp_slots(struct slots *out, struct slice line, const struct slot *value)
 /* An address or a name with `:port` or without; `field` is that of the address. */
 bool peer_slots(struct slots *out, struct slice line, uint16_t field, const struct slot *value);
 
+/* Where no slot since `mark` is the action, the first one of `field` becomes it. */
+void meaning_name_action(struct slots *out, uint32_t mark, uint16_t field);
+
 /*
  * What a verb says in the words that vendors share (allowed, BLOCK, denied_by_policy, ...), case does
  * not matter; VERDICT_UNKNOWN for any other. With VERDICT_OF_THREAT (ingest/parser.h) where only what

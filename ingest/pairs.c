@@ -362,20 +362,6 @@ enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_re
     return PARSE_MISMATCH;
 }
 
-void pairs_name_action(struct slots *out, uint32_t mark, uint16_t field)
-{
-    struct slot *first = NULL;
-    for (uint32_t i = out->count; i > mark; i--) {
-        struct slot *slot = &out->items[i - 1];
-        if (slot->field == FIELD_EVENT_ACTION)
-            return;
-        if (slot->field == field)
-            first = slot;
-    }
-    if (first != NULL)
-        first->field = FIELD_EVENT_ACTION;
-}
-
 struct parser_state *pairs_state_new(const struct pairs_style *style)
 {
     assert(style->assign.len >= 1 && style->assign.len <= 2);

@@ -100,9 +100,6 @@ size_t pairs_name_length(const struct pairs_style *style, const char *at, const 
 /* PARSE_MISMATCH instead of `result` where none of the slots since `mark` has a field of its own. */
 enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result);
 
-/* Where no slot since `mark` is the action, the first one of `field` becomes it. */
-void pairs_name_action(struct slots *out, uint32_t mark, uint16_t field);
-
 /*
  * The memory of a parser whose pairs are of these styles: their keys must be sorted. The order in
  * it is NULL where there is no state.

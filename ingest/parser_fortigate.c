@@ -9,6 +9,7 @@
 
 #include "base/slice.h"
 #include "event/verdict.h"
+#include "ingest/meaning.h"
 #include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/scan.h"
@@ -209,7 +210,7 @@ static enum parse_result parse_quoted(struct parser_state *state, struct slice l
     enum parse_result result = pairs_read(&p, at);
     /* FortiOS 4 wrote what it did with a session as status=, without an action=. */
     if ((p.marks & MARK_EVENT) == 0)
-        pairs_name_action(out, mark, FIELD_EVENT_OUTCOME);
+        meaning_name_action(out, mark, FIELD_EVENT_OUTCOME);
     return result;
 }
 

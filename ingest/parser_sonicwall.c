@@ -9,6 +9,7 @@
  * srcV6= or dstV6=. Where there is no fw_action, the message is what the firewall did.
  */
 #include "event/verdict.h"
+#include "ingest/meaning.h"
 #include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
@@ -170,7 +171,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     const uint32_t mark = out->count;
     enum parse_result result = pairs_read(&p, at);
     /* Without a verb of its own the first message is the action. */
-    pairs_name_action(out, mark, FIELD_MESSAGE);
+    meaning_name_action(out, mark, FIELD_MESSAGE);
     clear_ports(out, line, mark);
     return pairs_ours(&p, mark, result);
 }

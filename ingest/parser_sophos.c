@@ -9,6 +9,7 @@
  * the first two are contained in those of the last.
  */
 #include "event/verdict.h"
+#include "ingest/meaning.h"
 #include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/word.h"
@@ -131,7 +132,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     enum parse_result result = pairs_read(&p, at);
     /* UTM's logins have no action: the message says what became of them. */
     if (p.marks == 0)
-        pairs_name_action(out, mark, FIELD_MESSAGE);
+        meaning_name_action(out, mark, FIELD_MESSAGE);
     return pairs_ours(&p, mark, result);
 }
 
