@@ -10,8 +10,9 @@
 #include "ingest/word.h"
 
 enum {
-    FIELD_COLUMNS_MAX = 64, /* of one field; further values of a line are not looked at */
-    AHEAD_ROWS = 8,         /* whose lookups wait for memory meanwhile */
+    THREAT_TEXT_BYTES = 128, /* of a category or an event's name that are looked at */
+    FIELD_COLUMNS_MAX = 64,  /* of one field; further values of a line are not looked at */
+    AHEAD_ROWS = 8,          /* whose lookups wait for memory meanwhile */
     MEMO_VERDICTS = 256,
     MEMO_DOMAINS = 8192,
     MEMO_COUNTRIES = 26 * 26,
@@ -241,6 +242,7 @@ static bool text_value(const struct batch *b, const struct column *c, uint32_t r
 struct judge {
     const struct parser *parser;
     const struct template *layout;
+    struct field_columns besides; /* that the parser wants to see with the action */
 };
 
 static uint8_t judge_verdict(const struct judge *judge, struct slice action, struct slice beside)
@@ -315,6 +317,8 @@ static bool tells_threat(uint16_t field, struct slice text)
         {FIELD_EVENT_DATASET, {"virus found", 11}},
         {FIELD_EVENT_DATASET, {"virus detected", 14}},
     };
+    if (text.len > THREAT_TEXT_BYTES)
+        text.len = THREAT_TEXT_BYTES;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
         if (WORDS[i].field == field && word_holds(text, WORDS[i].word))
             return true;
@@ -343,14 +347,12 @@ static bool names_threat(const struct batch *b, uint32_t row)
 static void judge_column(struct enrich *e, struct batch *b, const struct judge *judge,
                          const struct column *action, bool over, const uint32_t rows[2])
 {
-    uint16_t field = judge->layout == NULL ? judge->parser->verdict_beside : (uint16_t)FIELD_NONE;
-    struct field_columns besides = columns_of(b, field);
     const struct column *known = NULL;
     memset(e->verdict_key, 0xff, sizeof(e->verdict_key));
     for (uint32_t row = rows[0]; row < rows[1]; row++) {
         if (!over && b->verdict[row] != VERDICT_UNKNOWN)
             continue;
-        const struct column *beside = row_beside(b, &besides, row);
+        const struct column *beside = row_beside(b, &judge->besides, row);
         const struct column *memo = beside == NULL ? known : beside;
         /* Its codes are those of one column. */
         if (memo != known)
@@ -372,6 +374,8 @@ static void enrich_verdict(struct enrich *e, struct batch *b, const struct templ
     if (layout == NULL && (judge.parser == NULL || judge.parser->verdict == NULL))
         return;
     const uint32_t rows[2] = {first, end};
+    const uint16_t field = layout == NULL ? judge.parser->verdict_beside : (uint16_t)FIELD_NONE;
+    judge.besides = columns_of(b, field);
     struct field_columns actions = columns_of(b, FIELD_EVENT_ACTION);
     for (uint32_t i = 0; i < actions.count; i++)
         judge_column(e, b, &judge, &b->columns[actions.index[i]], true, rows);
