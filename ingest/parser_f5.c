@@ -286,21 +286,6 @@ static bool is_data(struct slice text)
     return slice_starts(text, SLICE("[F5@"));
 }
 
-/* The bracket that closes the data at p, outside of quotes; or the end. */
-static const char *data_end(const char *p, const char *end)
-{
-    bool quoted = false;
-    for (; p < end; p++) {
-        if (*p == '\\')
-            p++;
-        else if (*p == '"')
-            quoted = !quoted;
-        else if (*p == ']' && !quoted)
-            return p;
-    }
-    return end;
-}
-
 /* "[F5@12276 action="Drop" ...]", and what follows it. */
 static enum parse_result parse_data(struct parser_state *state, struct cursor *c)
 {
@@ -308,7 +293,7 @@ static enum parse_result parse_data(struct parser_state *state, struct cursor *c
                       .order = pairs_order(state),
                       .out = c->out,
                       .line = c->line,
-                      .end = data_end(c->at, c->end),
+                      .end = word_data_end(c->at, c->end),
                       .separator = ' '};
     const bool open = p.end == c->end;
     (void)cursor_word(c);
@@ -317,7 +302,7 @@ static enum parse_result parse_data(struct parser_state *state, struct cursor *c
     while (p.end > c->at && p.end[-1] == ' ')
         p.end--;
     enum parse_result result = pairs_read(&p, c->at);
-    c->at = open ? c->end : data_end(p.end, c->end) + 1;
+    c->at = open ? c->end : word_data_end(p.end, c->end) + 1;
     cursor_skip_blanks(c);
     if (c->at < c->end && !cursor_add(c, c->at, c->end, FIELD_MESSAGE))
         return PARSE_PARTIAL;
@@ -419,7 +404,7 @@ static bool probe(struct slice message)
     /* A relay's structured data in front of the message. */
     if (slice_starts(cursor_rest(&c), SLICE("[")) &&
         !slice_starts(cursor_rest(&c), SLICE("[ssl_"))) {
-        c.at = data_end(c.at, c.end);
+        c.at = word_data_end(c.at, c.end);
         (void)cursor_take(&c, SLICE("]"));
         cursor_skip_blanks(&c);
     }

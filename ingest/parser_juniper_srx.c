@@ -128,21 +128,6 @@ static bool read_name(struct cursor *c, struct slice *name)
     return true;
 }
 
-/* Where the structured data that begins at p ends: at its bracket outside of quotes, or the end. */
-static const char *data_end(const char *p, const char *end)
-{
-    bool quoted = false;
-    for (; p < end; p++) {
-        if (*p == '\\')
-            p++;
-        else if (*p == '"')
-            quoted = !quoted;
-        else if (*p == ']' && !quoted)
-            return p;
-    }
-    return end;
-}
-
 static bool is_data(struct slice text)
 {
     return slice_starts(text, SLICE("[junos@"));
@@ -154,7 +139,7 @@ static enum parse_result read_data(struct cursor *c, struct parser_state *state)
                       .order = pairs_order(state),
                       .out = c->out,
                       .line = c->line,
-                      .end = data_end(c->at, c->end),
+                      .end = word_data_end(c->at, c->end),
                       .separator = ' '};
     (void)cursor_word(c);
     const bool open = p.end == c->end;

@@ -105,3 +105,17 @@ bool word_find_key(struct slice head, struct slice text)
     }
     return false;
 }
+
+const char *word_data_end(const char *p, const char *end)
+{
+    bool quoted = false;
+    for (; p < end; p++) {
+        if (*p == '\\')
+            p++;
+        else if (*p == '"')
+            quoted = !quoted;
+        else if (*p == ']' && !quoted)
+            return p;
+    }
+    return end;
+}

@@ -52,6 +52,9 @@ bool word_find(struct slice head, struct slice text);
 /* Whether a key of pairs begins in `head`: `text` behind a blank or at the start. */
 bool word_find_key(struct slice head, struct slice text);
 
+/* The bracket outside of quotes that closes the structured data (RFC 5424) in [p, end), or end. */
+const char *word_data_end(const char *p, const char *end);
+
 static inline bool word_is_digit(char c)
 {
     return c >= '0' && c <= '9';

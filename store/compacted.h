@@ -24,5 +24,6 @@ struct compacted {
 };
 
 int compacted_read(struct compacted *out, const char *dir, struct arena *arena, struct diag *diag);
+/* Whether the municipality must have a folder. */
 bool compacted_has(const struct compacted *c, uint32_t tenant);
 int compacted_write(const char *dir, const struct compacted *c);
