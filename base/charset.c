@@ -19,6 +19,7 @@ enum {
     EUC_HALF_RUN = 3,
     UTF8_BROKEN_SHARE = 8, /* of so many bytes one may be broken in what is still UTF-8 */
     LOOK_BYTES_MAX = 256,  /* of a text, by which CP932 and EUC-JP are told apart */
+    LOOK_PIECE_BYTES = 8,  /* what a shorter piece counts as: it costs as much to look at */
 };
 
 /* One encoding's reading of pieces. */
@@ -389,7 +390,8 @@ enum charset charset_guess(struct slice text)
         if (utf8_answer(piece) != UTF8_NO)
             continue;
         piece.len = piece.len < left ? piece.len : left;
-        left -= piece.len;
+        size_t cost = piece.len < LOOK_PIECE_BYTES ? LOOK_PIECE_BYTES : piece.len;
+        left -= cost < left ? cost : left;
         cp932_look(&look.cp932, piece);
         euc_look(&look.euc, piece);
         if (look.cp932.wrong && look.euc.wrong)
