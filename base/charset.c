@@ -18,7 +18,7 @@ enum {
     HALF_POINT = 0xff61, /* code point of the first of them */
     EUC_HALF_RUN = 3,
     UTF8_BROKEN_SHARE = 8, /* of so many bytes one may be broken in what is still UTF-8 */
-    LOOK_BYTES_MAX = 256,  /* of a text, by which CP932 and EUC-JP are told apart */
+    LOOK_BYTES_MAX = 128,  /* of a text, by which CP932 and EUC-JP are told apart */
     LOOK_PIECE_BYTES = 8,  /* what a shorter piece counts as: it costs as much to look at */
 };
 
@@ -104,7 +104,7 @@ static bool is_cp932_lead(unsigned c)
     return (c >= 0x81 && c <= 0x9f) || (c >= 0xe0 && c <= 0xfc);
 }
 
-static uint32_t cp932_point(unsigned lead, unsigned trail)
+static inline uint32_t cp932_point(unsigned lead, unsigned trail)
 {
     if (!is_cp932_lead(lead) || trail < 0x40 || trail > 0xfc)
         return 0;
@@ -113,7 +113,7 @@ static uint32_t cp932_point(unsigned lead, unsigned trail)
 }
 
 /* The character at `at`; its bytes, 0 where there is none. */
-static size_t cp932_next(struct slice text, size_t at, uint32_t *point)
+static inline size_t cp932_next(struct slice text, size_t at, uint32_t *point)
 {
     unsigned c = byte_at(text, at);
     if (c < 0x80 || is_half(c)) {
@@ -130,7 +130,7 @@ static bool is_euc_byte(unsigned c)
 }
 
 /* Row and cell of JIS X 0208 as CP932 writes them. */
-static uint32_t jisx0208_point(unsigned row, unsigned cell)
+static inline uint32_t jisx0208_point(unsigned row, unsigned cell)
 {
     unsigned lead = (row - 1) / 2 + (row <= 62 ? 0x81 : 0xc1);
     unsigned trail = cell + 0x9e;
@@ -139,7 +139,7 @@ static uint32_t jisx0208_point(unsigned row, unsigned cell)
     return cp932_point(lead, trail);
 }
 
-static size_t euc_next(struct slice text, size_t at, uint32_t *point)
+static inline size_t euc_next(struct slice text, size_t at, uint32_t *point)
 {
     unsigned c = byte_at(text, at);
     unsigned second = byte_at(text, at + 1);
@@ -205,6 +205,8 @@ static bool is_japanese(uint32_t point)
 static struct utf8_count utf8_count(struct slice piece)
 {
     struct utf8_count n = {.half = true};
+    const size_t broken_max =
+        (piece.len < LOOK_BYTES_MAX ? piece.len : LOOK_BYTES_MAX) / UTF8_BROKEN_SHARE;
     for (size_t at = 0; at < piece.len;) {
         uint32_t point = 0;
         unsigned c = byte_at(piece, at);
@@ -219,7 +221,7 @@ static struct utf8_count utf8_count(struct slice piece)
         }
         n.broken += len == 0;
         /* Too many, whatever follows. */
-        if ((size_t)n.broken * UTF8_BROKEN_SHARE > piece.len)
+        if (n.broken > broken_max)
             return n;
         len = len == 0 ? 1 : len;
         for (size_t i = 0; i < len; i++)

@@ -42,7 +42,7 @@ size_t charset_next(uint32_t *point, struct slice text, enum charset charset);
 
 /*
  * What a text that is not ASCII is likely in. CHARSET_UTF8 also for what is valid in none. Linear in
- * the text; of the pieces that are not UTF-8 the first 256 bytes together decide, at most 32 pieces.
+ * the text; of the pieces that are not UTF-8 the first 128 bytes together decide, at most 16 pieces.
  */
 enum charset charset_guess(struct slice text);
 
