@@ -98,7 +98,7 @@ static const struct key *look_up(struct pairs *p, const struct key *previous, co
     const char *value = at + name + p->style->assign.len;
     bool quoted = value < p->end && *value == '"';
     size_t length = (size_t)(value - at) + quoted;
-    if (p->order == NULL || length > KEY_TEXT_MAX) {
+    if (p->order == NULL || length > KEY_TEXT_MAX || p->fresh == PAIRS_FRESH_MAX) {
         read_key(p, &p->scratch, at, name, quoted);
         return &p->scratch;
     }
@@ -108,6 +108,7 @@ static const struct key *look_up(struct pairs *p, const struct key *previous, co
     if (key == NULL) {
         struct key fresh;
         read_key(p, &fresh, at, name, quoted);
+        p->fresh++;
         key = key_order_add(p->order, &fresh, bucket, &emptied);
     }
     if (!emptied && previous != &p->scratch)
@@ -140,13 +141,6 @@ static bool opens_value(const struct pairs *p, const char *value, const char *q)
     return at < name && at > limit && (at[-1] == p->separator || at[-1] == ' ');
 }
 
-/* The next quote or backslash behind q, or the end; most often not the next byte. */
-static inline const char *next_mark(const struct pairs *p, const char *q)
-{
-    q++;
-    return q < p->end && (*q == '"' || *q == '\\') ? q : scan_either(q, p->end, '"', '\\');
-}
-
 /*
  * The quote that closes the value, or NULL. An escaped quote counts only where nothing better
  * comes ("C:\" at the end of a value); a quote that opens another value stops the search.
@@ -154,18 +148,22 @@ static inline const char *next_mark(const struct pairs *p, const char *q)
 static const char *close_quote(const struct pairs *p, const char *value)
 {
     const char *fallback = NULL;
-    const char *q = scan_either(value, p->end, '"', '\\');
-    while (q < p->end) {
+    struct scan_walk marks = scan_walk_from(value, p->end, '"', '\\');
+    for (const char *q = scan_walk_next(&marks); q < p->end; q = scan_walk_next(&marks)) {
         bool escaped = *q == '\\';
-        q += escaped;
-        if (q < p->end && *q == '"' && value_ends(p, q + 1)) {
+        if (escaped) {
+            q++;
+            if (q == p->end || (*q != '"' && *q != '\\'))
+                continue;
+            (void)scan_walk_next(&marks);
+        }
+        if (*q == '"' && value_ends(p, q + 1)) {
             if (!escaped)
                 return q;
             fallback = fallback == NULL ? q : fallback;
-        } else if (!escaped && q < p->end && opens_value(p, value, q)) {
+        } else if (!escaped && opens_value(p, value, q)) {
             return fallback;
         }
-        q = next_mark(p, q);
     }
     return fallback;
 }
@@ -173,11 +171,10 @@ static const char *close_quote(const struct pairs *p, const char *value)
 /* The first of the two quotes that close a value, or NULL. */
 static const char *close_doubled(const struct pairs *p, const char *value)
 {
-    const char *q = scan_byte(value, p->end, '"');
-    while (q < p->end) {
+    struct scan_walk quotes = scan_walk_from(value, p->end, '"', '"');
+    for (const char *q = scan_walk_next(&quotes); q < p->end; q = scan_walk_next(&quotes)) {
         if (q + 1 < p->end && q[1] == '"' && value_ends(p, q + 2))
             return q;
-        q = scan_byte(q + 1, p->end, '"');
     }
     return NULL;
 }

@@ -24,6 +24,8 @@
 
 enum pairs_limits {
     PAIRS_NAME_MAX_BYTES = 64, /* of a key; what is longer is no key */
+    PAIRS_FRESH_MAX =
+        16, /* keys that a line adds to the memory: a line of nothing else spoils it */
 };
 
 /* What is done with a value instead of marking it as it stands. */
@@ -70,7 +72,7 @@ struct pairs_style {
     bool (*own)(struct pairs *p, const struct pair *pair);
 };
 
-/* The pairs of one line. Set all but `scratch` before pairs_read(). */
+/* The pairs of one line. Set all but `fresh` and `scratch`, which begin as zeros, before pairs_read(). */
 struct pairs {
     const struct pairs_style *style;
     struct key_order *order; /* NULL: nothing is remembered */
@@ -80,6 +82,7 @@ struct pairs {
     char separator;     /* between pairs; blanks behind it are passed over */
     bool doubled;       /* quotes stand twice where values are quoted */
     uint32_t marks;     /* the format's own, for what it saw in this line */
+    uint32_t fresh;     /* keys that the line added to the order */
     struct key scratch; /* a key that is not remembered */
 };
 

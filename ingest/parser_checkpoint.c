@@ -144,9 +144,10 @@ static enum parse_result read_list(struct cursor *c, struct parser_state *state)
     const size_t known = sizeof(LIST) / sizeof(LIST[0]);
     for (size_t i = 0; c->at < c->end && *c->at == '"'; i++) {
         const char *from = c->at + 1;
-        const char *to = scan_byte(from, c->end, '"');
+        struct scan_walk quotes = scan_walk_from(from, c->end, '"', '"');
+        const char *to = scan_walk_next(&quotes);
         while (to < c->end && !closes_item(to, c->end))
-            to = scan_byte(to + 1, c->end, '"');
+            to = scan_walk_next(&quotes);
         if (to == c->end)
             return PARSE_PARTIAL;
         uint16_t field = i < known ? LIST[i] : FIELD_COLUMN(i);

@@ -180,9 +180,10 @@ static bool read_pair(struct scan *s, size_t name)
     if (from < c->end && (*from == '\'' || *from == '"'))
         quote = *from;
     from += quote != ' ';
-    const char *to = scan_byte(from, c->end, quote);
+    struct scan_walk quotes = scan_walk_from(from, c->end, quote, quote);
+    const char *to = scan_walk_next(&quotes);
     while (quote != ' ' && to + 1 < c->end && to[1] != ' ')
-        to = scan_byte(to + 1, c->end, quote);
+        to = scan_walk_next(&quotes);
     c->at = to + (to < c->end && quote != ' ');
     return add_value(s, key, from, to);
 }

@@ -34,7 +34,8 @@ static bool is_digit(char c)
 /* Where "[21/Nov/2026:..." begins, or NULL. */
 static const char *find_stamp(const char *p, const char *end)
 {
-    for (p = scan_byte(p, end, '['); end - p > STAMP_BYTES_MIN; p = scan_byte(p + 1, end, '[')) {
+    struct scan_walk brackets = scan_walk_from(p, end, '[', '[');
+    for (p = scan_walk_next(&brackets); end - p > STAMP_BYTES_MIN; p = scan_walk_next(&brackets)) {
         bool date = is_digit(p[1]) && is_digit(p[2]) && (p[3] == '/' || p[3] == '-');
         bool iso = is_digit(p[1]) && is_digit(p[2]) && is_digit(p[3]) && p[5] == '-';
         if (date || iso)

@@ -69,7 +69,8 @@ static inline const struct phrase *find_phrase(const struct phrase_table *table,
     const unsigned char first = (unsigned char)*at;
     const unsigned key = PHRASE_KEY(at);
     const bool pair = (table->used[key / 64] >> key % 64 & 1) != 0;
-    uint64_t found = first == table->alone ? alone : 0;
+    /* No value begins with what stands in front of one. */
+    uint64_t found = first == table->alone && at[1] != at[0] ? alone : 0;
     if (!pair && found == 0)
         return NULL;
     if (pair)

@@ -90,7 +90,63 @@ static inline const char *scan_text(const char *p, const char *end, struct slice
     return end;
 }
 
+/* Where `a` or `b` stands in a text, each place once: for searches whose hits are mostly no answer. */
+struct scan_walk {
+    const char *block; /* the 16 bytes of `mask` */
+    const char *end;
+    uint32_t mask; /* places not yet told, bit 0 = *block */
+    char a;
+    char b;
+};
+
+static inline uint32_t scan_walk_mask(const struct scan_walk *w)
+{
+    __m128i block = scan_load(w->block);
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(w->a)),
+                                                    _mm_cmpeq_epi8(block, _mm_set1_epi8(w->b))));
+}
+
+static inline struct scan_walk scan_walk_from(const char *from, const char *end, char a, char b)
+{
+    struct scan_walk w = {.block = from, .end = end, .a = a, .b = b};
+    w.mask = scan_walk_mask(&w);
+    return w;
+}
+
+/* The next place, or end. */
+static inline const char *scan_walk_next(struct scan_walk *w)
+{
+    while (w->mask == 0) {
+        if (w->end - w->block <= SCAN_BLOCK)
+            return w->end;
+        w->block += SCAN_BLOCK;
+        w->mask = scan_walk_mask(w);
+    }
+    const char *hit = w->block + __builtin_ctz(w->mask);
+    w->mask &= w->mask - 1;
+    return hit < w->end ? hit : w->end;
+}
+
 #else
+
+struct scan_walk {
+    const char *at;
+    const char *end;
+    char a;
+    char b;
+};
+
+static inline struct scan_walk scan_walk_from(const char *from, const char *end, char a, char b)
+{
+    return (struct scan_walk){.at = from, .end = end, .a = a, .b = b};
+}
+
+static inline const char *scan_walk_next(struct scan_walk *w)
+{
+    while (w->at < w->end && *w->at != w->a && *w->at != w->b)
+        w->at++;
+    return w->at < w->end ? w->at++ : w->end;
+}
 
 static inline bool scan_match(const char *p, const char *text, uint32_t bits)
 {
