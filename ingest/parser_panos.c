@@ -421,7 +421,8 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
         uint32_t stop;
         if (first != '"' && first != '\\' && field < FIELD_PARTS) {
             stop = byte_cursor_next(&commas);
-            if (!slots_add(out, at, stop - at, field, SLOT_PLAIN))
+            /* Behind the columns that have names nothing is no value: commas may be very many. */
+            if ((stop > at || column < named) && !slots_add(out, at, stop - at, field, SLOT_PLAIN))
                 return PARSE_PARTIAL;
         } else {
             stop = special_column(out, line, at, field, head.subtype);
