@@ -142,6 +142,17 @@ static bool add_event(struct cursor *c, const struct slice *words, size_t count)
            cursor_add_slice(c, words[count - 1], FIELD_COLUMN(COLUMN_COUNT));
 }
 
+/* What an administrator added at the end: a word without its quotes, more of them as they stand. */
+static bool add_tail(struct words *w)
+{
+    const char *from = w->at;
+    struct word word;
+    if (words_next(w, &word) && w->at == w->end)
+        return words_add(w, &word, FIELD_COLUMN(COLUMN_WEB + 1));
+    w->at = from;
+    return words_rest(w, FIELD_COLUMN(COLUMN_WEB + 1));
+}
+
 /* "client -> server ident user [stamp] [process] "request" status bytes "referrer" "agent" ..." */
 static enum parse_result parse_web(struct slots *out, struct slice line, uint32_t from)
 {
@@ -155,7 +166,11 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
         !words_mean(&w, &word, FIELD_DESTINATION_IP, MEANING_PEER))
         return PARSE_PARTIAL;
     bool stamped = false;
-    for (size_t behind = 0; words_next(&w, &word);) {
+    for (size_t behind = 0;;) {
+        if (behind > sizeof(BEHIND) / sizeof(BEHIND[0]))
+            return add_tail(&w) ? PARSE_OK : PARSE_PARTIAL;
+        if (!words_next(&w, &word))
+            return PARSE_OK;
         struct slot slot = words_slot(&w, &word);
         bool fits = true;
         if (word.bracketed && !stamped) {
@@ -167,15 +182,13 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
         } else if (behind == 0) {
             fits = request_slots(out, line, &slot);
         } else {
-            uint16_t field = behind < 5 ? BEHIND[behind - 1] : FIELD_COLUMN(COLUMN_WEB + 1);
-            fits = words_mean(&w, &word, field, MEANING_MAYBE);
+            fits = words_mean(&w, &word, BEHIND[behind - 1], MEANING_MAYBE);
         }
         if (!fits)
             return PARSE_PARTIAL;
         behind += stamped && !word.bracketed;
         stamped |= word.bracketed;
     }
-    return PARSE_OK;
 }
 
 /* "192.0.2.7 5012-PPE1 session profile https://www.example.jp/a text <blocked>" of the web firewall */
