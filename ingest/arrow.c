@@ -47,13 +47,19 @@ static bool is_transport(struct slice word)
     return false;
 }
 
+/* Words end at another arrow too, so that a line of arrows is read once. */
+static bool ends_word(char c)
+{
+    return c == ' ' || c == '|' || c == '>';
+}
+
 /* The word that ends before the blanks at `end`. */
 static struct slice word_before(const char *from, const char *end)
 {
     while (end > from && end[-1] == ' ')
         end--;
     const char *start = end;
-    while (start > from && start[-1] != ' ' && start[-1] != '|' && end - start < PEER_BYTES_MAX)
+    while (start > from && !ends_word(start[-1]) && end - start < PEER_BYTES_MAX)
         start--;
     return slice_of(start, (size_t)(end - start));
 }
@@ -63,7 +69,7 @@ static struct slice word_behind(const char *from, const char *to)
     while (from < to && *from == ' ')
         from++;
     const char *end = from;
-    while (end < to && *end != ' ' && *end != ',' && *end != ')' && *end != '|' &&
+    while (end < to && !ends_word(*end) && *end != ',' && *end != ')' && *end != '-' &&
            end - from < PEER_BYTES_MAX)
         end++;
     while (end > from && (end[-1] == ':' || end[-1] == '.'))
