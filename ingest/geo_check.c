@@ -93,8 +93,8 @@ static int check_tree(struct check *c)
     return status;
 }
 
-/* The library unfolds them when it opens the file. True also where they are not found: it says so. */
-static bool is_metadata_small(struct slice file)
+/* What stands behind the last mark, or nothing. */
+static struct slice metadata_of(struct slice file)
 {
     const struct slice mark = SLICE("\xab\xcd\xefMaxMind.com");
     size_t part = file.len < GEO_CHECK_METADATA_BYTES_MAX ? file.len : GEO_CHECK_METADATA_BYTES_MAX;
@@ -106,15 +106,44 @@ static bool is_metadata_small(struct slice file)
         rest = slice_of(found, (size_t)(file.data + file.len - found));
         at = memmem(rest.data, rest.len, mark.data, mark.len);
     }
-    return found == NULL || geo_value_check(rest, 0) == 0;
+    return found == NULL ? slice_of(file.data + file.len, 0) : rest;
+}
+
+/* The number under a key of the metadata; 0 where there is none. */
+static uint64_t metadata_number(struct slice metadata, const char *key)
+{
+    const void *section = metadata.data;
+    const MMDB_s db = {.data_section = section, .data_section_size = (uint32_t)metadata.len};
+    MMDB_entry_s map = {.mmdb = &db};
+    MMDB_entry_data_s data = {0};
+    const char *const path[] = {key, NULL};
+    if (MMDB_aget_value(&map, &data, path) != MMDB_SUCCESS || !data.has_data)
+        return 0;
+    return data.type == MMDB_DATA_TYPE_UINT16   ? data.uint16
+           : data.type == MMDB_DATA_TYPE_UINT32 ? data.uint32
+                                                : 0;
+}
+
+/* libmaxminddb before 1.9.0 counts the bytes of the tree in 32 bits, and walks it when it opens the file. */
+static bool is_tree_inside(struct slice file, struct slice metadata)
+{
+    uint64_t bits =
+        metadata_number(metadata, "node_count") * metadata_number(metadata, "record_size") * 2;
+    return bits / 8 <= (uint64_t)(metadata.data - file.data);
 }
 
 int geo_check_here(char *why, const struct file_copy *copy)
 {
     struct slice file = file_copy_bytes(copy);
+    struct slice metadata = metadata_of(file);
     struct check c = {.why = why};
-    if (!is_metadata_small(file)) {
+    /* The library unfolds them when it opens the file. Where there are none it says so. */
+    if (metadata.len > 0 && geo_value_check(metadata, 0) != 0) {
         (void)snprintf(why, CHILD_TEXT_BYTES_MAX, "its metadata are broken or too large");
+        return ERR_FORMAT;
+    }
+    if (metadata.len > 0 && !is_tree_inside(file, metadata)) {
+        (void)snprintf(why, CHILD_TEXT_BYTES_MAX, "its tree is larger than the file");
         return ERR_FORMAT;
     }
     int err = MMDB_open(file_copy_path(copy), MMDB_MODE_MMAP, &c.db);

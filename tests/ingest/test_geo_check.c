@@ -277,6 +277,23 @@ static void test_metadata_bomb(void **state)
     end(&t);
 }
 
+/* So many nodes that their bytes, counted in 32 bits, are those of three. */
+static void test_tree_outside_file(void **state)
+{
+    (void)state;
+    static const char KEY[] = "node_count";
+    static const char MANY[] = "\x80\x00\x00\x03";
+    struct trial t;
+    struct geo *geo = NULL;
+    begin(&t);
+    char *key = memmem(t.valid.data, t.valid.len, KEY, strlen(KEY));
+    assert_non_null(key);
+    memcpy(key + strlen(KEY) + 1, MANY, sizeof(MANY) - 1);
+    put(&t, buf_content(&t.valid));
+    assert_int_equal(open_as(&t, &geo, "its tree is larger than the file"), ERR_FORMAT);
+    end(&t);
+}
+
 static void test_values(void **state)
 {
     (void)state;
@@ -309,7 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_valid),         cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_mutations),     cmocka_unit_test(test_bomb),
-        cmocka_unit_test(test_metadata_bomb), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_metadata_bomb), cmocka_unit_test(test_tree_outside_file),
+        cmocka_unit_test(test_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
