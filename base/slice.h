@@ -54,7 +54,10 @@ static inline bool slice_starts(struct slice s, struct slice prefix)
 static inline int slice_compare(struct slice a, struct slice b)
 {
     size_t len = a.len < b.len ? a.len : b.len;
-    int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
+    int order = len == 0 ? 0 : (unsigned char)*a.data - (unsigned char)*b.data;
+    /* Most often the first bytes tell. */
+    if (order == 0 && len > 1)
+        order = memcmp(a.data + 1, b.data + 1, len - 1);
     if (order != 0)
         return order;
     return a.len < b.len ? -1 : a.len > b.len;

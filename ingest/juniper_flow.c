@@ -210,8 +210,8 @@ enum parse_result juniper_screen_read(struct cursor *c)
     while (c->at < c->end) {
         if (!read_screen_pair(c))
             return PARSE_PARTIAL;
-        (void)cursor_take(c, SLICE(","));
-        cursor_skip_blanks(c);
+        while (c->at < c->end && (*c->at == ',' || *c->at == ' '))
+            c->at++;
     }
     return PARSE_OK;
 }

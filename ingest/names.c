@@ -98,10 +98,10 @@ static int row_compare(const struct row *row, uint8_t vendor, struct slice name)
     return row->vendor != vendor ? row->vendor - vendor : slice_compare(row->name, name);
 }
 
-const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
+/* The vendor's row among [low, high), which are in order. */
+static const struct meaning *find_between(size_t low, size_t high, enum vendor vendor,
+                                          struct slice plain)
 {
-    size_t low = 0;
-    size_t high = ROW_COUNT;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = row_compare(&ROWS[middle], (uint8_t)vendor, plain);
@@ -113,6 +113,22 @@ const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
             high = middle;
     }
     return NULL;
+}
+
+const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
+{
+    return find_between(0, ROW_COUNT, vendor, plain);
+}
+
+/* names_find_exact() among the vendor's rows only: where they begin is remembered. */
+static const struct meaning *find_held(struct names_memory *memory, enum vendor vendor,
+                                       struct slice plain)
+{
+    uint16_t *first = memory->first;
+    const bool known = first[VENDOR_COUNT] != 0;
+    for (size_t i = 0; !known && i < ROW_COUNT; i++)
+        first[ROWS[i].vendor + 1] = (uint16_t)(i + 1);
+    return find_between(first[vendor], first[vendor + 1], vendor, plain);
 }
 
 /* Take what wraps the name away; false when nothing does. */
@@ -145,29 +161,31 @@ const struct meaning *names_find(enum vendor vendor, struct slice plain)
 static const struct slice PREFIXES[] = {
     {"ftntfgt", 7}, {"fortinetfortigate", 17}, {"panos", 5}, {"ad.", 3}};
 
-static const struct meaning *find_prefixed(enum vendor vendor, struct slice name)
+static const struct meaning *find_prefixed(struct names_memory *memory, enum vendor vendor,
+                                           struct slice name)
 {
     for (size_t i = 0; i < sizeof(PREFIXES) / sizeof(PREFIXES[0]); i++) {
         if (!slice_starts(name, PREFIXES[i]))
             continue;
         struct slice bare = slice_from_offset(name, PREFIXES[i].len);
-        const struct meaning *found = names_find_exact(vendor, bare);
-        return found != NULL ? found : names_find_exact(VENDOR_ANY, bare);
+        const struct meaning *found = find_held(memory, vendor, bare);
+        return found != NULL ? found : find_held(memory, VENDOR_ANY, bare);
     }
     return NULL;
 }
 
-static struct meaning find_meaning(enum vendor vendor, enum vendor dialect, struct slice name)
+static struct meaning find_meaning(struct names_memory *memory, enum vendor vendor,
+                                   enum vendor dialect, struct slice name)
 {
     char text[NAMES_PLAIN_MAX];
     struct slice plain = slice_of(text, names_plain(text, sizeof(text), name));
-    const struct meaning *found = names_find_exact(vendor, plain);
+    const struct meaning *found = find_held(memory, vendor, plain);
     if (found == NULL)
-        found = names_find_exact(dialect, plain);
+        found = find_held(memory, dialect, plain);
     if (found == NULL)
-        found = find_prefixed(vendor, plain);
+        found = find_prefixed(memory, vendor, plain);
     if (found == NULL)
-        found = names_find_exact(VENDOR_ANY, plain);
+        found = find_held(memory, VENDOR_ANY, plain);
     return found != NULL ? *found : (struct meaning){.field = FIELD_UNNAMED};
 }
 
@@ -175,11 +193,11 @@ struct meaning names_meaning(struct names_memory *memory, enum vendor vendor, en
                              struct slice name)
 {
     if (name.len > NAME_HELD_BYTES || name.len == 0)
-        return find_meaning(vendor, dialect, name);
+        return find_meaning(memory, vendor, dialect, name);
     size_t at = hash_slice((uint64_t)vendor, name) & (NAMES_HELD - 1);
     if (memory->held[at].length != name.len || memory->held[at].vendor != (uint8_t)vendor ||
         memcmp(memory->held[at].text, name.data, name.len) != 0) {
-        memory->held[at].meaning = find_meaning(vendor, dialect, name);
+        memory->held[at].meaning = find_meaning(memory, vendor, dialect, name);
         memory->held[at].length = (uint8_t)name.len;
         memory->held[at].vendor = (uint8_t)vendor;
         memcpy(memory->held[at].text, name.data, name.len);

@@ -57,6 +57,7 @@ struct names_memory {
         uint8_t vendor;
         struct meaning meaning;
     } held[NAMES_HELD];
+    uint16_t first[VENDOR_COUNT + 1]; /* row of each vendor in the table */
 };
 
 /*

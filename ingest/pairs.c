@@ -48,20 +48,13 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
-/* slice_compare() of two names, most often answered by their first bytes. */
-static inline int compare_names(struct slice a, struct slice b)
-{
-    int order = (unsigned char)*a.data - (unsigned char)*b.data;
-    return order != 0 ? order : slice_compare(a, b);
-}
-
 static const struct pair_key *find_key(const struct pairs_style *style, struct slice name)
 {
     size_t low = 0;
     size_t high = style->key_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_names(style->keys[middle].name, name);
+        int order = slice_compare(style->keys[middle].name, name);
         if (order == 0)
             return &style->keys[middle];
         if (order < 0) {

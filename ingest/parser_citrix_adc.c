@@ -21,6 +21,7 @@ enum {
     COLUMN_COUNT = 1,   /* the number behind the event's */
     COLUMN_WEB = 10,    /* columns of the management's web server */
     STAMP_BYTES = 19,   /* 11/21/2026:09:00:00 */
+    ENGINE_MAX_BYTES = 32,
     HEAD_WORDS_MAX = 6, /* between the engine's colon and the text's */
 };
 
@@ -76,7 +77,7 @@ static bool is_stamp(struct slice text)
 
 static bool is_engine(struct slice word)
 {
-    return word.len >= 7 && word_is_digit(*word.data) &&
+    return word.len >= 7 && word.len <= ENGINE_MAX_BYTES && word_is_digit(*word.data) &&
            memmem(word.data, word.len, "-PPE-", 5) != NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "event/verdict.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 #include "ingest/words.h"
 
 enum {
@@ -23,7 +24,6 @@ enum {
     BEFORE_MAX = 6,
     STAMP_BYTES_MIN = 20,   /* 21/Nov/2026:18:00:00 */
     ERROR_STAMP_BYTES = 19, /* 2026/11/21 18:00:00 */
-    PROBE_MAX_BYTES = 512,
 };
 
 static bool is_digit(char c)
@@ -334,10 +334,12 @@ static enum parse_result add_message(struct words *w)
 static enum parse_result add_tags(struct words *w)
 {
     for (;;) {
-        const char *open = memmem(w->at, (size_t)(w->end - w->at), "[", 1);
-        if (open == NULL)
+        const char *open = scan_byte(w->at, w->end, '[');
+        if (open == w->end)
             return PARSE_OK;
-        const char *blank = scan_either(open, w->end, ' ', ']');
+        const char *blank = open + 1;
+        while (blank < w->end && (word_is_letter(*blank) || *blank == '_'))
+            blank++;
         w->at = open + 1;
         if (w->end - blank < 2 || *blank != ' ' || blank[1] != '"')
             continue;

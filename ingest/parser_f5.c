@@ -239,7 +239,8 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
     if (!words_next(&w, &word) || !words_add(&w, &word, FIELD_EVENT_DATASET))
         return PARSE_PARTIAL;
     const bool access = word_is(&word, "ssl_acc");
-    for (int column = 0; words_next(&w, &word); column++) {
+    const int last = access ? 6 : 5; /* the bytes */
+    for (int column = 0; column <= last && words_next(&w, &word); column++) {
         struct slot slot = words_slot(&w, &word);
         bool fits = true;
         if (word.bracketed)
@@ -252,14 +253,14 @@ static enum parse_result parse_web(struct slots *out, struct slice line, uint32_
             fits = words_mean(&w, &word, FIELD_USER_NAME, MEANING_ACCOUNT);
         else if (access && column == 5)
             fits = words_mean(&w, &word, FIELD_HTTP_STATUS, MEANING_MAYBE);
-        else if (column > (access ? 5 : 4))
+        else if (column == last)
             fits = words_mean(&w, &word, FIELD_HTTP_RESPONSE_BYTES, MEANING_MAYBE);
         else
             fits = words_add(&w, &word, FIELD_COLUMN(COLUMN_CIPHER));
         if (!fits)
             return PARSE_PARTIAL;
     }
-    return PARSE_OK;
+    return words_rest(&w, FIELD_COLUMN(COLUMN_CIPHER)) ? PARSE_OK : PARSE_PARTIAL;
 }
 
 /* ASM:key="value",key="value" */

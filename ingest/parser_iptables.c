@@ -300,13 +300,14 @@ static bool scan_word(struct scan *s, const char *from, const char *to)
 /* The next blank-separated word; the brackets around a quoted packet are passed over. */
 static bool scan_token(struct scan *s)
 {
-    if (*s->at == '[' || *s->at == ']') {
+    if (*s->at == '[' || (*s->at == ']' && s->quoted_packet)) {
         s->quoted_packet = *s->at == '[';
         s->at++;
         return true;
     }
     const char *from = s->at;
-    const char *to = scan_either(from, s->end, ' ', ']');
+    const char *to =
+        s->quoted_packet ? scan_either(from, s->end, ' ', ']') : scan_byte(from, s->end, ' ');
     const char *equal = scan_byte(from, to, '=');
     if (equal == to || equal == from)
         return scan_word(s, from, to);

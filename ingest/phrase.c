@@ -189,14 +189,22 @@ static bool add_value(struct cursor *c, const struct phrase *phrase, const char 
     return cursor_add(c, from, to, phrase->field);
 }
 
-/* Whether a value of the class may begin with the byte: most that do not are seen here. */
-static bool may_begin(const struct phrase *phrase, char byte)
+static bool is_hex(char byte)
 {
     char lower = (char)(byte | 0x20);
+    return word_is_digit(byte) || (lower >= 'a' && lower <= 'f');
+}
+
+/* Whether a value of the class may begin at `at`: most that do not are seen here. */
+static bool may_begin(const struct phrase *phrase, const char *at)
+{
     if (phrase->class == PHRASE_NUMBER)
-        return word_is_digit(byte);
-    return phrase->class != PHRASE_ADDRESS || word_is_digit(byte) || byte == ':' ||
-           (lower >= 'a' && lower <= 'f');
+        return word_is_digit(*at);
+    if (phrase->class != PHRASE_ADDRESS)
+        return true;
+    if (*at == ':')
+        return at[1] == ':';
+    return is_hex(*at) && (is_hex(at[1]) || at[1] == '.' || at[1] == ':');
 }
 
 /* Is [from, to) what the phrase's class asks for? */
@@ -235,7 +243,7 @@ static bool walk(struct cursor *c, const struct phrase_table *table, const char 
             continue;
         const char *value = at + phrase->words.len;
         const char *end = value;
-        if (value < to && may_begin(phrase, *value))
+        if (value < to && may_begin(phrase, value))
             end = value_end(phrase, value, to);
         const bool found = is_value(phrase, value, end);
         if (found && ((tell && !add_told(c, told, value)) || !add_value(c, phrase, value, end)))

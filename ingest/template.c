@@ -203,9 +203,15 @@ enum parse_result template_parse(const struct template *t, struct slice line, ui
         else if (f->form == TEMPLATE_BSD)
             join_bsd(&r, &token);
         uint16_t field = f->field != 0 ? f->field : FIELD_COLUMN(column);
-        if (!add_token(&r, &token, f->form, field) || r.open)
+        /* Behind the template nothing is no value: separators may be very many. */
+        const bool none = token.from == token.to && column >= t->field_count;
+        if ((!none && !add_token(&r, &token, f->form, field)) || r.open)
             return PARSE_PARTIAL;
         skip_separator(&r);
+        while (column >= t->field_count && r.at < r.end && line.data[r.at] == t->separator) {
+            r.at++;
+            column++;
+        }
     }
     if (column < t->first + 2)
         return PARSE_MISMATCH;
