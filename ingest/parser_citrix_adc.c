@@ -17,10 +17,10 @@
 #include "ingest/words.h"
 
 enum {
-    COLUMN_ENGINE = 0,  /* 0-PPE-0: the packet engine */
-    COLUMN_COUNT = 1,   /* the number behind the event's */
-    COLUMN_WEB = 10,    /* columns of the management's web server */
-    STAMP_BYTES = 19,   /* 11/21/2026:09:00:00 */
+    COLUMN_ENGINE = 0, /* 0-PPE-0: the packet engine */
+    COLUMN_COUNT = 1,  /* the number behind the event's */
+    COLUMN_WEB = 10,   /* columns of the management's web server */
+    STAMP_BYTES = 19,  /* 11/21/2026:09:00:00 */
     ENGINE_MAX_BYTES = 32,
     HEAD_WORDS_MAX = 6, /* between the engine's colon and the text's */
 };
