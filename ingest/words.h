@@ -101,7 +101,13 @@ static inline bool words_mean(struct words *w, const struct word *word, uint16_t
 {
     struct meaning meaning = {.field = field, .form = form};
     struct slot slot = words_slot(w, word);
-    return word_is(word, "-") || meaning_slots(w->out, w->line, &meaning, &slot);
+    if (slot.length == 1 && *word->from == '-')
+        return true;
+    /* The slot in registers: meaning_slots() would wait for its stores. */
+    if (form == MEANING_TEXT || form == MEANING_MAYBE)
+        return (form == MEANING_MAYBE && meaning_is_none(word_text(word))) ||
+               slots_add(w->out, slot.offset, slot.length, field, slot.kind);
+    return meaning_slots(w->out, w->line, &meaning, &slot);
 }
 
 /* What is left of the line, without blanks at its ends, under a field; nothing for nothing. */
