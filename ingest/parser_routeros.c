@@ -44,8 +44,9 @@ PHRASE_TABLE(TABLE, PHRASES);
 static const char *find_chain(struct slice text)
 {
     size_t limit = text.len < HEAD_BYTES_MAX ? text.len : HEAD_BYTES_MAX;
-    const char *in = memmem(text.data, limit, ": in:", 5);
-    return in != NULL && word_find(word_head(text), SLICE(" out:")) ? in : NULL;
+    const char *end = text.data + limit;
+    const char *in = scan_text(text.data, end, SLICE(": in:"));
+    return in < end && word_find(word_head(text), SLICE(" out:")) ? in : NULL;
 }
 
 /* "firewall,info DROP forward" */
@@ -75,8 +76,8 @@ static bool add_value(struct cursor *c, const char *from, const char *to, uint16
 /* "192.0.2.7:40000->198.51.100.9:443" */
 static bool add_peers(struct cursor *c, const char *from, const char *to, const uint16_t fields[2])
 {
-    const char *arrow = memmem(from, (size_t)(to - from), "->", 2);
-    if (arrow == NULL)
+    const char *arrow = scan_text(from, to, SLICE("->"));
+    if (arrow == to)
         return add_value(c, from, to, FIELD_MESSAGE);
     const struct slot source = {.offset = cursor_offset(c, from),
                                 .length = (uint32_t)(arrow - from)};
@@ -92,8 +93,8 @@ static bool add_translation(struct cursor *c, const char *from, const char *to)
     static const uint16_t NAT[2] = {FIELD_SOURCE_NAT_IP, FIELD_DESTINATION_NAT_IP};
     const char *open = scan_byte(from, to, '(');
     const char *close = scan_byte(open, to, ')');
-    const char *arrow = memmem(open, (size_t)(close - open), "->", 2);
-    if (close == to || arrow == NULL)
+    const char *arrow = scan_text(open, close, SLICE("->"));
+    if (close == to || arrow == close)
         return add_value(c, from, to, FIELD_MESSAGE);
     const bool source = open == from;
     const struct slot translated = {.offset = cursor_offset(c, arrow + 2),
@@ -171,11 +172,11 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
         return add_value(c, from + 4, to, FIELD_NETWORK_BYTES);
     if (slice_starts(text, SLICE("prio ")))
         return add_value(c, from, to, FIELD_MESSAGE); /* "prio 6->0": no ends */
-    const char *mac = memmem(from, text.len, "src-mac ", 8);
-    if (mac != NULL)
+    const char *mac = scan_text(from, to, SLICE("src-mac "));
+    if (mac < to)
         return add_value(c, from, mac, FIELD_MESSAGE) &&
                add_value(c, mac + 8, to, FIELD_SOURCE_MAC);
-    if (memmem(from, text.len, "->", 2) != NULL)
+    if (scan_text(from, to, SLICE("->")) < to)
         return add_peers(c, from, to, PEERS);
     return add_value(c, from, to, FIELD_MESSAGE);
 }
@@ -198,10 +199,10 @@ static size_t topics_length(struct slice text)
     struct slice first = slice_of(text.data, (size_t)(scan_byte(text.data, end, ',') - text.data));
     bool known = false;
     bool level = false;
-    for (size_t i = 0; i < sizeof(TOPICS) / sizeof(TOPICS[0]); i++)
-        known |= slice_equal(first, TOPICS[i]);
-    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
-        level |= word_find(topics, LEVELS[i]);
+    for (size_t i = 0; !known && i < sizeof(TOPICS) / sizeof(TOPICS[0]); i++)
+        known = slice_equal(first, TOPICS[i]);
+    for (size_t i = 0; known && !level && i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
+        level = scan_text(topics.data, end, LEVELS[i]) < end;
     return known && level && topics.len < limit ? topics.len : 0;
 }
 
