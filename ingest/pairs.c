@@ -48,13 +48,25 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
+/* slice_compare() of two names, which part after a few bytes: no call. */
+static inline int compare_names(struct slice a, struct slice b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    size_t i = 0;
+    while (i < len && a.data[i] == b.data[i])
+        i++;
+    if (i < len)
+        return (unsigned char)a.data[i] - (unsigned char)b.data[i];
+    return (a.len > b.len) - (a.len < b.len);
+}
+
 static const struct pair_key *find_key(const struct pairs_style *style, struct slice name)
 {
     size_t low = 0;
     size_t high = style->key_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = slice_compare(style->keys[middle].name, name);
+        int order = compare_names(style->keys[middle].name, name);
         if (order == 0)
             return &style->keys[middle];
         if (order < 0) {
