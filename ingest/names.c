@@ -236,6 +236,8 @@ void names_check(void)
         assert(row_compare(&ROWS[i - 1], ROWS[i].vendor, ROWS[i].name) < 0);
         assert(ROWS[i].name.len <= NAMES_PLAIN_MAX);
     }
+    /* Else find_held() would count the rows each time. */
+    assert(ROWS[ROW_COUNT - 1].vendor == VENDOR_COUNT - 1);
     for (size_t i = 1; i < SIGN_COUNT; i++)
         assert(slice_compare(SIGNS[i - 1].name, SIGNS[i].name) < 0);
 }

@@ -208,10 +208,11 @@ enum parse_result template_parse(const struct template *t, struct slice line, ui
         if ((!none && !add_token(&r, &token, f->form, field)) || r.open)
             return PARSE_PARTIAL;
         skip_separator(&r);
-        while (column >= t->field_count && r.at < r.end && line.data[r.at] == t->separator) {
-            r.at++;
+        /* Each of them ends a column; blanks are passed over as one. */
+        for (; t->separator != ' ' && column >= t->field_count && r.at < r.end &&
+               line.data[r.at] == t->separator;
+             r.at++)
             column++;
-        }
     }
     if (column < t->first + 2)
         return PARSE_MISMATCH;
