@@ -301,6 +301,21 @@ static int parse_auto(struct feed *f, struct slice line, const struct head *head
     return parse_as(f, best.format, line, head, out);
 }
 
+static int parse_behind(struct feed *f, struct slice line, const struct head *head,
+                        struct parsed *out)
+{
+    if (f->o.format == FORMAT_AUTO)
+        return parse_auto(f, line, head, out);
+    return parse_as(f, &f->formats[f->o.format], line, head, out);
+}
+
+/* Whether the line was read better than with the reason `than`, which is not REASON_NONE. */
+static bool is_better(uint8_t reason, uint8_t than)
+{
+    return reason != than && reason != REASON_FORMAT_MISMATCH;
+}
+
+/* A line that is nobody's as it stands may begin with a program's tag that has no stamp before it. */
 static int parse_line(struct feed *f, struct slice line, struct parsed *out)
 {
     struct slots *slots = &f->bench->slots;
@@ -308,9 +323,23 @@ static int parse_line(struct feed *f, struct slice line, struct parsed *out)
     slots->count = 0;
     struct head head = {.from = syslog_header(line, slots)};
     head.slots = slots->count;
-    if (f->o.format == FORMAT_AUTO)
-        return parse_auto(f, line, &head, out);
-    return parse_as(f, &f->formats[f->o.format], line, &head, out);
+    int status = parse_behind(f, line, &head, out);
+    const struct parsed first = *out;
+    const bool guessed = f->o.format == FORMAT_AUTO && first.reason == REASON_PARTIAL;
+    if (status != 0 || (first.reason != REASON_FORMAT_MISMATCH && !guessed))
+        return status;
+    const uint32_t count = slots->count;
+    slots->count = head.slots;
+    struct head behind = {.from = syslog_tag(line, head.from, slots)};
+    behind.slots = slots->count;
+    if (behind.from == head.from) {
+        slots->count = count;
+        return 0;
+    }
+    status = parse_behind(f, line, &behind, out);
+    if (status != 0 || is_better(out->reason, first.reason))
+        return status;
+    return parse_as(f, first.format, line, &head, out);
 }
 
 int64_t feed_peek_time(struct feed *f, struct slice line, int64_t arrival_ns, int64_t reference_ns,

@@ -434,3 +434,15 @@ uint32_t syslog_header(struct slice line, struct slots *out)
     }
     return (uint32_t)(s.at - s.base);
 }
+
+uint32_t syslog_tag(struct slice line, uint32_t from, struct slots *out)
+{
+    struct scan s = {
+        .base = line.data, .at = line.data + from, .end = line.data + line.len, .out = out};
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (out->items[i].field == FIELD_LOG_APPNAME)
+            return from;
+    }
+    const char *message = read_tag(&s, s.at);
+    return message == NULL ? from : (uint32_t)(message - s.base);
+}

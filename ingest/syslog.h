@@ -37,3 +37,10 @@ enum syslog_limits {
  * does one of pf's, where "rule 5/" follows.
  */
 uint32_t syslog_header(struct slice line, struct slots *out);
+
+/*
+ * A tag alone, without stamp and host: "dhcpd[77]: text" at line[from]. Append its slots (LOG_APPNAME,
+ * LOG_PROCID) and return where the text behind it begins; `from` when there is none, or when `out`
+ * has a program's name already. A text may begin so, too: for a message that is nobody's as it stands.
+ */
+uint32_t syslog_tag(struct slice line, uint32_t from, struct slots *out);

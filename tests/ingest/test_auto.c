@@ -259,6 +259,25 @@ static void test_data_in_the_header(void **state)
     assert_rows(s, MANY + 3, MANY + 4, FORMAT_FORTIGATE);
 }
 
+/* A program's tag with neither stamp nor host before it, as small senders and stripping relays write. */
+static void test_a_tag_alone(void **state)
+{
+    struct stream *s = *state;
+    put(s, "<30>dhcpd[812]: DHCPACK on 192.0.2.77 to 02:00:00:00:00:07 (pc7) via eth0", 1);
+    put(s, "openvpn: 192.0.2.7:1194 TLS: Initial packet from [AF_INET]192.0.2.7:1194, sid=1", 1);
+    put(s,
+        "<134>squid[77]: 1795251600.123 45 192.0.2.7 TCP_MISS/200 512 GET "
+        "http://www.example.com/ - HIER_DIRECT/198.51.100.9 text/html",
+        1);
+    put(s, "input: in:ether1 out:(unknown 0), proto UDP, 192.0.2.7:53->198.51.100.9:53, len 71", 1);
+    put(s, "program[7]: " NO_LINE, 1);
+    assert_rows(s, 0, 1, FORMAT_INFOBLOX);
+    assert_rows(s, 1, 2, FORMAT_OPENVPN);
+    assert_rows(s, 2, 3, FORMAT_SQUID);
+    assert_rows(s, 3, 4, FORMAT_ROUTEROS);
+    assert_int_equal(s->reason[4], REASON_FORMAT_MISMATCH);
+}
+
 /* At most so many parsers look at a line, each once. */
 static void test_asking_ends(void **state)
 {
@@ -293,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_closer_formats_come_first, begin, end),
         cmocka_unit_test_setup_teardown(test_a_restart_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(test_data_in_the_header, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_tag_alone, begin, end),
         cmocka_unit_test(test_asking_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,27 @@ static void test_every_length(void **state)
     }
 }
 
+/* Every place of two bytes once, in order, as a plain walk finds them. */
+static void test_walk(void **state)
+{
+    char bytes[LINE_BYTES_MAX + SLICE_PADDING_BYTES];
+    uint64_t seed = 1;
+    (void)state;
+    for (size_t i = 0; i < ROUNDS; i++) {
+        fill(bytes, sizeof(bytes), &seed);
+        bytes[i % LINE_BYTES_MAX] = 'c';
+        const char *from = bytes + i % SCAN_BLOCK;
+        const char *end = from + i / SCAN_BLOCK % (LINE_BYTES_MAX - SCAN_BLOCK);
+        struct scan_walk walk = scan_walk_from(from, end, 'b', 'c');
+        for (const char *at = from; at < end; at++) {
+            if (*at != 'a')
+                assert_ptr_equal(scan_walk_next(&walk), at);
+        }
+        assert_ptr_equal(scan_walk_next(&walk), end);
+        assert_ptr_equal(scan_walk_next(&walk), end);
+    }
+}
+
 /* A line in memory of exactly the promised size: a sanitizer sees a read past the padding. */
 static void test_padding(void **state)
 {
@@ -63,6 +84,8 @@ static void test_padding(void **state)
         const char *end = line.data + line.len;
         assert_ptr_equal(scan_text(line.data, end, SLICE("a")), end);
         assert_ptr_equal(scan_text(line.data, end, SLICE("an absent text")), end);
+        struct scan_walk walk = scan_walk_from(line.data, end, 'a', 'b');
+        assert_ptr_equal(scan_walk_next(&walk), end);
         padded_free(line);
     }
 }
@@ -71,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_walk),
         cmocka_unit_test(test_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

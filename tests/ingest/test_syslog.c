@@ -42,13 +42,15 @@ static const char *field_letter(uint16_t field)
     }
 }
 
-static void check(const struct header_case *c)
+static void check(const struct header_case *c, bool tag)
 {
     struct slice line = padded_copy(slice_from(c->line));
     struct slots *slots = calloc(1, sizeof(*slots));
     struct buf seen = {0};
     assert_non_null(slots);
     uint32_t from = syslog_header(line, slots);
+    if (tag)
+        from = syslog_tag(line, from, slots);
     uint32_t end = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
@@ -66,11 +68,12 @@ static void check(const struct header_case *c)
     padded_free(line);
 }
 
-#define CHECK_ALL(table)                                                \
+#define CHECK_WITH(table, tag)                                          \
     do {                                                                \
         for (size_t i = 0; i < sizeof(table) / sizeof((table)[0]); i++) \
-            check(&(table)[i]);                                         \
+            check(&(table)[i], tag);                                    \
     } while (0)
+#define CHECK_ALL(table) CHECK_WITH(table, false)
 
 static const struct header_case RFC3164_HEADERS[] = {
     {"<189>Nov 21 10:00:00 fw1 sshd[77]: hello",
@@ -228,6 +231,29 @@ static const struct header_case NO_HEADERS[] = {
     {" <13>x", "", " <13>x"},
 };
 
+/* Of a message that is nobody's as it stands. */
+static const struct header_case TAGS[] = {
+    {"<30>dhcpd[812]: text", "pri=30|app=dhcpd|pid=812", "text"},
+    {"<30>dhcpd: a: b", "pri=30|app=dhcpd", "a: b"},
+    {"named[812]: text", "app=named|pid=812", "text"},
+    {"named:", "app=named", ""},
+    {"<30>Nov 21 10:00:00 ns1 dhcpd: a: b", "pri=30|time=Nov 21 10:00:00|host=ns1|app=dhcpd",
+     "a: b"},
+    {"<30>1 - ns1 dhcpd 7 - - a: b", "pri=30|host=ns1|app=dhcpd|pid=7", "a: b"},
+    {"<166>%ASA-6-302013: Built", "pri=166", "%ASA-6-302013: Built"},
+    {"CEF: 0|Vendor|", "", "CEF: 0|Vendor|"},
+    {"46: text", "", "46: text"},
+    {"two words: text", "", "two words: text"},
+    {"key:value", "", "key:value"},
+    {"", "", ""},
+};
+
+static void test_tags(void **state)
+{
+    (void)state;
+    CHECK_WITH(TAGS, true);
+}
+
 static void test_rfc3164(void **state)
 {
     (void)state;
@@ -267,9 +293,13 @@ static void test_messages_without_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc3164),         cmocka_unit_test(test_cisco),
-        cmocka_unit_test(test_rfc5424),         cmocka_unit_test(test_iso),
-        cmocka_unit_test(test_several_headers), cmocka_unit_test(test_messages_without_header),
+        cmocka_unit_test(test_rfc3164),
+        cmocka_unit_test(test_cisco),
+        cmocka_unit_test(test_rfc5424),
+        cmocka_unit_test(test_iso),
+        cmocka_unit_test(test_several_headers),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_messages_without_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
