@@ -185,6 +185,15 @@ static bool plain_tokens(struct reader *r, uint32_t *column)
     return true;
 }
 
+/* Pass over empty columns, which may be very many; how many. Blanks in a row separate once. */
+static uint32_t skip_empty(struct reader *r)
+{
+    const uint32_t from = r->at;
+    while (r->t->separator != ' ' && r->at < r->end && r->line.data[r->at] == r->t->separator)
+        r->at++;
+    return r->at - from;
+}
+
 enum parse_result template_parse(const struct template *t, struct slice line, uint32_t from,
                                  struct slots *out)
 {
@@ -193,6 +202,8 @@ enum parse_result template_parse(const struct template *t, struct slice line, ui
     for (;; column++) {
         if (!plain_tokens(&r, &column))
             return PARSE_PARTIAL;
+        if (column >= t->field_count)
+            column += skip_empty(&r);
         struct template_field plain = {.form = TEMPLATE_TEXT};
         const struct template_field *f = column < t->field_count ? &t->fields[column] : &plain;
         struct token token;
@@ -203,16 +214,9 @@ enum parse_result template_parse(const struct template *t, struct slice line, ui
         else if (f->form == TEMPLATE_BSD)
             join_bsd(&r, &token);
         uint16_t field = f->field != 0 ? f->field : FIELD_COLUMN(column);
-        /* Behind the template nothing is no value: separators may be very many. */
-        const bool none = token.from == token.to && column >= t->field_count;
-        if ((!none && !add_token(&r, &token, f->form, field)) || r.open)
+        if (!add_token(&r, &token, f->form, field) || r.open)
             return PARSE_PARTIAL;
         skip_separator(&r);
-        /* Each of them ends a column; blanks are passed over as one. */
-        for (; t->separator != ' ' && column >= t->field_count && r.at < r.end &&
-               line.data[r.at] == t->separator;
-             r.at++)
-            column++;
     }
     if (column < t->first + 2)
         return PARSE_MISMATCH;
