@@ -15,7 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slots *slots = calloc(1, sizeof(*slots));
     if (slots == NULL)
         abort();
-    uint32_t from = syslog_header(line, slots);
+    uint32_t message = syslog_header(line, slots);
+    uint32_t from = syslog_tag(line, message, slots);
+    assert(from >= message);
     uint32_t end = 0;
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
