@@ -486,17 +486,13 @@ static bool match_row(struct match *m)
     return add(m, from, to, FIELD_MESSAGE);
 }
 
-/* The first row of a number, or ROW_COUNT. */
+/* The first row whose number is not below, or ROW_COUNT; no branch depends on the number. */
 static size_t rows_find(uint32_t number)
 {
     size_t low = 0;
-    size_t high = ROW_COUNT;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (ROWS[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
+    for (size_t left = ROW_COUNT; left > 0; left /= 2) {
+        size_t half = (left + 1) / 2;
+        low += ROWS[low + half - 1].number < number ? half : 0;
     }
     return low;
 }
