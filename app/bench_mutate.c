@@ -7,7 +7,7 @@
  * A short line is held against a whole line, a long one against as many bytes of it. A line is read
  * many times over and the least of several turns counts: what is left is its own work. Of thousands
  * of lines a slow moment of the machine makes some look worst: the few that do are measured again
- * in later rounds, and so are the golden lines, before the worst is told.
+ * in later rounds, each against the golden lines of the same round, and the median round counts.
  */
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ enum {
     COPIES_MAX = 200,
     TURNS_FIRST = 2,  /* of every line; of one that may be the worst as many as asked for */
     SUSPECTS_MAX = 8, /* lines that may be the worst */
-    ROUNDS = 3,       /* in which they and the golden lines are measured again */
+    ROUNDS = 5,       /* in which they and the golden lines are measured again */
 };
 
 /* A golden line; us is negative where it is not read whole. */
@@ -44,7 +44,7 @@ struct trial {
     struct bench_proof proof;
     int64_t offset;
     uint64_t unparsed;
-    struct whole_line *whole; /* of each golden line, the least so far */
+    struct whole_line *whole; /* of each golden line */
     double line_us;           /* the median line's cost */
     double line_bytes;        /* the median length */
     const struct bench_options *o;
@@ -54,7 +54,8 @@ struct trial {
 struct suspect {
     uint64_t seed;
     size_t bytes;
-    double us; /* the least so far */
+    double us; /* the least of its turns */
+    double times[ROUNDS];
 };
 
 /* The worst first. */
@@ -130,7 +131,7 @@ static int compare_numbers(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Measure each golden line once more. */
+/* Measure each golden line. */
 static int time_whole(struct trial *t)
 {
     int status = 0;
@@ -138,6 +139,7 @@ static int time_whole(struct trial *t)
         struct whole_line *line = &t->whole[i];
         if (line->us < 0)
             continue;
+        line->us = 1e9;
         status = begin(t, i);
         if (status == 0)
             status = time_turns(t, t->lines[i], t->o->repeat + TURNS_FIRST, &line->us);
@@ -240,33 +242,43 @@ static int try_all(struct trial *t, struct suspects *all)
     return status;
 }
 
-/* Measure the suspects and the golden lines again, a round after the other. */
+/* Measure the suspect again, as round number `round`. */
+static int try_suspect(struct trial *t, struct mutation *m, struct suspect *s, size_t round)
+{
+    int status = mutation_make(m, t->lines, t->count, s->seed);
+    s->us = 1e9;
+    if (status == 0)
+        status = begin(t, m->origin);
+    if (status == 0)
+        status = time_turns(t, buf_content(&m->text), t->o->repeat + TURNS_FIRST, &s->us);
+    s->times[round] = times_of(t, s);
+    feed_free(t->feed);
+    t->feed = NULL;
+    return status;
+}
+
+/* Measure the golden lines and the suspects in rounds; then each one's rounds are in order. */
 static int try_again(struct trial *t, struct suspects *all)
 {
     struct mutation m = {0};
     int status = 0;
-    for (size_t i = 0; i < ROUNDS * all->count && status == 0; i++) {
-        struct suspect *s = &all->items[i % all->count];
-        if (i % all->count == 0)
-            status = measure_whole(t);
-        if (status == 0)
-            status = mutation_make(&m, t->lines, t->count, s->seed);
-        if (status == 0)
-            status = begin(t, m.origin);
-        if (status == 0)
-            status = time_turns(t, buf_content(&m.text), t->o->repeat, &s->us);
-        feed_free(t->feed);
-        t->feed = NULL;
+    for (size_t round = 0; round < ROUNDS && status == 0; round++) {
+        status = measure_whole(t);
+        for (size_t i = 0; i < all->count && status == 0; i++)
+            status = try_suspect(t, &m, &all->items[i], round);
     }
+    for (size_t i = 0; i < all->count; i++)
+        qsort(all->items[i].times, ROUNDS, sizeof(double), compare_numbers);
     mutation_release(&m);
     return status;
 }
 
-static const struct suspect *find_worst(const struct trial *t, const struct suspects *all)
+/* The one whose median round is the worst. */
+static const struct suspect *find_worst(const struct suspects *all)
 {
     const struct suspect *worst = &all->items[0];
     for (size_t i = 1; i < all->count; i++) {
-        if (times_of(t, &all->items[i]) > times_of(t, worst))
+        if (all->items[i].times[ROUNDS / 2] > worst->times[ROUNDS / 2])
             worst = &all->items[i];
     }
     return worst;
@@ -289,12 +301,13 @@ static int keep_line(const struct bench_options *o, const char *format, struct b
 static int report(struct bench_report *r, const struct trial *t, const char *format,
                   const struct suspects *all)
 {
-    const struct suspect *worst = find_worst(t, all);
+    const struct suspect *worst = find_worst(all);
     struct mutation m = {0};
     struct bench_row *row = bench_row_add(r, BENCH_UNIT_TIMES, "mutate.%s", format);
     int status = row == NULL ? ERR_RANGE : mutation_make(&m, t->lines, t->count, worst->seed);
     if (status == 0) {
-        bench_sample(row, times_of(t, worst));
+        for (size_t i = 0; i < ROUNDS; i++)
+            bench_sample(row, worst->times[i]);
         row->events = t->o->events == 0 ? MUTATIONS : t->o->events;
         row->line_bytes = t->line_bytes;
         (void)snprintf(row->note, sizeof(row->note), "%s, seed %llu, %zu bytes", m.name,
@@ -322,7 +335,6 @@ static int measure(struct bench_report *r, const struct bench_options *o,
         texts == NULL || whole == NULL ? ERR_NOMEM : feed_bench_new(&t.bench, &ENVIRONMENT);
     for (size_t i = 0; i < lines->count && status == 0; i++) {
         texts[i] = bench_line_text(lines, i);
-        whole[i].us = 1e9;
     }
     t.reads_headers = parser_get(t.stream->format)->reads_headers;
     if (status == 0)
