@@ -79,6 +79,8 @@ enum {
     WRAPPINGS_MAX = 3, /* around one name */
 };
 
+static_assert(ROW_COUNT * 3 <= NAMES_PLACES, "few rows share a place");
+
 size_t names_plain(char *to, size_t room, struct slice name)
 {
     size_t kept = 0;
@@ -98,10 +100,10 @@ static int row_compare(const struct row *row, uint8_t vendor, struct slice name)
     return row->vendor != vendor ? row->vendor - vendor : slice_compare(row->name, name);
 }
 
-/* The vendor's row among [low, high), which are in order. */
-static const struct meaning *find_between(size_t low, size_t high, enum vendor vendor,
-                                          struct slice plain)
+const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
 {
+    size_t low = 0;
+    size_t high = ROW_COUNT;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = row_compare(&ROWS[middle], (uint8_t)vendor, plain);
@@ -115,20 +117,35 @@ static const struct meaning *find_between(size_t low, size_t high, enum vendor v
     return NULL;
 }
 
-const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
+static size_t first_place(enum vendor vendor, struct slice plain)
 {
-    return find_between(0, ROW_COUNT, vendor, plain);
+    return hash_slice((uint64_t)vendor, plain) % NAMES_PLACES;
 }
 
-/* names_find_exact() among the vendor's rows only: where they begin is remembered. */
-static const struct meaning *find_held(struct names_memory *memory, enum vendor vendor,
-                                       struct slice plain)
+static void place_rows(struct names_memory *memory)
 {
-    uint16_t *first = memory->first;
-    const bool known = first[VENDOR_COUNT] != 0;
-    for (size_t i = 0; !known && i < ROW_COUNT; i++)
-        first[ROWS[i].vendor + 1] = (uint16_t)(i + 1);
-    return find_between(first[vendor], first[vendor + 1], vendor, plain);
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        size_t at = first_place((enum vendor)ROWS[i].vendor, ROWS[i].name);
+        while (memory->places[at] != 0)
+            at = (at + 1) % NAMES_PLACES;
+        memory->places[at] = (uint16_t)(i + 1);
+    }
+    memory->placed = true;
+}
+
+/* names_find_exact() by the memory's places: a line of unknown keys asks three tables for each. */
+static const struct meaning *find_placed(struct names_memory *memory, enum vendor vendor,
+                                         struct slice plain)
+{
+    if (!memory->placed)
+        place_rows(memory);
+    for (size_t at = first_place(vendor, plain); memory->places[at] != 0;
+         at = (at + 1) % NAMES_PLACES) {
+        const struct row *row = &ROWS[memory->places[at] - 1];
+        if (row->vendor == (uint8_t)vendor && slice_equal(row->name, plain))
+            return &row->meaning;
+    }
+    return NULL;
 }
 
 /* Take what wraps the name away; false when nothing does. */
@@ -168,8 +185,8 @@ static const struct meaning *find_prefixed(struct names_memory *memory, enum ven
         if (!slice_starts(name, PREFIXES[i]))
             continue;
         struct slice bare = slice_from_offset(name, PREFIXES[i].len);
-        const struct meaning *found = find_held(memory, vendor, bare);
-        return found != NULL ? found : find_held(memory, VENDOR_ANY, bare);
+        const struct meaning *found = find_placed(memory, vendor, bare);
+        return found != NULL ? found : find_placed(memory, VENDOR_ANY, bare);
     }
     return NULL;
 }
@@ -179,13 +196,13 @@ static struct meaning find_meaning(struct names_memory *memory, enum vendor vend
 {
     char text[NAMES_PLAIN_MAX];
     struct slice plain = slice_of(text, names_plain(text, sizeof(text), name));
-    const struct meaning *found = find_held(memory, vendor, plain);
+    const struct meaning *found = find_placed(memory, vendor, plain);
     if (found == NULL)
-        found = find_held(memory, dialect, plain);
+        found = find_placed(memory, dialect, plain);
     if (found == NULL)
         found = find_prefixed(memory, vendor, plain);
     if (found == NULL)
-        found = find_held(memory, VENDOR_ANY, plain);
+        found = find_placed(memory, VENDOR_ANY, plain);
     return found != NULL ? *found : (struct meaning){.field = FIELD_UNNAMED};
 }
 
@@ -236,8 +253,6 @@ void names_check(void)
         assert(row_compare(&ROWS[i - 1], ROWS[i].vendor, ROWS[i].name) < 0);
         assert(ROWS[i].name.len <= NAMES_PLAIN_MAX);
     }
-    /* Else find_held() would count the rows each time. */
-    assert(ROWS[ROW_COUNT - 1].vendor == VENDOR_COUNT - 1);
     for (size_t i = 1; i < SIGN_COUNT; i++)
         assert(slice_compare(SIGNS[i - 1].name, SIGNS[i].name) < 0);
 }

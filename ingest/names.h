@@ -48,6 +48,7 @@ enum vendor names_sign(struct slice plain);
 enum names_memory_limits {
     NAMES_HELD = 512,     /* a power of two */
     NAME_HELD_BYTES = 40, /* longer names are looked up each time */
+    NAMES_PLACES = 8192,  /* a power of two, several times the rows of the tables */
 };
 
 struct names_memory {
@@ -57,7 +58,8 @@ struct names_memory {
         uint8_t vendor;
         struct meaning meaning;
     } held[NAMES_HELD];
-    uint16_t first[VENDOR_COUNT + 1]; /* row of each vendor in the table */
+    uint16_t places[NAMES_PLACES]; /* row + 1 by the hash of vendor and name; 0 = none */
+    bool placed;                   /* the rows are */
 };
 
 /*
