@@ -4,6 +4,7 @@
 
 #include "ingest/url.h"
 
+/* One for each style. */
 struct parser_state {
     struct key_order order;
 };
@@ -364,12 +365,23 @@ enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_re
     return PARSE_MISMATCH;
 }
 
-struct parser_state *pairs_state_new(const struct pairs_style *style)
+static void check_style(const struct pairs_style *style)
 {
     assert(style->assign.len >= 1 && style->assign.len <= 2);
     for (size_t i = 1; i < style->key_count; i++)
         assert(slice_compare(style->keys[i - 1].name, style->keys[i].name) < 0);
-    return calloc(1, sizeof(struct parser_state));
+}
+
+struct parser_state *pairs_states_new(const struct pairs_style *const *styles, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_style(styles[i]);
+    return calloc(count, sizeof(struct parser_state));
+}
+
+struct parser_state *pairs_state_new(const struct pairs_style *style)
+{
+    return pairs_states_new(&style, 1);
 }
 
 void pairs_state_free(struct parser_state *state)
@@ -377,9 +389,14 @@ void pairs_state_free(struct parser_state *state)
     free(state);
 }
 
+struct key_order *pairs_order_at(struct parser_state *state, size_t index)
+{
+    return state == NULL ? NULL : &state[index].order;
+}
+
 struct key_order *pairs_order(struct parser_state *state)
 {
-    return state == NULL ? NULL : &state->order;
+    return pairs_order_at(state, 0);
 }
 
 const char *pairs_key_at(const struct pairs_style *style, size_t index, uint16_t *field,

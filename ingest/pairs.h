@@ -104,12 +104,19 @@ size_t pairs_name_length(const struct pairs_style *style, const char *at, const 
 enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result);
 
 /*
- * The memory of a parser whose pairs are of these styles: their keys must be sorted. The order in
- * it is NULL where there is no state.
+ * The memory of a parser whose pairs are of that style: its keys must be sorted. The order in it is
+ * NULL where there is no state.
  */
 struct parser_state *pairs_state_new(const struct pairs_style *style);
 void pairs_state_free(struct parser_state *state);
 struct key_order *pairs_order(struct parser_state *state);
+
+/*
+ * The same for a format of several styles, `index` telling which. Each has an order of its own: what
+ * is a key in one of them (time:") is none in another.
+ */
+struct parser_state *pairs_states_new(const struct pairs_style *const *styles, size_t count);
+struct key_order *pairs_order_at(struct parser_state *state, size_t index);
 
 /* For parser.key_at. */
 const char *pairs_key_at(const struct pairs_style *style, size_t index, uint16_t *field,

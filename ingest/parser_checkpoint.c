@@ -56,11 +56,20 @@ static const struct pairs_style COLON = {STYLE_OF(":"), .quoted_only = true,
 static const struct pairs_style EQUALS = {STYLE_OF("=")};
 static const struct pairs_style INFORMATION = {STYLE_OF(": "), .blanks_in_names = true};
 
+enum style_index {
+    STYLE_COLON,
+    STYLE_EQUALS,
+    STYLE_INFORMATION,
+    STYLE_COUNT,
+};
+
+static const struct pairs_style *const STYLES[STYLE_COUNT] = {&COLON, &EQUALS, &INFORMATION};
+
 static enum parse_result read_style(struct cursor *c, struct parser_state *state,
-                                    const struct pairs_style *style, char separator)
+                                    enum style_index style, char separator)
 {
-    struct pairs p = {.style = style,
-                      .order = style == &INFORMATION ? NULL : pairs_order(state),
+    struct pairs p = {.style = STYLES[style],
+                      .order = pairs_order_at(state, style),
                       .out = c->out,
                       .line = c->line,
                       .end = c->end,
@@ -88,7 +97,7 @@ static enum parse_result read_brackets(struct cursor *c, struct parser_state *st
     if (c->at > c->end)
         return PARSE_PARTIAL;
     enum parse_result result =
-        equals ? read_style(c, state, &EQUALS, ' ') : read_style(c, state, &COLON, ';');
+        equals ? read_style(c, state, STYLE_EQUALS, ' ') : read_style(c, state, STYLE_COLON, ';');
     if (close == NULL)
         return PARSE_PARTIAL;
     if (close + 1 < end && !cursor_add(c, close + 1, end, FIELD_COLUMN(COLUMN_TAIL)))
@@ -127,7 +136,7 @@ static bool read_information(struct cursor *c, const char *from, const char *to,
     inside.at = from;
     inside.end = to;
     const uint32_t mark = c->out->count;
-    if (read_style(&inside, state, &INFORMATION, ';') == PARSE_OK)
+    if (read_style(&inside, state, STYLE_INFORMATION, ';') == PARSE_OK)
         return true;
     c->out->count = mark;
     return cursor_add(c, from, to, FIELD_MESSAGE);
@@ -213,7 +222,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     if (is_list(cursor_rest(&c)))
         return read_list(&c, state);
     if (is_piped(cursor_rest(&c)))
-        return read_style(&c, state, &EQUALS, '|');
+        return read_style(&c, state, STYLE_EQUALS, '|');
     return PARSE_MISMATCH;
 }
 
@@ -254,7 +263,7 @@ static uint8_t verdict(struct slice action, struct slice outcome)
 
 static struct parser_state *state_new(void)
 {
-    return pairs_state_new(&COLON);
+    return pairs_states_new(STYLES, STYLE_COUNT);
 }
 
 static const char *key_at(size_t index, uint16_t *field, bool *unnamed)
