@@ -55,7 +55,7 @@ static bool line_holds(const struct needle *n, struct slice line, uint16_t forma
         const char *query = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
         url.len = query == NULL ? url.len : (size_t)(query - url.data);
     }
-    return url.len != 0 && memmem(url.data, url.len, text.data, text.len) != NULL;
+    return slice_has(url, text);
 }
 
 static int compare_slices(const void *a, const void *b)

@@ -199,11 +199,6 @@ static const struct list_word *word_of(struct slice text)
     return NULL;
 }
 
-static bool holds(struct slice text, struct slice word)
-{
-    return text.len != 0 && memmem(text.data, text.len, word.data, word.len) != NULL;
-}
-
 /* By the look of a file: JSON with objects is STIX, other JSON is MISP. */
 static enum indicator_format guess_format(struct slice content, struct slice path)
 {
@@ -212,7 +207,8 @@ static enum indicator_format guess_format(struct slice content, struct slice pat
                                 content.data[at] == '\r' || content.data[at] == '\n'))
         at++;
     if (at < content.len && (content.data[at] == '{' || content.data[at] == '[')) {
-        bool stix = holds(content, SLICE("\"objects\"")) && !holds(content, SLICE("\"Event\""));
+        bool stix =
+            slice_has(content, SLICE("\"objects\"")) && !slice_has(content, SLICE("\"Event\""));
         return stix ? INDICATOR_FORMAT_STIX : INDICATOR_FORMAT_MISP;
     }
     const struct slice csv = SLICE(".csv");

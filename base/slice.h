@@ -50,6 +50,13 @@ static inline bool slice_starts(struct slice s, struct slice prefix)
             (*s.data == *prefix.data && memcmp(s.data, prefix.data, prefix.len) == 0));
 }
 
+/* Whether `part` stands somewhere in `s`; an empty one does everywhere. */
+static inline bool slice_has(struct slice s, struct slice part)
+{
+    return part.len == 0 ||
+           (s.len >= part.len && memmem(s.data, s.len, part.data, part.len) != NULL);
+}
+
 /* Bytewise order, the shorter first on a tie: <0, 0, >0. */
 static inline int slice_compare(struct slice a, struct slice b)
 {

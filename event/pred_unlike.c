@@ -34,8 +34,7 @@ static bool other_charset(uint8_t kind, struct slice text)
 
 static bool escapes_points(uint8_t kind, struct slice text)
 {
-    return slot_writing(kind) == SLOT_JSON_STRING && text.len != 0 &&
-           memmem(text.data, text.len, "\\u", 2) != NULL;
+    return slot_writing(kind) == SLOT_JSON_STRING && slice_has(text, SLICE("\\u"));
 }
 
 /* May the value mean what its bytes do not show, and not in ASCII? */

@@ -139,7 +139,7 @@ static enum vendor line_vendor(struct parser_state *memory)
 static bool is_whole_url(struct slice text, uint8_t form)
 {
     if (form == MEANING_REQUEST)
-        return text.len > 3 && memmem(text.data, text.len, "://", 3) != NULL;
+        return slice_has(text, SLICE("://"));
     if (form != MEANING_URL && form != MEANING_SITE)
         return false;
     if (text.len == 0 || meaning_is_none(text) || text.data[0] == '/' || text.data[0] == '\\')

@@ -11,6 +11,7 @@
  */
 #include "event/verdict.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 #include "ingest/url.h"
 #include "ingest/words.h"
 
@@ -320,29 +321,24 @@ static enum parse_result add_message(struct words *w)
         !add_text(w, class + 1, behind, swapped ? FIELD_DNS_TYPE : FIELD_DNS_CLASS))
         return PARSE_PARTIAL;
     w->at = behind;
-    bool denied = memmem(behind, (size_t)(w->end - behind), "denied", 6) != NULL;
+    bool denied = scan_has(slice_of(behind, (size_t)(w->end - behind)), SLICE("denied"));
     return add_text(w, behind, w->end, denied ? FIELD_EVENT_ACTION : FIELD_EVENT_REASON)
                ? PARSE_OK
                : PARSE_PARTIAL;
 }
 
-static bool contains(struct slice text, struct slice part)
-{
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
-}
-
 /* One of the messages that are about no client. */
 static bool is_message(struct slice text)
 {
-    return contains(text, SLICE(" resolving '")) ||
+    return scan_has(text, SLICE(" resolving '")) ||
            slice_starts(text, SLICE("DNS format error from ")) ||
            slice_starts(text, SLICE("validating ")) ||
-           (slice_starts(text, SLICE("zone ")) && contains(text, SLICE(": "))) ||
-           (slice_starts(text, SLICE("limit ")) && contains(text, SLICE("responses to "))) ||
+           (slice_starts(text, SLICE("zone ")) && scan_has(text, SLICE(": "))) ||
+           (slice_starts(text, SLICE("limit ")) && scan_has(text, SLICE("responses to "))) ||
            slice_starts(text, SLICE("transfer of '")) || slice_starts(text, SLICE("rpz: ")) ||
            slice_starts(text, SLICE("general: ")) || slice_starts(text, SLICE("xfer-in: ")) ||
            slice_starts(text, SLICE("xfer-out: ")) || slice_starts(text, SLICE("notify: ")) ||
-           (slice_starts(text, SLICE("view ")) && contains(text, SLICE("validating ")));
+           (slice_starts(text, SLICE("view ")) && scan_has(text, SLICE("validating ")));
 }
 
 /* "26914:client ...": some put their process in front. */
@@ -417,7 +413,7 @@ static bool probe(struct slice message)
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     (void)beside;
-    if (contains(action, SLICE("denied")))
+    if (slice_has(action, SLICE("denied")))
         return VERDICT_DENY;
     if (slice_starts(action, SLICE("PASSTHRU")))
         return VERDICT_ALLOW;

@@ -397,7 +397,7 @@ static bool find_list(struct cursor *c)
 /* The kind, and the cursor where the text is read from. */
 static enum text_kind kind_of(struct slice facility, struct slice code, struct cursor *text)
 {
-    if (memmem(code.data, code.len, "ACCESSLOG", 9) != NULL && find_list(text))
+    if (slice_has(code, SLICE("ACCESSLOG")) && find_list(text))
         return TEXT_ACCESS;
     if (slice_equal(facility, SLICE("FW")) && is_zone_text(text))
         return TEXT_ZONES;

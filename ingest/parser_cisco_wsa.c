@@ -10,6 +10,7 @@
  */
 #include "event/verdict.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 #include "ingest/url.h"
 #include "ingest/words.h"
 
@@ -225,18 +226,13 @@ static bool probe(struct slice message)
         return false;
     bool level = word.from > message.data && message.len > 4 &&
                  memmem(message.data, (size_t)(word.from - message.data), ": ", 2) != NULL;
-    return level || memmem(message.data, message.len, " <", 2) != NULL;
-}
-
-static bool contains(struct slice text, struct slice part)
-{
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
+    return level || scan_has(message, SLICE(" <"));
 }
 
 /* The result says denied; else the decision's name begins with what was done. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
-    if (contains(action, SLICE("DENIED")))
+    if (slice_has(action, SLICE("DENIED")))
         return VERDICT_DENY;
     if (slice_starts(beside, SLICE("BLOCK")))
         return VERDICT_BLOCK;

@@ -78,7 +78,7 @@ static bool is_stamp(struct slice text)
 static bool is_engine(struct slice word)
 {
     return word.len >= 7 && word.len <= ENGINE_MAX_BYTES && word_is_digit(*word.data) &&
-           memmem(word.data, word.len, "-PPE-", 5) != NULL;
+           scan_has(word, SLICE("-PPE-"));
 }
 
 /* "11/21/2026:09:00:00 GMT adc1 0-PPE-0 : ", each part of it or nothing */

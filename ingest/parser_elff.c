@@ -50,18 +50,12 @@ static bool begins_with_time(struct slice text)
            p[13] == ':' && p[16] == ':' && (p[19] == ' ' || p[19] == '\t');
 }
 
-static bool contains(struct slice text, struct slice part)
-{
-    const char *end = text.data + text.len;
-    return scan_text(text.data, end, part) < end;
-}
-
 /* Are the columns pairs, each with its name? */
 static bool has_pairs(struct slice text)
 {
     if (text.len > PROBE_MAX_BYTES)
         text.len = PROBE_MAX_BYTES;
-    return contains(text, SLICE("c-ip=")) && contains(text, SLICE(" cs-"));
+    return scan_has(text, SLICE("c-ip=")) && scan_has(text, SLICE(" cs-"));
 }
 
 /* Where the next name= begins, behind a blank; or end. */
@@ -148,8 +142,8 @@ static bool probe(struct slice message)
         return true;
     if (!begins_with_time(message))
         return false;
-    if (contains(message, SLICE(" GET ")) || contains(message, SLICE(" POST ")) ||
-        contains(message, SLICE(" CONNECT ")) || contains(message, SLICE("\tGET\t")))
+    if (scan_has(message, SLICE(" GET ")) || scan_has(message, SLICE(" POST ")) ||
+        scan_has(message, SLICE(" CONNECT ")) || scan_has(message, SLICE("\tGET\t")))
         return true;
     const char *end = message.data + message.len;
     const char *p = message.data + DATE_CLOCK_BYTES;
@@ -179,7 +173,7 @@ static uint8_t verdict(struct slice action, struct slice beside)
     uint8_t filter = meaning_verdict(beside);
     if (filter == VERDICT_DENY || filter == VERDICT_BLOCK)
         return VERDICT_DENY;
-    if (action.len > 0 && memmem(action.data, action.len, "DENIED", 6) != NULL)
+    if (slice_has(action, SLICE("DENIED")))
         return VERDICT_DENY;
     uint8_t found = meaning_verdict(action);
     return found != VERDICT_UNKNOWN ? found : filter;

@@ -9,6 +9,7 @@
 #include "event/verdict.h"
 #include "ingest/json_slots.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 
 enum {
     PROBE_MAX_BYTES = 512,
@@ -18,11 +19,6 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
                                struct slots *out)
 {
     return json_slots(state, line, from, VENDOR_EVE, out);
-}
-
-static bool contains(struct slice text, struct slice part)
-{
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
 }
 
 /* An object with an event_type or a flow_id, and what no other sender has beside it. */
@@ -35,12 +31,12 @@ static bool probe(struct slice message)
         at++;
     if (at == message.len || message.data[at] != '{')
         return false;
-    bool typed = contains(message, SLICE("\"event_type\""));
-    if (contains(message, SLICE("\"flow_id\"")))
-        return typed || contains(message, SLICE("\"in_iface\"")) ||
-               contains(message, SLICE("\"pcap_cnt\""));
-    return typed && contains(message, SLICE("\"timestamp\"")) &&
-           (contains(message, SLICE("\"src_ip\"")) || contains(message, SLICE("\"stats\"")));
+    bool typed = scan_has(message, SLICE("\"event_type\""));
+    if (scan_has(message, SLICE("\"flow_id\"")))
+        return typed || scan_has(message, SLICE("\"in_iface\"")) ||
+               scan_has(message, SLICE("\"pcap_cnt\""));
+    return typed && scan_has(message, SLICE("\"timestamp\"")) &&
+           (scan_has(message, SLICE("\"src_ip\"")) || scan_has(message, SLICE("\"stats\"")));
 }
 
 /* alert.action: allowed or blocked; "allowed" is an alert that let the traffic pass. */

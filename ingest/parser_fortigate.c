@@ -84,8 +84,7 @@ static bool add_interface(struct pairs *p, const struct pair *pair)
     const char *from = parens ? open + 1 : pair->value;
     const char *to = parens ? pair->close - 1 : pair->close;
     bool address = url_host_is_address(slice_of(from, (size_t)(to - from)));
-    if ((p->marks & MARK_INTERFACE) != 0 || !address ||
-        memmem(p->line.data, p->line.len, "srcip=", 6) != NULL) {
+    if ((p->marks & MARK_INTERFACE) != 0 || !address || scan_has(p->line, SLICE("srcip="))) {
         p->marks |= parens ? MARK_INTERFACE : 0;
         return pairs_add(p, pair, pair->value, pair->close, FIELD_UNNAMED);
     }

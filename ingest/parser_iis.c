@@ -91,12 +91,6 @@ static bool is_upper_word(const char *from, const char *to)
     return to - from >= 3;
 }
 
-static bool contains(struct slice text, struct slice part)
-{
-    const char *end = text.data + text.len;
-    return scan_text(text.data, end, part) < end;
-}
-
 /* A header whose lines is_line() knows: others may be those of a proxy. */
 static bool is_header(struct slice message)
 {
@@ -105,9 +99,9 @@ static bool is_header(struct slice message)
         return true;
     if (!slice_starts(message, SLICE("#Fields: ")))
         return false;
-    return (contains(message, SLICE(" s-sitename ")) &&
-            contains(message, SLICE(" sc-win32-status"))) ||
-           contains(message, SLICE(" s-queuename")) ||
+    return (scan_has(message, SLICE(" s-sitename ")) &&
+            scan_has(message, SLICE(" sc-win32-status"))) ||
+           scan_has(message, SLICE(" s-queuename")) ||
            slice_starts(message, SLICE("#Fields: date time s-ip cs-method cs-uri-stem "));
 }
 

@@ -107,7 +107,7 @@ static bool is_request(const struct word *url)
 {
     struct slice text = word_text(url);
     struct slice version = word_text(url + 1);
-    return memmem(text.data, text.len, "://", 3) != NULL &&
+    return scan_has(text, SLICE("://")) &&
            (slice_equal(version, SLICE("-")) || slice_starts(version, SLICE("HTTP/")));
 }
 

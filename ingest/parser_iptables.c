@@ -133,9 +133,9 @@ static bool is_one_of(struct slice word, const struct slice *words, size_t count
  */
 static const char *find_start(const char *from, const char *end)
 {
-    const char *out = memmem(from, (size_t)(end - from), " OUT=", 5);
+    const char *out = scan_text(from, end, SLICE(" OUT="));
     const char *key = NULL;
-    if (out == NULL)
+    if (out == end)
         return NULL;
     const char *word = out;
     while (word > from && word[-1] != ' ')
@@ -219,8 +219,8 @@ static bool scan_prefix(struct scan *s, const char *start)
     static const struct slice KEY = {.data = "DESCR=\"", .len = 7};
     if (!scan_uptime(s, start))
         return false;
-    const char *text = memmem(s->at, (size_t)(start - s->at), KEY.data, KEY.len);
-    if (text == NULL)
+    const char *text = scan_text(s->at, start, KEY);
+    if (text == start)
         return scan_rule(s, start);
     const char *close = scan_byte(text + KEY.len, start, '"');
     return scan_rule(s, text) && add_unnamed(s, slice_of(text, KEY.len - 2), text + KEY.len, close);
@@ -341,7 +341,7 @@ static bool probe(struct slice message)
         message.len = PROBE_MAX_BYTES;
     const char *end = message.data + message.len;
     const char *start = find_start(message.data, end);
-    return start != NULL && memmem(start, (size_t)(end - start), "SRC=", 4) != NULL;
+    return start != NULL && scan_has(slice_of(start, (size_t)(end - start)), SLICE("SRC="));
 }
 
 static uint8_t verdict(struct slice action, struct slice beside)

@@ -96,7 +96,7 @@ static bool probe_menlo(struct slice message)
     if (find_object(message.data, message.data + message.len) == NULL)
         return false;
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        if (memmem(message.data, message.len, NAMES[i].data, NAMES[i].len) != NULL)
+        if (scan_has(message, NAMES[i]))
             return true;
     }
     return false;

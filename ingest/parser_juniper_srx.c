@@ -45,7 +45,7 @@ static bool add_own(struct pairs *p, const struct pair *pair)
     const char *from = pair->value;
     const uint32_t length = (uint32_t)(pair->close - from);
     const char *slash = scan_byte(from, pair->close, '/');
-    if (length > 3 && memmem(from, length, "://", 3) != NULL)
+    if (scan_has(slice_of(from, length), SLICE("://")))
         return url_slots(p->out, p->line, (uint32_t)(from - p->line.data), length, pair->key->kind);
     return pairs_absent(p, pair) || from == slash ||
            (pairs_add(p, pair, from, slash, FIELD_URL_DOMAIN) &&

@@ -17,6 +17,7 @@
 #include "event/verdict.h"
 #include "ingest/extension.h"
 #include "ingest/parsers.h"
+#include "ingest/scan.h"
 #include "ingest/url.h"
 #include "ingest/word.h"
 #include "ingest/words.h"
@@ -28,11 +29,6 @@ enum {
 };
 
 static const struct slice PREFIX = {"McAfeeWG|", 9};
-
-static bool contains(struct slice text, struct slice part)
-{
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
-}
 
 /* [time] "user" address status "request": no other log has the user before the address. */
 static bool is_columns(struct words w)
@@ -53,12 +49,12 @@ static bool probe(struct slice message)
     message = word_head(message);
     if (slice_starts(message, PREFIX) || is_columns(words_of(NULL, message, 0)))
         return true;
-    if (!contains(message, SLICE("source_ip=")))
+    if (!scan_has(message, SLICE("source_ip=")))
         return false;
-    return contains(message, SLICE(" http_action=")) ||
-           contains(message, SLICE(" requested_host=")) ||
-           (contains(message, SLICE(" media_type=")) &&
-            contains(message, SLICE(" http_status_code=")));
+    return scan_has(message, SLICE(" http_action=")) ||
+           scan_has(message, SLICE(" requested_host=")) ||
+           (scan_has(message, SLICE(" media_type=")) &&
+            scan_has(message, SLICE(" http_status_code=")));
 }
 
 /* A quoted value with nothing in it, or "-", is none. */
@@ -132,14 +128,14 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     bool bars = slice_starts(text, PREFIX);
     if (is_columns(columns))
         return parse_columns(&columns);
-    if (!bars && (!contains(text, SLICE("source_ip=")) || !contains(text, SLICE("username="))))
+    if (!bars && (!scan_has(text, SLICE("source_ip=")) || !scan_has(text, SLICE("username="))))
         return PARSE_MISMATCH;
     struct extension e;
     e.memory = extension_names(state);
     e.out = out;
     e.line = line;
     /* The cloud sees two addresses of a client: its own, and the one it comes from. */
-    e.vendor = contains(text, SLICE(" client_ip=")) ? VENDOR_SKYHIGH_CLOUD : VENDOR_SKYHIGH;
+    e.vendor = scan_has(text, SLICE(" client_ip=")) ? VENDOR_SKYHIGH_CLOUD : VENDOR_SKYHIGH;
     e.dialect = VENDOR_SKYHIGH;
     e.kind = SLOT_PLAIN;
     e.count = 0;

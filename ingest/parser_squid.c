@@ -590,11 +590,6 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
     return next_token(&s, &first) ? scan_httpd(&s, &first) : PARSE_MISMATCH;
 }
 
-static bool contains(struct slice text, struct slice part)
-{
-    return text.len >= part.len && memmem(text.data, text.len, part.data, part.len) != NULL;
-}
-
 /*
  * Native: a time, elapsed, client, CODE/, without the verdicts in angle brackets of Cisco's appliance.
  * Httpd style: three tokens, then [time] "METHOD and a URL that is no path, as a web server has it.
@@ -614,7 +609,7 @@ static bool probe(struct slice message)
         return is_referrer_log(s) ||
                (next_token(&s, &t[0]) && next_token(&s, &t[1]) && next_token(&s, &t[2]) &&
                 split_token(&t[2], '/', &code, &status) && is_code(&code) &&
-                memmem(message.data, message.len, " <", 2) == NULL);
+                !scan_has(message, SLICE(" <")));
     }
     for (size_t i = 0; i < 4; i++) {
         if (!next_token(&s, &t[i]))
@@ -626,7 +621,7 @@ static bool probe(struct slice message)
         return false;
     const char *quote = scan_byte(close + 3, s.end, '"');
     struct slice request = slice_of(close + 3, (size_t)(quote - close - 3));
-    bool proxied = contains(request, SLICE("://")) || contains(request, SLICE(" error:")) ||
+    bool proxied = scan_has(request, SLICE("://")) || scan_has(request, SLICE(" error:")) ||
                    slice_starts(request, SLICE("CONNECT "));
     return url_host_is_address(host) && proxied;
 }
@@ -635,7 +630,7 @@ static bool probe(struct slice message)
 static uint8_t verdict(struct slice action, struct slice beside)
 {
     (void)beside;
-    if (contains(action, SLICE("DENIED")))
+    if (slice_has(action, SLICE("DENIED")))
         return VERDICT_DENY;
     if (slice_starts(action, SLICE("TCP_")) || slice_starts(action, SLICE("UDP_")))
         return VERDICT_ALLOW;

@@ -177,3 +177,10 @@ static inline const char *scan_text(const char *p, const char *end, struct slice
 }
 
 #endif
+
+/* Whether `part`, one byte or more, stands somewhere in the text. */
+static inline bool scan_has(struct slice text, struct slice part)
+{
+    const char *end = text.data + text.len;
+    return scan_text(text.data, end, part) < end;
+}
