@@ -9,7 +9,7 @@ static_assert(KEY_ORDER_MAX <= UINT8_MAX && KEY_ORDER_MAX < KEY_BUCKETS / 2,
 /* The bucket that holds the text, or the free one where it belongs. At most KEY_ORDER_MAX steps. */
 static size_t bucket_of(const struct key_order *order, const char *text, size_t length)
 {
-    size_t bucket = hash_bytes(0, text, length) & (KEY_BUCKETS - 1);
+    size_t bucket = hash_bytes(order->seed, text, length) & (KEY_BUCKETS - 1);
     while (order->buckets[bucket] != 0) {
         const struct key *key = &order->keys[order->buckets[bucket]];
         if (key->length == length && memcmp(key->text, text, length) == 0)
@@ -32,8 +32,10 @@ struct key *key_order_add(struct key_order *order, const struct key *key, uint32
 {
     assert(key->length > 0 && key->length <= KEY_TEXT_MAX);
     *emptied = order->count + 1 == KEY_ORDER_MAX;
+    const uint64_t seed = order->seed;
     if (*emptied)
         memset(order, 0, sizeof(*order));
+    order->seed = seed;
     struct key *added = &order->keys[++order->count];
     *added = *key;
     added->bits = key->length >= SCAN_BLOCK ? UINT16_MAX : (uint16_t)((1U << key->length) - 1);

@@ -12,7 +12,7 @@
  * per key on steady traffic; a miss costs a lookup and makes the key the first guess.
  *
  * Layer:     ingest; knows bytes and field ids, no format.
- * Ownership: plain memory, no pointers; zeroed memory is an empty, valid order.
+ * Ownership: plain memory, no pointers; zeroed memory with a seed is an empty order.
  * Threads:   one owner.
  * Failures:  none. A cache only: a full one is emptied, and what it holds never changes an answer.
  */
@@ -52,6 +52,7 @@ struct key_order {
     struct key keys[KEY_ORDER_MAX]; /* [0] is the start of a line */
     uint8_t buckets[KEY_BUCKETS];   /* index into keys by hash of the text, 0 = free */
     uint32_t count;                 /* keys in use beside [0] */
+    uint64_t seed;                  /* of the hashes, the owner's: senders choose the keys */
 };
 
 /* Whether the bytes at p are the key, bare or quoted; `end` bounds the line, padding behind it. */

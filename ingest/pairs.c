@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "ingest/url.h"
 
 /* One for each style. */
@@ -376,7 +377,10 @@ struct parser_state *pairs_states_new(const struct pairs_style *const *styles, s
 {
     for (size_t i = 0; i < count; i++)
         check_style(styles[i]);
-    return calloc(count, sizeof(struct parser_state));
+    struct parser_state *state = calloc(count, sizeof(*state));
+    for (size_t i = 0; i < count && state != NULL; i++)
+        state[i].order.seed = hash_seed();
+    return state;
 }
 
 struct parser_state *pairs_state_new(const struct pairs_style *style)

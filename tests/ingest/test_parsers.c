@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "event/verdict.h"
 #include "ingest/format_ask.h"
+#include "ingest/pairs.h"
 #include "ingest/parsers.h"
 #include "ingest/url.h"
 #include "tests/fuzz/slots_check.h"
@@ -359,6 +360,26 @@ static void test_table(void **state)
 }
 
 /* More keys than a state remembers, in lines that share none: nothing is lost. */
+/* Who chooses the keys must not choose which of them meet in the memory of keys. */
+static void test_key_order_seed(void **state)
+{
+    struct parser_state *first = parser_fortigate.state_new();
+    struct parser_state *second = parser_fortigate.state_new();
+    uint32_t apart = 0;
+    (void)state;
+    for (char c = 'a'; c <= 'z'; c++) {
+        char text[SCAN_BLOCK] = {c, '='};
+        uint32_t in_first = 0;
+        uint32_t in_second = 0;
+        assert_null(key_order_find(pairs_order(first), text, 2, &in_first));
+        assert_null(key_order_find(pairs_order(second), text, 2, &in_second));
+        apart += in_first != in_second;
+    }
+    assert_true(apart > 0);
+    parser_fortigate.state_free(first);
+    parser_fortigate.state_free(second);
+}
+
 static void test_key_order_overflows(void **state)
 {
     (void)state;
@@ -500,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_probes),
         cmocka_unit_test(test_settled_sources),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_key_order_seed),
         cmocka_unit_test(test_key_order_overflows),
         cmocka_unit_test(test_more_values_than_slots),
         cmocka_unit_test(test_url_parts),
