@@ -32,10 +32,11 @@ struct key *key_order_add(struct key_order *order, const struct key *key, uint32
 {
     assert(key->length > 0 && key->length <= KEY_TEXT_MAX);
     *emptied = order->count + 1 == KEY_ORDER_MAX;
-    const uint64_t seed = order->seed;
-    if (*emptied)
-        memset(order, 0, sizeof(*order));
-    order->seed = seed;
+    if (*emptied) {
+        memset(order->keys, 0, sizeof(order->keys));
+        memset(order->buckets, 0, sizeof(order->buckets));
+        order->count = 0;
+    }
     struct key *added = &order->keys[++order->count];
     *added = *key;
     added->bits = key->length >= SCAN_BLOCK ? UINT16_MAX : (uint16_t)((1U << key->length) - 1);

@@ -30,6 +30,7 @@ enum key_order_limits {
     KEY_GUESSES = 4,     /* keys remembered as followers of one key */
     KEY_ORDER_MAX = 192, /* remembered keys, the line start included; fits uint8_t */
     KEY_BUCKETS = 512,   /* of the lookup by text, a power of two */
+    KEY_PLACES = 1024,   /* for the names that the format knows, a power of two */
 };
 
 struct key {
@@ -53,6 +54,7 @@ struct key_order {
     uint8_t buckets[KEY_BUCKETS];   /* index into keys by hash of the text, 0 = free */
     uint32_t count;                 /* keys in use beside [0] */
     uint64_t seed;                  /* of the hashes, the owner's: senders choose the keys */
+    uint16_t known[KEY_PLACES];     /* row + 1 of a name in the format's table, by hash; 0 = none */
 };
 
 /* Whether the bytes at p are the key, bare or quoted; `end` bounds the line, padding behind it. */

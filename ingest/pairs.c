@@ -62,7 +62,7 @@ static inline int compare_names(struct slice a, struct slice b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-static const struct pair_key *find_key(const struct pairs_style *style, struct slice name)
+static const struct pair_key *search_key(const struct pairs_style *style, struct slice name)
 {
     size_t low = 0;
     size_t high = style->key_count;
@@ -80,11 +80,30 @@ static const struct pair_key *find_key(const struct pairs_style *style, struct s
     return NULL;
 }
 
+static size_t first_place(const struct key_order *order, struct slice name)
+{
+    return hash_slice(order->seed, name) % KEY_PLACES;
+}
+
+/* The format's key of that name, or NULL: a line of new keys asks for each. */
+static const struct pair_key *find_key(const struct pairs *p, struct slice name)
+{
+    const struct key_order *order = p->order;
+    if (order == NULL)
+        return search_key(p->style, name);
+    for (size_t at = first_place(order, name); order->known[at] != 0; at = (at + 1) % KEY_PLACES) {
+        const struct pair_key *key = &p->style->keys[order->known[at] - 1];
+        if (slice_equal(key->name, name))
+            return key;
+    }
+    return NULL;
+}
+
 /* Fill `out` with the key at `at`: `name` bytes, the assignment, and a quote or not. */
 static void read_key(const struct pairs *p, struct key *out, const char *at, size_t name,
                      bool quoted)
 {
-    const struct pair_key *known = find_key(p->style, slice_of(at, name));
+    const struct pair_key *known = find_key(p, slice_of(at, name));
     *out =
         (struct key){.length = (uint8_t)(name + p->style->assign.len + quoted), .quoted = quoted};
     out->name_length = (uint8_t)name;
@@ -366,20 +385,26 @@ enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_re
     return PARSE_MISMATCH;
 }
 
-static void check_style(const struct pairs_style *style)
+static void order_init(struct key_order *order, const struct pairs_style *style)
 {
     assert(style->assign.len >= 1 && style->assign.len <= 2);
-    for (size_t i = 1; i < style->key_count; i++)
-        assert(slice_compare(style->keys[i - 1].name, style->keys[i].name) < 0);
+    assert(style->key_count <= KEY_PLACES / 2);
+    order->seed = hash_seed();
+    for (size_t i = 0; i < style->key_count; i++) {
+        const struct slice name = style->keys[i].name;
+        assert(i == 0 || slice_compare(style->keys[i - 1].name, name) < 0);
+        size_t at = first_place(order, name);
+        while (order->known[at] != 0)
+            at = (at + 1) % KEY_PLACES;
+        order->known[at] = (uint16_t)(i + 1);
+    }
 }
 
 struct parser_state *pairs_states_new(const struct pairs_style *const *styles, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        check_style(styles[i]);
     struct parser_state *state = calloc(count, sizeof(*state));
     for (size_t i = 0; i < count && state != NULL; i++)
-        state[i].order.seed = hash_seed();
+        order_init(&state[i].order, styles[i]);
     return state;
 }
 

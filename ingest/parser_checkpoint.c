@@ -151,7 +151,8 @@ static bool closes_item(const char *q, const char *end)
 static enum parse_result read_list(struct cursor *c, struct parser_state *state)
 {
     const size_t known = sizeof(LIST) / sizeof(LIST[0]);
-    for (size_t i = 0; c->at < c->end && *c->at == '"'; i++) {
+    size_t i = 0;
+    for (; i < COLUMN_HEAD && c->at < c->end && *c->at == '"'; i++) {
         const char *from = c->at + 1;
         struct scan_walk quotes = scan_walk_from(from, c->end, '"', '"');
         const char *to = scan_walk_next(&quotes);
@@ -169,9 +170,9 @@ static enum parse_result read_list(struct cursor *c, struct parser_state *state)
         c->at = to + 1;
         cursor_skip_blanks(c);
     }
-    return c->at == c->end || cursor_add(c, c->at, c->end, FIELD_COLUMN(COLUMN_TAIL))
-               ? PARSE_OK
-               : PARSE_PARTIAL;
+    if (c->at < c->end && !cursor_add(c, c->at, c->end, FIELD_COLUMN(COLUMN_TAIL)))
+        return PARSE_PARTIAL;
+    return i < COLUMN_HEAD ? PARSE_OK : PARSE_PARTIAL;
 }
 
 /* ----------------------------------------------------------------------------- layouts */
