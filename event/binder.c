@@ -156,15 +156,20 @@ int binder_fields(struct binder *binder, struct batch *b, uint32_t line, const s
     binder->hint = 0;
     binder->value_count = 0;
     memset(binder->seen, 0, sizeof(binder->seen));
+    int field = 0;
+    const struct slot *listed = NULL; /* unnamed, and no key has come since */
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->items[i];
         if (slot->kind == SLOT_KEY) {
             binder->keys[slot->depth] = i;
+            listed = NULL;
             continue;
         }
-        int field = slot_field(binder, b, line, slots, slot);
+        if (listed == NULL || slot->field != FIELD_UNNAMED || slot->depth != listed->depth)
+            field = slot_field(binder, b, line, slots, slot);
         if (field < 0)
             return field;
+        listed = slot->field == FIELD_UNNAMED ? slot : NULL;
         if (++binder->seen[field] > UINT8_MAX + 1)
             return ERR_FORMAT;
         binder->fields[binder->value_count++] = (uint16_t)field;
