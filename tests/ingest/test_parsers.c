@@ -367,8 +367,8 @@ static void test_key_order_seed(void **state)
     struct parser_state *second = parser_fortigate.state_new();
     uint32_t apart = 0;
     (void)state;
-    for (char c = 'a'; c <= 'z'; c++) {
-        char text[SCAN_BLOCK] = {c, '='};
+    for (int c = 'a'; c <= 'z'; c++) {
+        char text[SCAN_BLOCK] = {(char)c, '='};
         uint32_t in_first = 0;
         uint32_t in_second = 0;
         assert_null(key_order_find(pairs_order(first), text, 2, &in_first));

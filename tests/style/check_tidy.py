@@ -17,8 +17,9 @@ import time
 
 import source
 
-# gcc's own warnings in the flags are none of clang's business.
+# gcc's own warnings in the flags are none of clang's business; other flags of its own clang refuses.
 EXTRA = ["-Wno-unknown-warning-option", "-Wno-error"]
+GCC_ONLY = ("-mmemset-strategy=", "-mmemcpy-strategy=")
 DEPTH = "deep" if os.environ.get("SEKISHO_LONG", "") not in ("", "0") else "shallow"
 ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", f"mode={DEPTH}"]
 
@@ -44,6 +45,12 @@ def digest(entry, settings):
     return hashlib.sha256(settings + " ".join(command).encode() + run.stdout).hexdigest(), ""
 
 
+def without_gcc(entry):
+    """The entry with a command that clang understands."""
+    words = [word for word in shlex.split(entry["command"]) if not word.startswith(GCC_ONLY)]
+    return {**entry, "command": shlex.join(words)}
+
+
 def check(build, entry, settings):
     """(path, output of a failure, seconds)"""
     start, path = time.monotonic(), os.path.relpath(os.path.join(entry["directory"], entry["file"]))
@@ -53,7 +60,7 @@ def check(build, entry, settings):
         return path, failure, time.monotonic() - start
     if mark.exists() and mark.read_text() == key:
         return path, "", 0.0
-    run = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), *(f"--extra-arg={e}" for e in EXTRA + ANALYZER),
+    run = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build / "tidy"), *(f"--extra-arg={e}" for e in EXTRA + ANALYZER),
                           path],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if run.returncode == 0:
@@ -66,11 +73,13 @@ def check(build, entry, settings):
 def main():
     build, only = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
     entries = {}
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    (build / "tidy").mkdir(exist_ok=True)
+    commands = [without_gcc(e) for e in json.loads((build / "compile_commands.json").read_text())]
+    (build / "tidy" / "compile_commands.json").write_text(json.dumps(commands))
+    for entry in commands:
         path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
         if path.endswith(".c") and path.split("/")[0] in source.ALL and (not only or path in only):
             entries.setdefault(path, entry)
-    (build / "tidy").mkdir(exist_ok=True)
     settings = pathlib.Path(".clang-tidy").read_bytes() + DEPTH.encode()
     start, bad, slowest = time.monotonic(), 0, (0.0, "")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
