@@ -99,14 +99,19 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
     size_t length = json_keys_plain_name(keys, index, name);
     if (length == 0)
         return unnamed;
-    const struct meaning *found = names_find(vendor, slice_of(name, length));
+    const struct slice plain = slice_of(name, length);
+    const struct meaning *found = names_find_exact(vendor, plain);
+    if (found == NULL)
+        found = names_find_exact(VENDOR_ANY, plain);
     if (found != NULL)
         return *found;
-    length = json_keys_name(keys, index, name);
-    uint16_t field = field_find(slice_of(name, length));
-    if (field == FIELD_NONE || is_of_row(field))
-        return unnamed;
-    return (struct meaning){.field = field, .form = form_of(field)};
+    /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
+    char written[JSON_KEY_NAME_MAX];
+    uint16_t field = field_find(slice_of(written, json_keys_name(keys, index, written)));
+    if (field != FIELD_NONE && !is_of_row(field))
+        return (struct meaning){.field = field, .form = form_of(field)};
+    found = names_find(vendor, plain);
+    return found == NULL ? unnamed : *found;
 }
 
 static inline struct meaning meaning_of(struct parser_state *memory, uint16_t index,
@@ -293,6 +298,12 @@ static bool is_name(struct slice text)
            memchr(text.data, ':', text.len) == NULL;
 }
 
+/* Of ECS's event.type, a list, these say what became of a connection. */
+static bool is_decision(struct slice text)
+{
+    return slice_equal(text, SLICE("allowed")) || slice_equal(text, SLICE("denied"));
+}
+
 static bool put_value(struct emit *e, const struct json_item *item)
 {
     struct meaning meaning = {.field = FIELD_UNNAMED};
@@ -311,11 +322,13 @@ static bool put_value(struct emit *e, const struct json_item *item)
         if (meaning.field == FIELD_UNNAMED || e->owners[meaning.field] != 0)
             return put_unnamed(e, item);
     }
+    const bool decision = meaning.form == MEANING_DECISION;
     bool refused = (e->whole_url && is_url_part(meaning.field)) || item->type == JSON_RAW ||
-                   item->type == JSON_WORD;
+                   item->type == JSON_WORD || (decision && !is_decision(text));
     /* A name where an address is due is of another field. */
-    bool also = meaning.form == MEANING_ALSO || (meaning.form == MEANING_PEER && is_name(text) &&
-                                                 meaning.field != FIELD_URL_DOMAIN);
+    bool also =
+        meaning.form == MEANING_ALSO || decision ||
+        (meaning.form == MEANING_PEER && is_name(text) && meaning.field != FIELD_URL_DOMAIN);
     if (meaning.field == FIELD_UNNAMED || refused || (!also && !owns(e, meaning.field, item)))
         return put_unnamed(e, item);
     struct slot slot = slot_of(item, FIELD_UNNAMED, 0);
