@@ -193,6 +193,18 @@ int sample_read(struct sample *out, const char *path, bool japanese, struct diag
     return 0;
 }
 
+int sample_from(struct sample *out, struct buf *bytes)
+{
+    struct sample s = {.bytes = *bytes, .modified_ns = clock_now_ns()};
+    *bytes = (struct buf){0};
+    int err = buf_ok(&s.bytes) ? lines_find(&s) : ERR_NOMEM;
+    if (err == 0)
+        *out = s;
+    else
+        sample_release(&s);
+    return err;
+}
+
 void sample_release(struct sample *s)
 {
     buf_release(&s->bytes);

@@ -31,6 +31,8 @@ struct sample {
 
 /* Read a file, NULL or "-" for standard input. What is refused is said in the language. */
 int sample_read(struct sample *out, const char *path, bool japanese, struct diag *diag);
+/* The same of bytes in memory, which are taken out of `bytes`. ERR_NOMEM. */
+int sample_from(struct sample *out, struct buf *bytes);
 void sample_release(struct sample *s);
 
 /* A line with its terminator, and without. */

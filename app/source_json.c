@@ -58,6 +58,18 @@ static void formats_json(struct buf *out, const struct source_try *t)
         share_json(out, "rival", &f->rivals[i]);
 }
 
+static void envelope_json(struct buf *out, const struct source_try *t)
+{
+    if (t->envelope.key == NULL)
+        return;
+    buf_text(out, "{\"try\":\"envelope\"");
+    key_word(out, "key", t->envelope.key);
+    key_word(out, "sekisho.format", t->envelope.format);
+    key_number(out, "lines", t->envelope.lines);
+    key_number(out, "tried", t->envelope.tried);
+    buf_text(out, "}\n");
+}
+
 static void unparsed_json(struct buf *out, const struct source_try *t)
 {
     for (size_t i = 0; i < t->unparsed_count; i++) {
@@ -191,6 +203,7 @@ void source_json_print(struct buf *out, const struct source_try *t)
     key_flag(out, "ready", !source_try_finds(t));
     buf_text(out, "}\n");
     formats_json(out, t);
+    envelope_json(out, t);
     unparsed_json(out, t);
     fields_json(out, t);
     clock_json(out, t);

@@ -148,6 +148,27 @@ static void print_format(struct report *r)
     buf_text(r->out, "\n\n");
 }
 
+static void print_envelope(struct report *r)
+{
+    const struct sample_envelope *e = &r->t->envelope;
+    if (e->key == NULL)
+        return;
+    title(r, "Envelope", "■ 包み");
+    buf_printf(r->out, "%s: %s, ", e->key, e->format);
+    share(r, e->lines, e->tried);
+    say(r,
+        " of the lines\n"
+        "  A log shipper has put JSON around what the device wrote; rules and detectors do not look into it.\n"
+        "  Let it send that text alone: Filebeat with codec.format and string, Logstash with codec plain and\n"
+        "  format, Fluent Bit with format raw and raw_log_key, Vector with codec text.",
+        " の行\n"
+        "  転送ソフトが、機器の書いた行を JSON で包んでいます。ルールと検知は包みの中を見ません。\n"
+        "  中の文字列だけを送るように設定してください: Filebeat は codec.format と string、Logstash は codec plain と "
+        "format、\n"
+        "  Fluent Bit は format raw と raw_log_key、Vector は codec text。");
+    buf_text(r->out, "\n\n");
+}
+
 static void print_parsed(struct report *r)
 {
     const struct source_try *t = r->t;
@@ -472,6 +493,7 @@ void source_report_print(struct buf *out, const struct source_try *t)
     struct report r = {.out = out, .t = t, .japanese = t->options->sender.japanese};
     print_sample(&r);
     print_format(&r);
+    print_envelope(&r);
     print_parsed(&r);
     print_fields(&r);
     print_clock(&r);

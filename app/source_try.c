@@ -76,6 +76,15 @@ static int rules_open(struct source_try *t, struct diag *diag)
     return sample_rules_open(&t->rule_facts, path, t->options->now_ns, diag);
 }
 
+/* Does half of the rows name where it went or what was asked for? Then the lines are no envelopes. */
+static bool names_places(const struct source_try *t)
+{
+    return (t->values[FIELD_DESTINATION_IP] + t->values[FIELD_DESTINATION_DOMAIN] +
+            t->values[FIELD_URL_DOMAIN] + t->values[FIELD_DNS_QUESTION]) *
+               2 >=
+           t->rows;
+}
+
 static int sample_judge(struct source_try *t, struct sample_reading how, struct diag *diag)
 {
     for (size_t i = 0; i < t->sample.count; i++)
@@ -96,6 +105,8 @@ static int sample_judge(struct source_try *t, struct sample_reading how, struct 
     how.self = t;
     if (err == 0)
         err = sample_feed(&t->sample, &how);
+    if (err == 0 && how.layout == NULL && !names_places(t))
+        err = sample_envelope_find(&t->envelope, &t->sample, &how);
     if (err == 0 && t->rule_facts != NULL)
         err = sample_rules_judge(t->rule_facts, &t->rules, &t->rule_count);
     return err;
@@ -135,13 +146,15 @@ bool source_try_finds(const struct source_try *t)
 {
     return t->formats.certainty == FORMAT_MIXED || t->formats.certainty == FORMAT_UNKNOWN ||
            (t->rows - t->parsed) * SURE_OF > t->rows || t->clock.is_off ||
-           t->clock.basis == ZONE_NO_TIME || t->encodings.lines[TEXT_BROKEN] != 0;
+           t->clock.basis == ZONE_NO_TIME || t->envelope.key != NULL ||
+           t->encodings.lines[TEXT_BROKEN] != 0;
 }
 
 struct sender_options source_try_sender(const struct source_try *t)
 {
     struct sender_options o = t->options->sender;
-    o.format = t->formats.name;
+    /* Out of its envelope the line is the device's. */
+    o.format = t->envelope.key == NULL ? t->formats.name : t->envelope.format;
     o.zone_minutes = t->clock.zone_minutes;
     o.zone_matters = t->clock.basis != ZONE_IN_LINE;
     return o;

@@ -10,6 +10,7 @@
 
 #include "app/sample_clock.h"
 #include "app/sample_detectors.h"
+#include "app/sample_envelope.h"
 #include "app/sample_formats.h"
 #include "app/sample_rules.h"
 #include "app/sender_config.h"
@@ -44,6 +45,7 @@ struct source_try {
     const struct source_try_options *options;
     struct sample sample;
     struct sample_formats formats;
+    struct sample_envelope envelope;
     struct sample_clock clock;
     struct text_encodings encodings;
     uint64_t rows;

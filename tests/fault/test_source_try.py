@@ -5,6 +5,7 @@ What is no log is refused with a remedy. Formats of generated traffic are found;
 and encodings are those that the samples were made with. Rules are judged as `rule coverage` judges the same lines in a store.
 """
 import gzip
+import json
 import os
 import pathlib
 import subprocess
@@ -94,6 +95,31 @@ def formats(folder):
     assert "99.9 % of the lines" in report and "<0.1 %  no format (1 lines)" in report, report[:600]
     unknown = tried(write(folder / "unknown", "nothing that anybody knows\n" * 30), check=1)
     assert unknown["format"][0]["certainty"] == "unknown" and unknown["clock"][0]["zone_from"] == "none"
+
+
+def envelopes(folder):
+    """JSON that log shippers put around a line is seen, wherever the line is; documents that say where they went are none."""
+    lines = [fortigate(f"2026-11-21T10:00:{n:02d}").rstrip() for n in range(40)]
+    shippers = {
+        "message": lambda text: {"@timestamp": "2026-11-21T01:00:00.000Z", "agent": {"type": "filebeat"}, "input": {"type": "udp"},
+                                 "log": {"source": {"address": "192.0.2.1:514"}}, "message": text},
+        "log": lambda text: {"date": 1795222800.5, "log": text + "\n"},
+        "event.original": lambda text: {"event": {"original": text}, "host": {"hostname": "relay1"}, "message": "syslog"},
+        "MESSAGE": lambda text: {"PRIORITY": "5", "HOST": "fw1", "MESSAGE": text},
+    }
+    for key, wrap in shippers.items():
+        path = write(folder / f"wrapped-{key}", "".join(json.dumps(wrap(line)) + "\n" for line in lines))
+        found = tried(path, check=1)
+        assert found["envelope"] == [{"try": "envelope", "key": key, "sekisho.format": "fortigate", "lines": 40, "tried": 40}], found
+        for language, word in (("en", "shipper"), ("ja", "包んで")):
+            assert word in run("source", "try", "--lang", language, *NONE, path, check=1).stdout.decode()
+    # The configuration to paste is that of the line as it should come.
+    pasted = run("source", "try", *NONE, "--tenant", CODE, "--source", "fw1", "--print", "collector", path, check=1).stdout.decode()
+    assert "fortigate" in pasted and "json" not in pasted, pasted
+    few = [json.dumps(shippers["log"](line)) for line in lines[:10]] + [json.dumps({"log": "started"})] * 30
+    assert "envelope" not in tried(write(folder / "few", "\n".join(few)), check=None)
+    for document in ("ecs", "feeds", "schemas"):
+        assert "envelope" not in tried(GOLDEN / "json" / f"{document}.log", check=None), document
 
 
 def unparsed(folder):
@@ -237,7 +263,7 @@ def beginnings(folder):
 def main():
     step = Steps()
     with temp_dir() as folder:
-        for part in (refused, formats, unparsed, clocks, encodings, rules, detectors, configurations, beginnings):
+        for part in (refused, formats, envelopes, unparsed, clocks, encodings, rules, detectors, configurations, beginnings):
             part(folder)
             step(part.__name__)
     print("passed")
