@@ -170,6 +170,9 @@ static void state_free(struct parser_state *state)
 /* s-action is what the cache did; whether the client got it, the filter's result says. */
 static uint8_t verdict(struct slice action, struct slice beside)
 {
+    /* ISA Server and TMG: a connection's begin and its end. */
+    if (slice_equal(action, SLICE("Establish")) || slice_equal(action, SLICE("Terminate")))
+        return VERDICT_ALLOW;
     uint8_t filter = meaning_verdict(beside);
     if (filter == VERDICT_DENY || filter == VERDICT_BLOCK)
         return VERDICT_DENY;

@@ -20,6 +20,9 @@ static uint8_t form_of(const struct meaning *meaning)
     if (meaning->form == MEANING_REQUEST)
         return TEMPLATE_REQUEST;
     switch (meaning->field) {
+    case FIELD_SOURCE_IP:
+    case FIELD_DESTINATION_IP:
+        return meaning->form == MEANING_PEER ? TEMPLATE_PEER : TEMPLATE_TEXT;
     case FIELD_URL_ORIGINAL:
         return TEMPLATE_URL;
     case FIELD_USER_NAME:
@@ -73,6 +76,8 @@ static bool has_field(const struct w3c *w, uint32_t count, uint16_t field)
 void w3c_layout(struct w3c *w, struct slice names)
 {
     const char *end = names.data + names.len;
+    /* Where tabs part the names they may have blanks: "IP protocol". */
+    const char separator = scan_byte(names.data, end, '\t') < end ? '\t' : ' ';
     uint32_t count = 0;
     w->has_agent = false;
     for (const char *p = names.data; count < TEMPLATE_FIELDS_MAX;) {
@@ -80,7 +85,7 @@ void w3c_layout(struct w3c *w, struct slice names)
             p++;
         if (p == end)
             break;
-        const char *stop = scan_either(p, end, ' ', '\t');
+        const char *stop = scan_byte(p, end, separator);
         struct slice name = slice_of(p, (size_t)(stop - p));
         struct template_field field = field_of(&w->names, name);
         if (says_best(name))
