@@ -298,6 +298,13 @@ static bool is_name(struct slice text)
            memchr(text.data, ':', text.len) == NULL;
 }
 
+/* "status" of a web server or a proxy is a number, of others a word. */
+static bool is_http_status(struct slice text)
+{
+    return text.len == 3 && text.data[0] >= '1' && text.data[0] <= '5' && text.data[1] >= '0' &&
+           text.data[1] <= '9' && text.data[2] >= '0' && text.data[2] <= '9';
+}
+
 /* Of ECS's event.type, a list, these say what became of a connection. */
 static bool is_decision(struct slice text)
 {
@@ -322,6 +329,8 @@ static bool put_value(struct emit *e, const struct json_item *item)
         if (meaning.field == FIELD_UNNAMED || e->owners[meaning.field] != 0)
             return put_unnamed(e, item);
     }
+    if (meaning.form == MEANING_STATUS && is_http_status(text))
+        meaning.field = FIELD_HTTP_STATUS;
     const bool decision = meaning.form == MEANING_DECISION;
     bool refused = (e->whole_url && is_url_part(meaning.field)) || item->type == JSON_RAW ||
                    item->type == JSON_WORD || (decision && !is_decision(text));

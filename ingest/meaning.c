@@ -379,6 +379,7 @@ bool meaning_slots(struct slots *out, struct slice line, const struct meaning *m
     case MEANING_TEXT:
     case MEANING_MAYBE:
     case MEANING_ALSO:
+    case MEANING_STATUS:
     case MEANING_DECISION:
     case MEANING_HEADER:
     case MEANING_HEADER_VALUE:

@@ -20,13 +20,14 @@
 #include "event/slot.h"
 
 /*
- * How a value is written. All but TEXT have no slot for what stands for "none" (see below). DECISION,
- * HEADER, HEADER_VALUE and FLOW are for who reads lists of objects (ingest/json_slots.h).
+ * How a value is written. All but TEXT have no slot for what stands for "none" (see below). STATUS,
+ * DECISION, HEADER, HEADER_VALUE and FLOW are for who reads lists of objects (ingest/json_slots.h).
  */
 enum meaning_form {
     MEANING_TEXT = 0, /* as it stands */
     MEANING_MAYBE,    /* as it stands */
     MEANING_ALSO,     /* as it stands, one more value of a field that has one */
+    MEANING_STATUS,   /* the same; three digits from 100 to 599 are HTTP's status */
     MEANING_DECISION, /* the same where it is "allowed" or "denied"; else it means nothing */
     MEANING_URL,      /* a URL, a path or host:port */
     MEANING_SITE,     /* a URL whose scheme may be missing: the text begins with the host */
