@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ingest/stamp.h"
 
@@ -378,6 +379,61 @@ static const char *read_host(struct scan *s, const char *p, bool has_priority)
     return has_priority && !number ? word : NULL;
 }
 
+/* "Local7.Notice" */
+static bool is_facility_and_level(const char *from, const char *to)
+{
+    static const struct slice LEVELS[] = {{"emerg", 5},  {"alert", 5}, {"critical", 8}, {"crit", 4},
+                                          {"error", 5},  {"err", 3},   {"warning", 7},  {"warn", 4},
+                                          {"notice", 6}, {"info", 4},  {"debug", 5}};
+    const char *point = memchr(from, '.', (size_t)(to - from));
+    if (point == NULL || point == from)
+        return false;
+    for (const char *p = from; p < point; p++) {
+        if (!is_alnum(*p))
+            return false;
+    }
+    const size_t len = (size_t)(to - point) - 1;
+    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
+        if (LEVELS[i].len == len && strncasecmp(LEVELS[i].data, point + 1, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "2026-11-21 10:00:00" and a tab. */
+static bool is_tabbed_stamp(const struct scan *s)
+{
+    static const char FORM[] = "0000-00-00 00:00:00\t";
+    const size_t len = sizeof(FORM) - 1;
+    if ((size_t)(s->end - s->at) <= len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (FORM[i] == '0' ? !is_digit(s->at[i]) : s->at[i] != FORM[i])
+            return false;
+    }
+    return true;
+}
+
+/* Kiwi Syslog Server's files: stamp, facility and level, host, message, with tabs between them. */
+static bool read_tabbed(struct scan *s)
+{
+    if (!is_tabbed_stamp(s))
+        return false;
+    const char *stamp_end = memchr(s->at, '\t', (size_t)(s->end - s->at));
+    const char *word = stamp_end + 1;
+    const char *word_end = memchr(word, '\t', (size_t)(s->end - word));
+    if (word_end == NULL || !is_facility_and_level(word, word_end))
+        return false;
+    const char *host = word_end + 1;
+    const char *host_end = memchr(host, '\t', (size_t)(s->end - host));
+    if (host_end == NULL || !is_host(s, host, host_end))
+        return false;
+    add(s, s->at, stamp_end, FIELD_TIME_SYSLOG);
+    add_host(s, host, host_end);
+    s->at = host_end + 1;
+    return true;
+}
+
 /* A header with a stamp as RFC 3164, Cisco or rsyslog's files have it. */
 static bool read_dated(struct scan *s, bool has_priority)
 {
@@ -414,7 +470,7 @@ static bool read_header(struct scan *s)
         return false;
     if (has_priority && read_5424(s))
         return true;
-    if (read_dated(s, has_priority))
+    if (read_dated(s, has_priority) || (!has_priority && read_tabbed(s)))
         return true;
     if (has_priority)
         s->at = skip_blanks(s, s->at);

@@ -184,6 +184,23 @@ static const struct header_case ISO_HEADERS[] = {
     {"2026-11-21 10:00:00 198.51.100.7 x", "", "2026-11-21 10:00:00 198.51.100.7 x"},
 };
 
+/* What Kiwi Syslog Server writes to its files. */
+static const struct header_case TABBED_HEADERS[] = {
+    {"2026-11-21 10:00:01\tLocal7.Notice\t192.0.2.1\tdate=2026-11-21 time=10:00:01",
+     "time=2026-11-21 10:00:01|host=192.0.2.1", "date=2026-11-21 time=10:00:01"},
+    {"2026-11-21 10:00:01\tAuth.Critical\tfw1.example.jp\t<86>Nov 21 10:00:00 fw1 sshd[7]: x",
+     "time=2026-11-21 10:00:01|pri=86|time=Nov 21 10:00:00|host=fw1|app=sshd|pid=7", "x"},
+    {"2026-11-21 10:00:01\tLocal7.Notices\t192.0.2.1\tx", "",
+     "2026-11-21 10:00:01\tLocal7.Notices\t192.0.2.1\tx"},
+    {"2026-11-21 10:00:01\t10.1.0.5\t192.0.2.1\tx", "",
+     "2026-11-21 10:00:01\t10.1.0.5\t192.0.2.1\tx"},
+    {"2026-11-21 10:00:01\tUser.Info\tno host\tx", "",
+     "2026-11-21 10:00:01\tUser.Info\tno host\tx"},
+    {"2026-11-21 10:00:01\tUser.Info\t192.0.2.1", "", "2026-11-21 10:00:01\tUser.Info\t192.0.2.1"},
+    {"2026-11-21 10:00:01\t", "", "2026-11-21 10:00:01\t"},
+    {"2026-11-21 10:00:01\tUser.Info\t192.0.2.1\t", "time=2026-11-21 10:00:01|host=192.0.2.1", ""},
+};
+
 static const struct header_case SEVERAL_HEADERS[] = {
     {"<13>Nov 21 10:00:01 relay <189>Nov 21 10:00:00 fw1 sshd[7]: x",
      "pri=13|time=Nov 21 10:00:01|pri=189|time=Nov 21 10:00:00|host=fw1|app=sshd|pid=7", "x"},
@@ -278,6 +295,12 @@ static void test_iso(void **state)
     CHECK_ALL(ISO_HEADERS);
 }
 
+static void test_tabbed(void **state)
+{
+    (void)state;
+    CHECK_ALL(TABBED_HEADERS);
+}
+
 static void test_several_headers(void **state)
 {
     (void)state;
@@ -293,13 +316,10 @@ static void test_messages_without_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc3164),
-        cmocka_unit_test(test_cisco),
-        cmocka_unit_test(test_rfc5424),
-        cmocka_unit_test(test_iso),
-        cmocka_unit_test(test_several_headers),
-        cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_messages_without_header),
+        cmocka_unit_test(test_rfc3164), cmocka_unit_test(test_cisco),
+        cmocka_unit_test(test_rfc5424), cmocka_unit_test(test_iso),
+        cmocka_unit_test(test_tabbed),  cmocka_unit_test(test_several_headers),
+        cmocka_unit_test(test_tags),    cmocka_unit_test(test_messages_without_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
