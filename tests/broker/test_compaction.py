@@ -196,7 +196,8 @@ def retention_goes_on_alone(bench, step):
     wait_until(lambda: bench.stored() == bench.sent, 60, "lines without compaction")
     bench.collector.stop()
     assert "rows are in segments" not in bench.collector.text()
-    assert {p.name for p in (bench.data / "seg").rglob("*.seg")} == segments
+    # It makes none; what the compaction by hand has replaced it may sweep away.
+    assert {p.name for p in (bench.data / "seg").rglob("*.seg")} <= segments
     step("without compaction retention goes on")
 
 
