@@ -198,6 +198,8 @@ def retention_goes_on_alone(bench, step):
     assert "rows are in segments" not in bench.collector.text()
     # It makes none; what the compaction by hand has replaced it may sweep away.
     assert {p.name for p in (bench.data / "seg").rglob("*.seg")} <= segments
+    assert bench.stored() == bench.sent
+    assert run("verify", "--data", bench.data, check=None, timeout=300).returncode == 0
     step("without compaction retention goes on")
 
 
