@@ -298,6 +298,13 @@ static bool is_name(struct slice text)
            memchr(text.data, ':', text.len) == NULL;
 }
 
+/* What firewalls write of a session that they did not translate. */
+static bool is_untranslated(uint16_t field, struct slice text)
+{
+    return (field == FIELD_SOURCE_NAT_IP || field == FIELD_DESTINATION_NAT_IP) &&
+           (slice_equal(text, SLICE("0.0.0.0")) || slice_equal(text, SLICE("::")));
+}
+
 /* "status" of a web server or a proxy is a number, of others a word. */
 static bool is_http_status(struct slice text)
 {
@@ -333,7 +340,8 @@ static bool put_value(struct emit *e, const struct json_item *item)
         meaning.field = FIELD_HTTP_STATUS;
     const bool decision = meaning.form == MEANING_DECISION;
     bool refused = (e->whole_url && is_url_part(meaning.field)) || item->type == JSON_RAW ||
-                   item->type == JSON_WORD || (decision && !is_decision(text));
+                   item->type == JSON_WORD || (decision && !is_decision(text)) ||
+                   is_untranslated(meaning.field, text);
     /* A name where an address is due is of another field. */
     bool also =
         meaning.form == MEANING_ALSO || decision ||

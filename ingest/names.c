@@ -56,6 +56,7 @@ static const struct row ROWS[] = {
 #define MAIL(name, field, form)          ROW(MAIL, name, field, form)
 #define FORCEPOINT(name, field, form)    ROW(FORCEPOINT, name, field, form)
 #define ZSCALER_LEEF(name, field, form)  ROW(ZSCALER_LEEF, name, field, form)
+#define FORTIGATE(name, field, form)     ROW(FORTIGATE, name, field, form)
 #include "ingest/names.def"
 };
 
