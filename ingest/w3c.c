@@ -76,6 +76,8 @@ static bool has_field(const struct w3c *w, uint32_t count, uint16_t field)
 void w3c_layout(struct w3c *w, struct slice names)
 {
     const char *end = names.data + names.len;
+    while (end > names.data && is_blank(end[-1]))
+        end--;
     /* Where tabs part the names they may have blanks: "IP protocol". */
     const char separator = scan_byte(names.data, end, '\t') < end ? '\t' : ' ';
     uint32_t count = 0;
