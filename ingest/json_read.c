@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "ingest/word.h"
+
 static_assert((int)JSON_DEPTH_MAX <= (int)SLOT_DEPTH_MAX, "a key's depth fits a slot");
 
 /* What may come next. */
@@ -117,17 +119,12 @@ static bool close_level(struct walk *w)
     return true;
 }
 
-static inline bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool take_number(struct walk *w)
 {
     const char *from = w->p;
     const char *p = from + 1;
     while (p < w->end &&
-           (is_digit(*p) || *p == '.' || *p == 'e' || *p == 'E' || *p == '+' || *p == '-'))
+           (word_is_digit(*p) || *p == '.' || *p == 'e' || *p == 'E' || *p == '+' || *p == '-'))
         p++;
     w->p = p;
     return add_value(w, from, p, JSON_NUMBER);
@@ -139,7 +136,7 @@ static bool take_numbers(struct walk *w)
     bool fits = take_number(w);
     if (!w->levels[w->depth - 1].list)
         return fits;
-    while (fits && w->end - w->p > 1 && *w->p == ',' && is_digit(w->p[1])) {
+    while (fits && w->end - w->p > 1 && *w->p == ',' && word_is_digit(w->p[1])) {
         w->p++;
         fits = take_number(w);
     }
@@ -175,7 +172,7 @@ static bool take_value(struct walk *w)
         w->p = close + 1;
         return add_value(w, from, close, JSON_STRING);
     }
-    return is_digit(c) || c == '-' ? take_numbers(w) : take_word(w);
+    return word_is_digit(c) || c == '-' ? take_numbers(w) : take_word(w);
 }
 
 /* The key at p in the memory, as one more key of the line; JSON_KEY_NONE when it finds no room. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "ingest/word.h"
+
 enum {
     MEANINGS_VENDORS = 3, /* that are held of a key at once */
     MEANINGS_HELD = JSON_KEYS_HELD * MEANINGS_VENDORS,
@@ -100,9 +102,7 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
     if (length == 0)
         return unnamed;
     const struct slice plain = slice_of(name, length);
-    const struct meaning *found = names_find_exact(vendor, plain);
-    if (found == NULL)
-        found = names_find_exact(VENDOR_ANY, plain);
+    const struct meaning *found = names_find(vendor, plain);
     if (found != NULL)
         return *found;
     /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
@@ -110,7 +110,7 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
     uint16_t field = field_find(slice_of(written, json_keys_name(keys, index, written)));
     if (field != FIELD_NONE && !is_of_row(field))
         return (struct meaning){.field = field, .form = form_of(field)};
-    found = names_find(vendor, plain);
+    found = names_find_wrapped(vendor, plain);
     return found == NULL ? unnamed : *found;
 }
 
@@ -308,8 +308,8 @@ static bool is_untranslated(uint16_t field, struct slice text)
 /* "status" of a web server or a proxy is a number, of others a word. */
 static bool is_http_status(struct slice text)
 {
-    return text.len == 3 && text.data[0] >= '1' && text.data[0] <= '5' && text.data[1] >= '0' &&
-           text.data[1] <= '9' && text.data[2] >= '0' && text.data[2] <= '9';
+    return text.len == 3 && text.data[0] >= '1' && text.data[0] <= '5' &&
+           word_is_digit(text.data[1]) && word_is_digit(text.data[2]);
 }
 
 /* Of ECS's event.type, a list, these say what became of a connection. */

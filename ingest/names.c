@@ -101,7 +101,7 @@ static int row_compare(const struct row *row, uint8_t vendor, struct slice name)
     return row->vendor != vendor ? row->vendor - vendor : slice_compare(row->name, name);
 }
 
-const struct meaning *names_find_exact(enum vendor vendor, struct slice plain)
+static const struct meaning *find_exact(enum vendor vendor, struct slice plain)
 {
     size_t low = 0;
     size_t high = ROW_COUNT;
@@ -134,7 +134,7 @@ static void place_rows(struct names_memory *memory)
     memory->placed = true;
 }
 
-/* names_find_exact() by the memory's places: a line of unknown keys asks three tables for each. */
+/* find_exact() by the memory's places: a line of unknown keys asks three tables for each. */
 static const struct meaning *find_placed(struct names_memory *memory, enum vendor vendor,
                                          struct slice plain)
 {
@@ -163,13 +163,19 @@ static bool unwrap(struct slice *name)
 
 static const struct meaning *find_unwrapped(enum vendor vendor, struct slice name)
 {
-    const struct meaning *found = names_find_exact(vendor, name);
+    const struct meaning *found = NULL;
     for (int i = 0; i < WRAPPINGS_MAX && found == NULL && unwrap(&name); i++)
-        found = names_find_exact(vendor, name);
+        found = find_exact(vendor, name);
     return found;
 }
 
 const struct meaning *names_find(enum vendor vendor, struct slice plain)
+{
+    const struct meaning *found = vendor == VENDOR_ANY ? NULL : find_exact(vendor, plain);
+    return found != NULL ? found : find_exact(VENDOR_ANY, plain);
+}
+
+const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain)
 {
     const struct meaning *found = vendor == VENDOR_ANY ? NULL : find_unwrapped(vendor, plain);
     return found != NULL ? found : find_unwrapped(VENDOR_ANY, plain);

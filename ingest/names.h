@@ -29,14 +29,13 @@ enum names_limits {
 size_t names_plain(char *to, size_t room, struct slice name);
 
 /*
- * The meaning of a plain name in the vendor's lines: by the vendor's table, else by that of ANY,
- * each by the whole name first, then without what only wraps it ("event.", "properties.", ...).
+ * The meaning of a plain name in the vendor's lines: by the vendor's table, else by that of ANY.
  * NULL when none knows it.
  */
 const struct meaning *names_find(enum vendor vendor, struct slice plain);
 
-/* The same, in the vendor's table alone and by the whole name. */
-const struct meaning *names_find_exact(enum vendor vendor, struct slice plain);
+/* The same without what only wraps the name ("event.", "properties.", ...); NULL: nothing does. */
+const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain);
 
 /* The vendor whom a plain name gives away, with its wrapping or without; VENDOR_ANY: nobody. */
 enum vendor names_sign(struct slice plain);

@@ -165,6 +165,8 @@ static uint16_t field_of(enum vendor vendor, const char *name)
     char plain[NAMES_PLAIN_MAX];
     size_t len = names_plain(plain, sizeof(plain), slice_from(name));
     const struct meaning *meaning = names_find(vendor, slice_of(plain, len));
+    if (meaning == NULL)
+        meaning = names_find_wrapped(vendor, slice_of(plain, len));
     return meaning == NULL ? FIELD_NONE : meaning->field;
 }
 
