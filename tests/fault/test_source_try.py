@@ -118,7 +118,11 @@ def envelopes(folder):
     assert "fortigate" in pasted and "json" not in pasted, pasted
     few = [json.dumps(shippers["log"](line)) for line in lines[:10]] + [json.dumps({"log": "started"})] * 30
     assert "envelope" not in tried(write(folder / "few", "\n".join(few)), check=None)
-    for document in ("ecs", "feeds", "schemas"):
+    hostile = ["[" * 5000, '{"message":' * 3000, '{"message":"a\\u0000b"}', '{"message":"\\ud800"}', '{"message":', '{"message":["x"]}',
+               '{"message":"","event":7}', '{"event":{"original":null},"message":"one\\ntwo"}', '{"message":"' + "x" * 100000 + '"}']
+    found = tried(write(folder / "hostile", "\n".join(hostile * 5) + "\n"), check=1)
+    assert "envelope" not in found and found["format"][0]["lines"] == len(hostile) * 5, found["format"]
+    for document in ("ecs", "feeds", "schemas", "vendors"):
         assert "envelope" not in tried(GOLDEN / "json" / f"{document}.log", check=None), document
 
 
