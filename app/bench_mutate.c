@@ -333,9 +333,8 @@ static int measure(struct bench_report *r, const struct bench_options *o,
                       .o = o};
     int status =
         texts == NULL || whole == NULL ? ERR_NOMEM : feed_bench_new(&t.bench, &ENVIRONMENT);
-    for (size_t i = 0; i < lines->count && status == 0; i++) {
+    for (size_t i = 0; i < lines->count && status == 0; i++)
         texts[i] = bench_line_text(lines, i);
-    }
     t.reads_headers = parser_get(t.stream->format)->reads_headers;
     if (status == 0)
         status = measure_whole(&t);

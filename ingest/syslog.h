@@ -4,6 +4,7 @@
  *   <189>Nov 21 10:00:00 fw1 sshd[77]: text               RFC 3164
  *   <134>1 2026-11-21T10:00:00Z fw1 app 77 id [sd] text   RFC 5424
  *   2026-11-21T10:00:00.1+09:00 fw1 text                  what rsyslog writes into files
+ *   2026-11-21 10:00:00<TAB>Local7.Notice<TAB>fw1<TAB>text  Kiwi Syslog Server's files
  *   <166>Nov 21 2026 10:00:00 fw1 : %ASA-6-302013: text   Cisco
  *   123 <13>...                                           octet counting, in front of any of these
  *   <13>Nov 21 10:00:00 relay <189>Nov 21 09:59:59 fw1 ...  one relay's header before another
