@@ -6,11 +6,16 @@
  *   forward: in:bridge(ether2) out:ether1, proto ICMP (type 8, code 0), 192.0.2.7->198.51.100.9, len 84
  *
  * The topics are left out by the BSD syslog setting; what the operator put in front of the chain is
- * the rule. Of other topics logins, leases and the web proxy's requests are read:
+ * the rule. Of other topics logins, leases, tunnels, changes, questions of the DNS
+ * and the web proxy's requests are read:
  *
  *   system,error,critical login failure for user admin from 192.0.2.7 via ssh
  *   l2tp,ppp,info,account taro logged in, 192.0.2.201 from 198.51.100.7
+ *   system,info filter rule changed by winbox-3.40/tcp-msg(winbox):admin@192.0.2.7 (/ip firewall filter set *1)
+ *   hotspot,info,debug taro (192.0.2.7): login failed: invalid username or password
  *   dhcp,info dhcp1 assigned 192.0.2.77 to 02:00:00:00:00:07
+ *   dns,packet query from 192.0.2.7: #12 www.example.com. A
+ *   ipsec,info respond new phase 1 (Identity Protection): 203.0.113.1[500]<=>198.51.100.7[500]
  *   web-proxy,account 192.0.2.7 GET http://www.example.com/a action=allow cache=MISS
  */
 #include "event/verdict.h"
@@ -176,12 +181,17 @@ static bool add_part(struct cursor *c, const char *from, const char *to)
     if (mac < to)
         return add_value(c, from, mac, FIELD_MESSAGE) &&
                add_value(c, mac + 8, to, FIELD_SOURCE_MAC);
+    const char *proto = scan_text(from, to, SLICE(" proto "));
+    if (proto <
+        to) /* "connection-state:new proto TCP (SYN)": of an interface without such addresses */
+        return add_value(c, from, proto, FIELD_MESSAGE) && add_protocol(c, proto + 7, to);
     if (scan_text(from, to, SLICE("->")) < to)
         return add_peers(c, from, to, PEERS);
     return add_value(c, from, to, FIELD_MESSAGE);
 }
 
-/* "system,info,account": topics of the router in front of a text, one of them its level; their length or 0. */
+/* "system,info,account": topics of the router in front of a text, one of them its level; their
+ * length or 0. */
 static size_t topics_length(struct slice text)
 {
     static const struct slice TOPICS[] = {
@@ -191,14 +201,16 @@ static size_t topics_length(struct slice text)
         {"script", 6},   {"wireguard", 9}, {"radius", 6},    {"firewall", 8}, {"account", 7},
         {"ssh", 3},      {"manager", 7},   {"bridge", 6},    {"route", 5},    {"certificate", 11},
         {"netwatch", 8}, {"dude", 4},      {"upnp", 4},      {"e-mail", 6},   {"backup", 6}};
-    static const struct slice LEVELS[] = {{",info", 5},     {",error", 6}, {",warning", 8},
-                                          {",critical", 9}, {",debug", 6}, {",account", 8}};
+    static const struct slice LEVELS[] = {
+        {",info", 5},    {",error", 6},  {",warning", 8}, {",critical", 9}, {",debug", 6},
+        {",account", 8}, {",packet", 7}, {",event", 6},   {",stp", 4},      {",raw", 4}};
     size_t limit = text.len < TOPICS_BYTES_MAX ? text.len : TOPICS_BYTES_MAX;
     const char *end = scan_byte(text.data, text.data + limit, ' ');
     struct slice topics = slice_of(text.data, (size_t)(end - text.data));
     struct slice first = slice_of(text.data, (size_t)(scan_byte(text.data, end, ',') - text.data));
     bool known = false;
-    bool level = false;
+    bool level = slice_starts(text, SLICE("dns query from ")) ||
+                 slice_starts(text, SLICE("dns done query: "));
     for (size_t i = 0; !known && i < sizeof(TOPICS) / sizeof(TOPICS[0]); i++)
         known = slice_equal(first, TOPICS[i]);
     for (size_t i = 0; known && !level && i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
@@ -231,7 +243,7 @@ static const char *find_mac(const char *from, const char *end)
 }
 
 /* Text with who and where in it, and a hardware address. */
-static bool tell(struct cursor *c, const char *from, const char *to)
+static bool tell_text(struct cursor *c, const char *from, const char *to)
 {
     const char *mac = find_mac(from, to);
     if (mac == NULL)
@@ -241,41 +253,137 @@ static bool tell(struct cursor *c, const char *from, const char *to)
            phrase_tell(c, &TABLE, mac + MAC_BYTES, to);
 }
 
-/* What of an account was done is the action; the word in front of "logged in" is a tunnel's account. */
+/* The same; of who changed what RouterOS 7 says the way: "by winbox-3.40/tcp-msg(winbox):admin@192.0.2.7 (...)". */
+static bool tell(struct cursor *c, const char *from, const char *to)
+{
+    const char *by = scan_text(from, to, SLICE(" by "));
+    const char *way = by == to ? to : by + 4;
+    const char *end = scan_byte(way, to, ' ');
+    const char *sign = memrchr(way, '@', (size_t)(end - way));
+    const char *colon = sign == NULL ? NULL : memrchr(way, ':', (size_t)(sign - way));
+    if (colon == NULL || colon + 1 == sign || sign + 1 == end)
+        return tell_text(c, from, to);
+    const bool mac = find_mac(sign + 1, end) != NULL;
+    return tell_text(c, from, way) && cursor_add(c, way, colon, FIELD_MESSAGE) &&
+           cursor_add(c, colon + 1, sign, FIELD_USER_NAME) &&
+           cursor_add(c, sign + 1, end, mac ? FIELD_SOURCE_MAC : FIELD_SOURCE_IP) &&
+           tell_text(c, end, to);
+}
+
+/* What was done to an account or a lease, where the text says so. */
+static struct slice find_deed(const struct cursor *c)
+{
+    static const struct slice DEEDS[] = {
+        {"login failure", 13}, {"login failed", 12}, {"authentication failed", 21},
+        {"logged in", 9},      {"logged out", 10},   {"assigned", 8},
+        {"deassigned", 10}};
+    for (size_t i = 0; i < sizeof(DEEDS) / sizeof(DEEDS[0]); i++) {
+        const char *found = cursor_find(c, DEEDS[i]);
+        if (found != NULL && (found == c->at || found[-1] == ' '))
+            return slice_of(found, DEEDS[i].len);
+    }
+    return (struct slice){0};
+}
+
+/* "taro" of a tunnel, "taro (192.0.2.7):" of the hotspot, both in front of the deed; else a text. */
+static bool tell_doer(struct cursor *c, struct slice deed)
+{
+    struct cursor ahead = *c;
+    cursor_take(&ahead, SLICE("->: "));
+    struct slice name = cursor_word(&ahead);
+    const char *open = ahead.at;
+    const char *close = scan_text(open, deed.data, SLICE("):"));
+    bool guest = *open == '(' && close < deed.data &&
+                 url_host_is_address(slice_of(open + 1, (size_t)(close - open - 1)));
+    bool tunnel = open == deed.data && slice_starts(deed, SLICE("logged "));
+    if (!guest && !tunnel)
+        return tell(c, c->at, deed.data);
+    return account_slots(c->out, c->line, cursor_offset(c, name.data), (uint32_t)name.len,
+                         SLOT_PLAIN) &&
+           (!guest || cursor_add(c, open + 1, close, FIELD_SOURCE_IP));
+}
+
+/* Behind the deed: the reason behind a colon, a lease's address, or where from. */
+static bool tell_rest(struct cursor *c, struct slice deed)
+{
+    const char *at = deed.data + deed.len;
+    bool reason = slice_starts(slice_of(at, (size_t)(c->end - at)), SLICE(": "));
+    if (reason && at + 2 < c->end)
+        return cursor_add(c, at + 2, c->end, FIELD_EVENT_REASON);
+    if (!word_find(deed, SLICE("assigned")))
+        return tell(c, at, c->end);
+    while (at < c->end && *at == ' ')
+        at++;
+    const char *stop = scan_byte(at, c->end, ' ');
+    bool lease = url_host_is_address(slice_of(at, (size_t)(stop - at)));
+    return (!lease || cursor_add(c, at, stop, FIELD_HOST_IP)) && tell(c, lease ? stop : at, c->end);
+}
+
 static bool tell_account(struct cursor *c)
 {
-    static const struct slice DONE[] = {{"login failure", 13},
-                                        {"logged in", 9},
-                                        {"logged out", 10},
-                                        {"assigned", 8},
-                                        {"deassigned", 10}};
-    const char *verb = NULL;
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++) {
-        const char *found = cursor_find(c, DONE[i]);
-        if (found == NULL || (found > c->at && found[-1] != ' '))
-            continue;
-        verb = found;
-        length = DONE[i].len;
-    }
-    if (verb == NULL)
+    const struct slice deed = find_deed(c);
+    if (deed.len == 0)
         return tell(c, c->at, c->end);
+    return tell_doer(c, deed) && cursor_add_slice(c, deed, FIELD_EVENT_ACTION) &&
+           tell_rest(c, deed);
+}
+
+/* "query from 192.0.2.7: #12 www.example.com. A" */
+static bool tell_question(struct cursor *c)
+{
     struct cursor ahead = *c;
+    if (!cursor_take(&ahead, SLICE("query from ")))
+        return tell(c, c->at, c->end);
+    struct slice client = cursor_word(&ahead);
+    if (client.len > 0 && client.data[client.len - 1] == ':')
+        client.len--;
+    struct slice number = cursor_word(&ahead);
     struct slice name = cursor_word(&ahead);
-    bool tunnel = ahead.at == verb && slice_starts(slice_of(verb, length), SLICE("logged "));
-    bool fits = tunnel ? account_slots(c->out, c->line, cursor_offset(c, name.data),
-                                       (uint32_t)name.len, SLOT_PLAIN)
-                       : tell(c, c->at, verb);
-    /* A lease's address stands behind its verb. */
-    bool lease = word_find(slice_of(verb, length), SLICE("assigned"));
-    const char *address = verb + length;
-    while (address < c->end && *address == ' ')
-        address++;
-    const char *stop = scan_byte(address, c->end, ' ');
-    lease = lease && url_host_is_address(slice_of(address, (size_t)(stop - address)));
-    return fits && cursor_add(c, verb, verb + length, FIELD_EVENT_ACTION) &&
-           (!lease || cursor_add(c, address, stop, FIELD_HOST_IP)) &&
-           tell(c, lease ? stop : verb + length, c->end);
+    struct slice type = cursor_word(&ahead);
+    if (!url_host_is_address(client) || name.len == 0)
+        return tell(c, c->at, c->end);
+    name.len -= name.len > 1 && name.data[name.len - 1] == '.';
+    return cursor_add_slice(c, client, FIELD_SOURCE_IP) &&
+           cursor_add_slice(c, number, FIELD_MESSAGE) &&
+           cursor_add_slice(c, name, FIELD_DNS_QUESTION) &&
+           (type.len == 0 || cursor_add_slice(c, type, FIELD_DNS_TYPE));
+}
+
+/* "203.0.113.1[500]" */
+static bool add_end(struct cursor *c, const char *from, const char *to, uint16_t address,
+                    uint16_t port)
+{
+    const char *open = scan_byte(from, to, '[');
+    return add_value(c, from, open, address) &&
+           (open + 2 >= to || cursor_add(c, open + 1, to - 1, port));
+}
+
+/* "203.0.113.1[500]<=>198.51.100.7[500]", with '-' in RouterOS 7: this end and the other one, who asks
+ * unless this one does. */
+static bool tell_tunnel(struct cursor *c)
+{
+    bool ours = slice_starts(cursor_rest(c), SLICE("initiate"));
+    for (struct cursor ahead = *c; ahead.at < ahead.end;) {
+        struct slice word = cursor_word(&ahead);
+        const char *end = word.data + word.len;
+        const char *close = scan_byte(word.data, end, ']');
+        const char *other = close;
+        while (other < end && strchr("]<=>-", *other) != NULL)
+            other++;
+        const char *open = scan_byte(word.data, close, '[');
+        if (word.data == c->at && url_host_is_address(word))
+            return cursor_add_slice(c, word, FIELD_SOURCE_IP) && tell(c, ahead.at, c->end);
+        if (other == end || open == close || end[-1] != ']' ||
+            !url_host_is_address(slice_of(word.data, (size_t)(open - word.data))))
+            continue;
+        const uint16_t from = ours ? FIELD_SOURCE_IP : FIELD_DESTINATION_IP;
+        const uint16_t from_port = ours ? FIELD_SOURCE_PORT : FIELD_DESTINATION_PORT;
+        const uint16_t to = ours ? FIELD_DESTINATION_IP : FIELD_SOURCE_IP;
+        const uint16_t to_port = ours ? FIELD_DESTINATION_PORT : FIELD_SOURCE_PORT;
+        return tell(c, c->at, word.data) && add_end(c, word.data, close + 1, from, from_port) &&
+               add_end(c, other, end, to, to_port) && tell(c, end, c->end);
+    }
+    return tell(c, c->at, c->end);
 }
 
 /* "192.0.2.7 GET http://www.example.com/a action=allow cache=MISS" */
@@ -293,14 +401,24 @@ static bool tell_request(struct cursor *c)
            tell(c, ahead.at, c->end);
 }
 
-static bool add_event(struct cursor *c, size_t topics)
+/* Who tells the texts of a topic. */
+static bool tell_topic(struct cursor *c, struct slice topics)
 {
-    bool request = topics > 0 && slice_starts(cursor_rest(c), SLICE("web-proxy,"));
-    if (topics > 0 && !cursor_add(c, c->at, c->at + topics, FIELD_EVENT_DATASET))
+    if (slice_starts(topics, SLICE("web-proxy")))
+        return tell_request(c);
+    if (slice_starts(topics, SLICE("dns")))
+        return tell_question(c);
+    return slice_starts(topics, SLICE("ipsec")) ? tell_tunnel(c) : tell_account(c);
+}
+
+static bool add_event(struct cursor *c, size_t length)
+{
+    const struct slice topics = slice_of(c->at, length);
+    if (length > 0 && !cursor_add_slice(c, topics, FIELD_EVENT_DATASET))
         return false;
-    c->at += topics;
+    c->at += length;
     cursor_skip_blanks(c);
-    return request ? tell_request(c) : tell_account(c);
+    return tell_topic(c, topics);
 }
 
 static bool add_packet(struct cursor *c, const char *chain)
@@ -345,8 +463,9 @@ static uint8_t verdict(struct slice action, struct slice beside)
         VERDICT_WORD("drop", DROP),   VERDICT_WORD("deny", DENY),    VERDICT_WORD("denied", DENY),
         VERDICT_WORD("reject", DENY), VERDICT_WORD("block", BLOCK),  VERDICT_WORD("accept", ALLOW),
         VERDICT_WORD("allow", ALLOW), VERDICT_WORD("permit", ALLOW), VERDICT_WORD("log", ALERT)};
-    static const struct verdict_word LOGINS[] = {VERDICT_WORD("login failure", DENY),
-                                                 VERDICT_WORD("logged in", ALLOW)};
+    static const struct verdict_word LOGINS[] = {
+        VERDICT_WORD("login failure", DENY), VERDICT_WORD("login failed", DENY),
+        VERDICT_WORD("authentication failed", DENY), VERDICT_WORD("logged in", ALLOW)};
     (void)beside;
     uint8_t login = word_verdict(LOGINS, sizeof(LOGINS) / sizeof(LOGINS[0]), action);
     if (login != VERDICT_UNKNOWN || slice_starts(action, SLICE("logged out")))
