@@ -64,36 +64,6 @@ static enum vendor key_sign(struct json_keys *keys, uint16_t index)
     return (enum vendor)key->sign;
 }
 
-/* How a field of the dictionary is read that a key names itself. */
-static uint8_t form_of(uint16_t field)
-{
-    switch (field) {
-    case FIELD_URL_ORIGINAL:
-        return MEANING_SITE;
-    case FIELD_USER_NAME:
-        return MEANING_ACCOUNT;
-    case FIELD_TIMESTAMP:
-        return MEANING_TIME;
-    case FIELD_USER_AGENT:
-    case FIELD_MESSAGE:
-        return MEANING_TEXT;
-    case FIELD_DNS_QUESTION:
-        return MEANING_QUESTION;
-    default:
-        break;
-    }
-    return field_info(field)->type == FIELD_TYPE_INT ? MEANING_NUMBER : MEANING_MAYBE;
-}
-
-/* Fields that are of the row, or that the system derives: no line says them. */
-static bool is_of_row(uint16_t field)
-{
-    return field <= FIELD_TIME_LAST || field == FIELD_SOURCE_ASN ||
-           field == FIELD_DESTINATION_ASN || field == FIELD_SOURCE_COUNTRY ||
-           field == FIELD_DESTINATION_COUNTRY || field == FIELD_URL_REGISTERED_DOMAIN ||
-           (field >= FIELD_EVENT_INGESTED && field <= FIELD_ASSET_DESTINATION);
-}
-
 static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, enum vendor vendor)
 {
     char name[JSON_KEY_NAME_MAX];
@@ -107,9 +77,9 @@ static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, 
         return *found;
     /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
     char written[JSON_KEY_NAME_MAX];
-    uint16_t field = field_find(slice_of(written, json_keys_name(keys, index, written)));
-    if (field != FIELD_NONE && !is_of_row(field))
-        return (struct meaning){.field = field, .form = form_of(field)};
+    const struct meaning own = names_field(slice_of(written, json_keys_name(keys, index, written)));
+    if (own.field != FIELD_UNNAMED)
+        return own;
     found = names_find_wrapped(vendor, plain);
     return found == NULL ? unnamed : *found;
 }

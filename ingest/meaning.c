@@ -4,6 +4,7 @@
 
 #include "event/verdict.h"
 #include "ingest/panos_text.h"
+#include "ingest/panos_value.h"
 #include "ingest/parser.h"
 #include "ingest/scan.h"
 #include "ingest/told.h"
@@ -372,6 +373,10 @@ bool meaning_slots(struct slots *out, struct slice line, const struct meaning *m
         return told_slots(out, line, value);
     case MEANING_PANOS_TEXT:
         return panos_text_slots(out, line, value);
+    case MEANING_PANOS_THREAT:
+        return panos_threat_slots(out, line, value);
+    case MEANING_PANOS_OBJECT:
+        return panos_object_slots(out, line, value, PANOS_OBJECT_OTHER);
     case MEANING_HTTP:
         return http_slots(out, line, value);
     case MEANING_ENCODED:

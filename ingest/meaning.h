@@ -43,9 +43,11 @@ enum meaning_form {
     MEANING_ENCODED,   /* %XX */
     MEANING_HEADER,    /* the name of a header of HTTP; what it means, the next value does */
     MEANING_HEADER_VALUE,
-    MEANING_FLOW,       /* Azure's: time, addresses, ports, ... with commas between them */
-    MEANING_TOLD,       /* a message for people, with accounts and addresses (ingest/told.h) */
-    MEANING_PANOS_TEXT, /* the same, in the words of PAN-OS (ingest/panos_text.h) */
+    MEANING_FLOW,         /* Azure's: time, addresses, ports, ... with commas between them */
+    MEANING_TOLD,         /* a message for people, with accounts and addresses (ingest/told.h) */
+    MEANING_PANOS_TEXT,   /* the same, in the words of PAN-OS (ingest/panos_text.h) */
+    MEANING_PANOS_THREAT, /* "Name of the threat(12345)" (ingest/panos_value.h) */
+    MEANING_PANOS_OBJECT, /* a URL, a file or a name, by the subtype of the line or by its look */
     MEANING_HTTP, /* METHOD URL HTTP/version and headers, lines ending in \r\n, escaped or not */
     MEANING_COUNT
 };

@@ -175,6 +175,44 @@ const struct meaning *names_find(enum vendor vendor, struct slice plain)
     return found != NULL ? found : find_exact(VENDOR_ANY, plain);
 }
 
+/* How a field of the dictionary is read that a key names itself. */
+static uint8_t form_of(uint16_t field)
+{
+    switch (field) {
+    case FIELD_URL_ORIGINAL:
+        return MEANING_SITE;
+    case FIELD_USER_NAME:
+        return MEANING_ACCOUNT;
+    case FIELD_TIMESTAMP:
+        return MEANING_TIME;
+    case FIELD_USER_AGENT:
+    case FIELD_MESSAGE:
+        return MEANING_TEXT;
+    case FIELD_DNS_QUESTION:
+        return MEANING_QUESTION;
+    default:
+        break;
+    }
+    return field_info(field)->type == FIELD_TYPE_INT ? MEANING_NUMBER : MEANING_MAYBE;
+}
+
+/* Fields that are of the row, or that the system derives: no line says them. */
+static bool is_of_row(uint16_t field)
+{
+    return field <= FIELD_TIME_LAST || field == FIELD_SOURCE_ASN ||
+           field == FIELD_DESTINATION_ASN || field == FIELD_SOURCE_COUNTRY ||
+           field == FIELD_DESTINATION_COUNTRY || field == FIELD_URL_REGISTERED_DOMAIN ||
+           (field >= FIELD_EVENT_INGESTED && field <= FIELD_ASSET_DESTINATION);
+}
+
+struct meaning names_field(struct slice name)
+{
+    const uint16_t field = field_find(name);
+    if (field == FIELD_NONE || is_of_row(field))
+        return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
+    return (struct meaning){.field = field, .form = form_of(field)};
+}
+
 const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain)
 {
     const struct meaning *found = vendor == VENDOR_ANY ? NULL : find_unwrapped(vendor, plain);

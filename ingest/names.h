@@ -37,6 +37,12 @@ const struct meaning *names_find(enum vendor vendor, struct slice plain);
 /* The same without what only wraps the name ("event.", "properties.", ...); NULL: nothing does. */
 const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain);
 
+/*
+ * The meaning of a field's own name in the dictionary ("source.ip"), as it is written. FIELD_UNNAMED
+ * where it is none, or is one that no line says (@timestamp's parts, what is derived).
+ */
+struct meaning names_field(struct slice name);
+
 /* The vendor whom a plain name gives away, with its wrapping or without; VENDOR_ANY: nobody. */
 enum vendor names_sign(struct slice plain);
 

@@ -104,6 +104,11 @@ static void read_key(const struct pairs *p, struct key *out, const char *at, siz
                      bool quoted)
 {
     const struct pair_key *known = find_key(p, slice_of(at, name));
+    struct pair_key meant;
+    if (known == NULL && p->style->mean != NULL) {
+        meant = p->style->mean(slice_of(at, name));
+        known = &meant;
+    }
     *out =
         (struct key){.length = (uint8_t)(name + p->style->assign.len + quoted), .quoted = quoted};
     out->name_length = (uint8_t)name;

@@ -68,6 +68,8 @@ struct pairs_style {
     bool quoted_only;     /* no bare values; then a name may end in a ':' of its own ("ike::") */
     uint8_t quoted_kind;  /* enum slot_kind of quoted values */
     struct slice absent;  /* for PAIR_ABSENT, PAIR_URL and PAIR_ACCOUNT */
+    /* What a key that is not in `keys` means, whatever the rest of the line; NULL: it is unnamed. */
+    struct pair_key (*mean)(struct slice name);
     /* Append a value whose treatment is PAIR_OWN or above; false when the slots are full. */
     bool (*own)(struct pairs *p, const struct pair *pair);
 };

@@ -1,14 +1,16 @@
 /*
  * PAN-OS: comma separated columns, whose meaning depends on the log type in column 3 and whose
- * number depends on the version. Other layouts of the same devices (CEF, JSON, key=value) are not
- * for this parser.
+ * number depends on the version; or keys and values in a layout of the operator's own
+ * (ingest/panos_pairs.h). CEF, LEEF and JSON of the same devices are not for this parser.
  */
 #include "event/verdict.h"
 #include "ingest/byte_mask.h"
+#include "ingest/pairs.h"
+#include "ingest/panos_pairs.h"
 #include "ingest/panos_text.h"
+#include "ingest/panos_value.h"
 #include "ingest/parser.h"
 #include "ingest/parsers.h"
-#include "ingest/url.h"
 
 enum panos_limits {
     PREFIX_BYTES_MAX = 8, /* blanks and colons that relays leave in front of the first column */
@@ -202,6 +204,12 @@ static const struct layout *layout_find(struct slice type)
     return &LAYOUT_OTHER;
 }
 
+/* A layout of the operator's own. */
+static bool is_pairs(struct slice message)
+{
+    return layout_find(panos_pairs_type(message)) != &LAYOUT_OTHER;
+}
+
 /* The first five columns say whose line it is. */
 static bool head_read(struct line_head *out, struct slice line, uint32_t from)
 {
@@ -232,97 +240,18 @@ static bool head_read(struct line_head *out, struct slice line, uint32_t from)
     return true;
 }
 
-/* host[:port][/path][?query]: URLs are logged without their scheme. */
-static bool add_url(struct slots *out, struct slice line, const struct slot *s)
-{
-    const char *text = line.data + s->offset;
-    const char *path = memchr(text, '/', s->length);
-    uint32_t host_len = path == NULL ? s->length : (uint32_t)(path - text);
-    if (host_len == 0 || (host_len < s->length && text[host_len - 1] == ':'))
-        return url_slots(out, line, s->offset, s->length, s->kind);
-    const char *port = memrchr(text, ':', host_len);
-    uint32_t name_len = port == NULL ? host_len : (uint32_t)(port - text);
-    uint32_t name = s->offset;
-    if (text[0] == '[' && name_len > 2 && text[name_len - 1] == ']') {
-        name++;
-        name_len -= 2;
-    }
-    if (!slots_add(out, name, name_len, FIELD_URL_DOMAIN, s->kind))
-        return false;
-    uint32_t port_at = port == NULL ? 0 : (uint32_t)(port + 1 - text);
-    if (port != NULL &&
-        !slots_add(out, s->offset + port_at, host_len - port_at, FIELD_URL_PORT, s->kind))
-        return false;
-    return path == NULL ||
-           url_slots(out, line, s->offset + host_len, s->length - host_len, s->kind);
-}
-
-static bool in_list(struct slice word, const struct slice *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equal(list[i], word))
-            return true;
-    }
-    return false;
-}
-
-/* What column 31 of a THREAT line holds depends on the subtype. */
-static bool add_object(struct slots *out, struct slice line, const struct slot *s,
-                       struct slice subtype)
-{
-    static const struct slice FILES[] = {
-        {"file", 4}, {"virus", 5},    {"wildfire", 8}, {"wildfire-virus", 14},
-        {"data", 4}, {"ml-virus", 8},
-    };
-    if (s->length == 0)
-        return slots_add(out, s->offset, 0, FIELD_URL_ORIGINAL, s->kind);
-    if (slice_equal(subtype, SLICE("url")))
-        return add_url(out, line, s);
-    if (in_list(subtype, FILES, sizeof(FILES) / sizeof(FILES[0])))
-        return slots_add(out, s->offset, s->length, FIELD_FILE_NAME, s->kind);
-    if (memchr(line.data + s->offset, '/', s->length) != NULL)
-        return add_url(out, line, s);
-    uint16_t field = slice_equal(subtype, SLICE("spyware")) ? FIELD_DNS_QUESTION : FIELD_FILE_NAME;
-    return slots_add(out, s->offset, s->length, field, s->kind);
-}
-
-/* "Name of the threat(12345)" */
-static bool add_threat(struct slots *out, struct slice line, const struct slot *s)
-{
-    uint32_t end = s->offset + s->length;
-    if (s->length > 2 && line.data[end - 1] == ')') {
-        uint32_t at = end - 1;
-        while (at > s->offset && is_digit(line.data[at - 1]))
-            at--;
-        if (at > s->offset && line.data[at - 1] == '(' && at < end - 1)
-            return slots_add(out, s->offset, at - 1 - s->offset, FIELD_THREAT_NAME, s->kind) &&
-                   slots_add(out, at, end - 1 - at, FIELD_THREAT_ID, s->kind);
-    }
-    return slots_add(out, s->offset, s->length, FIELD_THREAT_NAME, s->kind);
-}
-
-/* An account, or the client's address where a proxy's header is used as the account. */
-static bool add_account(struct slots *out, struct slice line, const struct slot *s)
-{
-    static const struct slice FORWARDED = {"x-fwd-for: ", 11};
-    if (slice_starts(slice_of(line.data + s->offset, s->length), FORWARDED))
-        return slots_add(out, s->offset + (uint32_t)FORWARDED.len,
-                         s->length - (uint32_t)FORWARDED.len, FIELD_HTTP_FORWARDED_FOR, s->kind);
-    return account_slots(out, line, s->offset, s->length, s->kind);
-}
-
 static bool add_parts(struct slots *out, struct slice line, const struct slot *s,
                       struct slice subtype)
 {
     switch (s->field) {
     case FIELD_PARTS_URL:
-        return add_object(out, line, s, subtype);
+        return panos_object_slots(out, line, s, panos_object_of(subtype));
     case FIELD_PARTS_THREAT:
-        return add_threat(out, line, s);
+        return panos_threat_slots(out, line, s);
     case FIELD_PARTS_TEXT:
         return panos_text_slots(out, line, s);
     default:
-        return add_account(out, line, s);
+        return panos_account_slots(out, line, s);
     }
 }
 
@@ -401,10 +330,11 @@ __attribute__((noinline)) static uint32_t special_column(struct slots *out, stru
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
-    (void)state;
     struct line_head head;
-    if (!head_read(&head, line, from))
-        return PARSE_MISMATCH;
+    if (!head_read(&head, line, from)) {
+        const bool pairs = is_pairs(slice_from_offset(line, from));
+        return pairs ? panos_pairs_parse(state, line, from, out) : PARSE_MISMATCH;
+    }
     const uint32_t end = (uint32_t)line.len;
     const uint16_t *fields = head.layout->fields;
     const uint32_t named = head.layout->count;
@@ -440,14 +370,13 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
 static bool probe(struct slice message)
 {
     struct line_head head;
-    return head_read(&head, message, 0) && head.layout != &LAYOUT_OTHER;
+    return head_read(&head, message, 0) ? head.layout != &LAYOUT_OTHER : is_pairs(message);
 }
 
 /* A login at GlobalProtect by its status. */
 static uint8_t login_verdict(struct slice action, struct slice status)
 {
-    static const struct slice LOGINS[] = {{"gateway-auth", 12}, {"portal-auth", 11}};
-    if (!in_list(action, LOGINS, sizeof(LOGINS) / sizeof(LOGINS[0])))
+    if (!slice_equal(action, SLICE("gateway-auth")) && !slice_equal(action, SLICE("portal-auth")))
         return VERDICT_UNKNOWN;
     if (slice_equal(status, SLICE("failure")))
         return VERDICT_DENY;
@@ -505,6 +434,8 @@ const struct parser parser_panos = {
     .format = FORMAT_PANOS,
     .probe = probe,
     .parse = parse,
+    .state_new = panos_pairs_state_new,
+    .state_free = pairs_state_free,
     .verdict = verdict,
     .verdict_beside = FIELD_EVENT_OUTCOME,
 };

@@ -3,8 +3,8 @@
 
 Each folder goes through as the log of one municipality, with its network configured and without, and each of its files
 alone. Every line is kept and read, all exit with 0, and the alerts of the folders are those that the page lists, with
-the same severity; of legitimate traffic none is high or critical that the page does not judge. PAN-OS lines are of a
-form that no parser reads yet: they are kept, and nothing more is asked of them.
+the same severity; of legitimate traffic none is high or critical that the page does not judge. The rules of rules/ find
+in the stored lines what the page's second table says, and nothing in legitimate traffic.
 """
 import collections
 import pathlib
@@ -14,13 +14,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 from judged import replay_alerts, show  # noqa: E402
-from sekisho import Steps, need_corpus, temp_dir  # noqa: E402
+from sekisho import Steps, ndjson, need_corpus, run, temp_dir  # noqa: E402
 
 PAGE = ROOT / "docs" / "judged-traffic.md"
 NETWORK = "193.147.160.0/21"
 FOLDERS = (("fortigate-legit", "fortigate"), ("fortigate-attack", "fortigate"),
            ("panos-legit", "panos"), ("panos-attack", "panos"))
-READ = ("fortigate",)  # formats whose lines must be read
+READ = ("fortigate", "panos")  # formats whose lines must be read
 JUDGEMENTS = ("right", "arguable", "wrong")
 
 
@@ -36,6 +36,31 @@ def judged():
     return found
 
 
+def rule_hits_wanted():
+    """{folder: {rule: (hits, alerts)}} of the page's second table."""
+    found = collections.defaultdict(dict)
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip(" `") for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[0] in dict(FOLDERS) and cells[2].isdigit():
+            found[cells[0]][cells[1]] = (int(cells[2]), int(cells[3]))
+    return found
+
+
+def rule_hits(data):
+    """{rule: (hits, alerts)} of every rule for one municipality that holds for lines of the store."""
+    found = {}
+    for path in sorted(path for path in (ROOT / "rules").glob("*/*.yml") if path.parent.name != "prefecture"):
+        documents = re.split(r"^---$", path.read_text(), flags=re.M)
+        told_of = [text for text in documents if "\ncorrelation:" in text] or documents
+        for rule in re.findall(r"^name: (\S+)$", "\n".join(told_of), re.M):
+            done = run("rule", "backtest", "--data", data, "--json", "--rule", rule, path, check=None)
+            told = ndjson(done.stdout)[-1]
+            assert told["complete"], f"{rule}: not all of the store was read"
+            if told["hits"]:
+                found[rule] = (told["hits"], told["alerts"])
+    return found
+
+
 def lines_of(path):
     rows = path.read_bytes().split(b"\n")
     return len(rows) - (rows[-1] == b""), sum(not row.strip() for row in rows[:-1])
@@ -47,8 +72,7 @@ def replay_all(folder, form, paths, network):
     alerts, said = replay_alerts(folder, [(form, path) for path in paths], network)
     events, unparsed = map(int, re.match(r"(\d+) events, (\d+) not parsed", said).groups())
     assert events == lines, f"{paths[0].parent.name}: {events} events of {lines} lines"
-    if form in READ:
-        assert unparsed == blank, f"{paths[0].parent.name}: {unparsed} not parsed, {blank} are blank"
+    assert unparsed == blank, f"{paths[0].parent.name}: {unparsed} not parsed, {blank} are blank"
     return alerts
 
 
@@ -67,6 +91,9 @@ def check_folder(folder, step, name, form, page):
         wanted = page[name, known]
         assert found == wanted, (f"{name}, network {known}: judge again in {PAGE.name}: "
                                  f"not there: {dict(found - wanted)}, there only: {dict(wanted - found)}")
+        if network:
+            rules, wanted_rules = rule_hits(folder / "replayed"), rule_hits_wanted()[name]
+            assert rules == wanted_rules, f"{name}: rules found {rules}, {PAGE.name} says {wanted_rules}"
         for path in paths:
             alone = replay_all(folder, form, [path], network)
             unjudged = [a["rule.name"] for a in alone
