@@ -138,6 +138,12 @@ static bool has_parser(const struct feed *f)
            (format < FEED_FORMATS_MAX && f->formats[format].parser != NULL);
 }
 
+/* An export that devices of all vendors write, and whose lines say what they are. */
+static bool names_itself(const struct parser *p)
+{
+    return p->format == FORMAT_CEF || p->format == FORMAT_LEEF || p->format == FORMAT_JSON;
+}
+
 int feed_open(struct feed **out, struct feed_bench *bench, const struct feed_options *options)
 {
     struct feed *f = calloc(1, sizeof(*f));
@@ -150,10 +156,9 @@ int feed_open(struct feed **out, struct feed_bench *bench, const struct feed_opt
     when_init(&f->when, options->zone_minutes);
     size_t at = 0;
     for (const struct parser *p = parser_at(at); p != NULL; p = parser_at(++at)) {
-        if (p->format >= FEED_FORMATS_MAX ||
-            (options->format != FORMAT_AUTO && options->format != p->format))
-            continue;
-        f->formats[p->format].parser = p;
+        if (p->format < FEED_FORMATS_MAX &&
+            (options->format == FORMAT_AUTO || options->format == p->format || names_itself(p)))
+            f->formats[p->format].parser = p;
     }
     if (!has_parser(f)) {
         feed_free(f);
@@ -301,12 +306,47 @@ static int parse_auto(struct feed *f, struct slice line, const struct head *head
     return parse_as(f, best.format, line, head, out);
 }
 
+/* "CEF:" ("0|" where a relay took that for a tag), "LEEF:" or "{": the export that begins there, or NULL. */
+static const struct parser *export_at(struct slice message)
+{
+    while (message.len > 0 && message.data[0] == ' ')
+        message = slice_from_offset(message, 1);
+    uint16_t format = FORMAT_AUTO;
+    if (slice_starts(message, SLICE("CEF:")) || slice_starts(message, SLICE("0|")))
+        format = FORMAT_CEF;
+    else if (slice_starts(message, SLICE("LEEF:")))
+        format = FORMAT_LEEF;
+    else if (slice_starts(message, SLICE("{")))
+        format = FORMAT_JSON;
+    const struct parser *p = parser_get(format);
+    return p != NULL && p->probe(message) ? p : NULL;
+}
+
+/*
+ * As the format that the operator has named; a line that is none may be of an export that the same
+ * device or its relay writes beside it. A layout of the operator's own takes all lines.
+ */
+static int parse_given(struct feed *f, struct slice line, const struct head *head,
+                       struct parsed *out)
+{
+    struct feed_format *given = &f->formats[f->o.format];
+    int status = parse_as(f, given, line, head, out);
+    if (status != 0 || out->reason != REASON_FORMAT_MISMATCH || f->o.layout != NULL)
+        return status;
+    const struct parser *p = export_at(slice_from_offset(line, head->from));
+    if (p == NULL || p->format == f->o.format)
+        return 0;
+    status = parse_as(f, &f->formats[p->format], line, head, out);
+    if (status != 0 || out->reason != REASON_FORMAT_MISMATCH)
+        return status;
+    return parse_as(f, given, line, head, out);
+}
+
 static int parse_behind(struct feed *f, struct slice line, const struct head *head,
                         struct parsed *out)
 {
-    if (f->o.format == FORMAT_AUTO)
-        return parse_auto(f, line, head, out);
-    return parse_as(f, &f->formats[f->o.format], line, head, out);
+    return f->o.format == FORMAT_AUTO ? parse_auto(f, line, head, out)
+                                      : parse_given(f, line, head, out);
 }
 
 /* Whether the line was read better than with the reason `than`, which is not REASON_NONE. */

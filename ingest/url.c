@@ -170,6 +170,9 @@ bool account_slots(struct slots *out, struct slice line, uint32_t offset, uint32
     uint32_t name = bar + 1;
     if (name < end && line.data[name] == '\\')
         name++;
+    /* A relay may have escaped what was escaped already. */
+    while (name + 1 < end && line.data[name] == '\\' && line.data[name + 1] == '\\')
+        name += 2;
     /* No domain before it; where a backslash begins an escape it may be one. */
     if (bar == offset && name < end && (kind == SLOT_PLAIN || kind == SLOT_CEF))
         return slots_add(out, name, end - name, FIELD_USER_NAME, kind);

@@ -161,8 +161,6 @@ ACCEPTED = {
     ("nginx", "url.domain"): (2, "the host that the client asked for, not that of the upstream or a responder"),
     ("nginx", "destination.ip"): (1, "the Host header that a client sends is a name, even where it is written as an address"),
     ("olfeo-saas", "url.path"): (1, "a host alone has no path"),
-    ("panos", "user.name"): (1, "an account without the backslash in front of it"),
-    ("prisma-access", "user.name"): (1, "the same"),
     ("pulse-connect", "url.path"): (2, QUERY),
     ("pulse-connect", "user.name"): (1, "DOMAIN\\user has both apart"),
     ("skyhigh-swg", "url.path"): (1, QUERY),

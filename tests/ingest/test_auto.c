@@ -48,7 +48,11 @@ enum {
     "<14>1 2026-11-21T18:00:00.123+09:00 gw RT_FLOW - RT_FLOW_SESSION_CREATE "                  \
     "[junos@2636.1.1.1.2.135 source-address=\"192.0.2.7\" destination-address=\"198.51.100.9\"" \
     " protocol-id=\"6\"] session created 192.0.2.7/40000->198.51.100.9/443 6"
-#define NO_LINE "this is nobody's line"
+#define CEF_LINE                                                                            \
+    "<134>Nov 21 18:00:00 gw CEF:0|Example|Firewall|7.2|0013|traffic close|3|src=192.0.2.7" \
+    " spt=40000 act=close"
+#define LEEF_LINE "LEEF:1.0|Example|Firewall|7.2|0013|src=192.0.2.7\tdst=198.51.100.9"
+#define NO_LINE   "this is nobody's line"
 
 /* What became of each row, by its place in the stream. */
 struct stream {
@@ -278,6 +282,38 @@ static void test_a_tag_alone(void **state)
     assert_int_equal(s->reason[4], REASON_FORMAT_MISMATCH);
 }
 
+/* A device whose format was given sends exports that name themselves as well; of others it is strict. */
+static void test_exports_beside_a_given_format(void **state)
+{
+    struct stream *s = *state;
+    s->options.format = FORMAT_FORTIGATE;
+    open_again(s, (struct format_habit){0});
+    put(s, FORTIGATE_LINE, 1);
+    put(s, CEF_LINE, 1);
+    put(s, LEEF_LINE, 1);
+    put(s, JSON_LINE, 1);
+    put(s, FORTIGATE_LINE, 1);
+    put(s, COMBINED_LINE, 1);
+    put(s, "{\"src\":", 1);
+    put(s, "CEF:0|Example", 1);
+    put(s, "a CEF:0|Example|Firewall|7.2|0013|traffic close|3|src=192.0.2.7", 1);
+    put(s, "program: " JSON_LINE, 1);
+    assert_rows(s, 0, 1, FORMAT_FORTIGATE);
+    assert_rows(s, 1, 2, FORMAT_CEF);
+    assert_rows(s, 2, 3, FORMAT_LEEF);
+    assert_rows(s, 3, 4, FORMAT_JSON);
+    assert_rows(s, 4, 5, FORMAT_FORTIGATE);
+    assert_rows(s, 9, 10, FORMAT_JSON);
+    for (uint32_t row = 5; row < 9; row++) {
+        if (row == 6)
+            continue;
+        assert_int_equal(s->format[row], FORMAT_FORTIGATE);
+        assert_int_equal(s->reason[row], REASON_FORMAT_MISMATCH);
+    }
+    assert_int_equal(s->format[6], FORMAT_JSON);
+    assert_int_equal(s->reason[6], REASON_PARTIAL);
+}
+
 /* At most so many parsers look at a line, each once. */
 static void test_asking_ends(void **state)
 {
@@ -313,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_restart_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(test_data_in_the_header, begin, end),
         cmocka_unit_test_setup_teardown(test_a_tag_alone, begin, end),
+        cmocka_unit_test_setup_teardown(test_exports_beside_a_given_format, begin, end),
         cmocka_unit_test(test_asking_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
