@@ -159,7 +159,9 @@ static enum parse_result add_option(struct words *w)
     PHRASE("IP address ", SOURCE_IP, NONE, ADDRESS, 0)    \
     PHRASE(" port ", SOURCE_PORT, NONE, NUMBER, 0)        \
     PHRASE("forward map from ", HOST_NAME, NONE, WORD, 0) \
-    PHRASE(" to ", SOURCE_IP, NONE, ADDRESS, 0)
+    PHRASE(" to ", SOURCE_IP, NONE, ADDRESS, 0)           \
+    PHRASE(" present for ", SOURCE_IP, NONE, ADDRESS, 0)  \
+    PHRASE("lease ", SOURCE_IP, NONE, ADDRESS, 0)
 
 PHRASE_TABLE(SENTENCE_VALUES, PHRASES);
 
@@ -177,8 +179,19 @@ static const struct slice SENTENCES[] = {
     {"Reply PD: ", 10},
     {"Abandoning IP address ", 22},
     {"Added new forward map ", 22},
+    {"Added reverse map ", 18},
     {"Removed forward map ", 20},
+    {"Unable to add forward map ", 26},
+    {"Unable to add reverse map ", 26},
+    {"Unable to remove forward map ", 29},
+    {"Unable to remove reverse map ", 29},
     {"Released lease for IP address ", 30},
+};
+
+/* The same, of what the server found: nothing was done. */
+static const struct slice STATES[] = {
+    {"Dynamic and static leases present for ", 38},
+    {"uid lease ", 10},
 };
 
 /* Verbs that words and their values follow. */
@@ -213,16 +226,21 @@ static bool begins_verb(const struct words *w)
     return begins_one(w, VERBS, sizeof(VERBS) / sizeof(VERBS[0]));
 }
 
+static bool begins_state(const struct words *w)
+{
+    return begins_one(w, STATES, sizeof(STATES) / sizeof(STATES[0]));
+}
+
 static bool begins_sentence(const struct words *w)
 {
-    return begins_one(w, SENTENCES, sizeof(SENTENCES) / sizeof(SENTENCES[0]));
+    return begins_one(w, SENTENCES, sizeof(SENTENCES) / sizeof(SENTENCES[0])) || begins_state(w);
 }
 
 /* "Reply NA: address ...": the first word is what was done. */
 static enum parse_result add_sentence(struct words *w)
 {
     struct word verb;
-    if (!words_next(w, &verb) || !words_add(w, &verb, FIELD_EVENT_ACTION))
+    if (!begins_state(w) && (!words_next(w, &verb) || !words_add(w, &verb, FIELD_EVENT_ACTION)))
         return PARSE_PARTIAL;
     struct cursor c = cursor_at(w->out, w->line, (uint32_t)(w->at - w->line.data));
     return phrase_tell(&c, &SENTENCE_VALUES, w->at, w->end) ? PARSE_OK : PARSE_PARTIAL;
