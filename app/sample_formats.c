@@ -7,6 +7,7 @@
 
 enum {
     MOST_OF = 20, /* 19 of 20 lines are nearly all, one is a part of a mixture */
+    ODD_OF = 4,   /* fewer than one of so many lines are odd ones */
 };
 
 const char *sample_certainty_name(enum sample_certainty certainty)
@@ -89,6 +90,13 @@ static void rival_add(struct sample_formats *f, const struct sample_share *rival
     f->rival_count = kept + 1;
 }
 
+/* Of one format only its own lines, no exports beside them; of all together none of the last resort. */
+static bool is_counted(size_t format, const struct parser *one)
+{
+    const struct parser *p = parser_get((uint16_t)format);
+    return one != NULL ? format == one->format : p == NULL || !p->last_resort;
+}
+
 /* The first lines as one format, or each as that whose probe takes it. */
 static int format_try(struct sample_share *out, const struct sample *s, struct sample_reading how,
                       const struct parser *p)
@@ -103,6 +111,8 @@ static int format_try(struct sample_share *out, const struct sample *s, struct s
     *out = (struct sample_share){.format = how.format, .name = p == NULL ? NULL : p->name};
     for (size_t i = 0; i < SAMPLE_FORMATS_MAX; i++) {
         out->rows += by_format[i].rows;
+        if (!is_counted(i, p))
+            continue;
         out->parsed += by_format[i].parsed;
         out->fields += by_format[i].fields;
     }
@@ -122,7 +132,7 @@ static int rivals_find(struct sample_formats *f, const struct sample *s,
     if (own != NULL)
         err = format_try(&best, s, *how, own);
     for (const struct parser *p = parser_at(at); p != NULL && err == 0; p = parser_at(++at)) {
-        if (p->format == f->format)
+        if (p->format == f->format || p->last_resort)
             continue;
         err = format_try(&rival, s, *how, p);
         if (err != 0 || rival.parsed * 2 < f->tried || rival.fields * 2 < best.fields)
@@ -159,12 +169,15 @@ static int whole_find(struct sample_formats *f, const struct sample *s,
     return 0;
 }
 
-/* Formats that are a part of a mixture. */
+/* Formats that are a part of a mixture; a few lines of the last resort are odd ones of the device itself. */
 static size_t parts_count(const struct sample_formats *f)
 {
     size_t parts = 0;
-    for (size_t i = 0; i < f->share_count; i++)
-        parts += f->shares[i].name != NULL && f->shares[i].rows * MOST_OF >= f->rows;
+    for (size_t i = 0; i < f->share_count; i++) {
+        const struct parser *p = parser_get(f->shares[i].format);
+        const size_t part_of = p != NULL && p->last_resort ? ODD_OF : MOST_OF;
+        parts += p != NULL && f->shares[i].rows * part_of >= f->rows;
+    }
     return parts;
 }
 

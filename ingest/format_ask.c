@@ -20,7 +20,7 @@ static const struct parser *ask_one(struct format_ask *ask, const struct parser 
                                     struct slice message)
 {
     uint64_t bit = p == NULL ? 0 : UINT64_C(1) << (p->format & 63);
-    if (bit == 0 || (ask->was_asked & bit) != 0)
+    if (bit == 0 || (ask->was_asked & bit) != 0 || (p->last_resort && ask->given > 0))
         return NULL;
     ask->was_asked |= bit;
     if (!p->probe(p->in_structured && ask->structured.len > 0 ? ask->structured : message))
@@ -38,8 +38,9 @@ static const struct parser *ask_settled(struct format_ask *ask, struct slice mes
             p = ask_one(ask, parser_get(row->format), message);
     }
     if (p == NULL && ask->closer == CLOSER_COUNT) {
+        const struct parser *settled = parser_get(ask->settled);
         ask->closer++;
-        p = ask_one(ask, parser_get(ask->settled), message);
+        p = settled != NULL && settled->last_resort ? NULL : ask_one(ask, settled, message);
     }
     return p;
 }

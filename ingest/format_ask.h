@@ -6,7 +6,7 @@
  *       ... until the parser of one reads the line
  *
  * Order: what says more than the settled format (closer.def), the settled one, then all in the order
- * of parsers.def; each only if its probe says yes, so at most the first 512 bytes are looked at. The
+ * of parsers.def, and the one of last resort where none of them was given; each only if its probe says yes, so at most the first 512 bytes are looked at. The
  * settled format before the others: whoever writes the words of another format into a URL does not
  * make his line one of that format.
  *

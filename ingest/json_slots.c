@@ -67,21 +67,12 @@ static enum vendor key_sign(struct json_keys *keys, uint16_t index)
 static struct meaning key_meaning(const struct json_keys *keys, uint16_t index, enum vendor vendor)
 {
     char name[JSON_KEY_NAME_MAX];
-    struct meaning unnamed = {.field = FIELD_UNNAMED, .form = MEANING_TEXT};
     size_t length = json_keys_plain_name(keys, index, name);
     if (length == 0)
-        return unnamed;
-    const struct slice plain = slice_of(name, length);
-    const struct meaning *found = names_find(vendor, plain);
-    if (found != NULL)
-        return *found;
-    /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
+        return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
     char written[JSON_KEY_NAME_MAX];
-    const struct meaning own = names_field(slice_of(written, json_keys_name(keys, index, written)));
-    if (own.field != FIELD_UNNAMED)
-        return own;
-    found = names_find_wrapped(vendor, plain);
-    return found == NULL ? unnamed : *found;
+    return names_key(NULL, vendor, slice_of(name, length),
+                     slice_of(written, json_keys_name(keys, index, written)));
 }
 
 static inline struct meaning meaning_of(struct parser_state *memory, uint16_t index,
@@ -275,13 +266,6 @@ static bool is_untranslated(uint16_t field, struct slice text)
            (slice_equal(text, SLICE("0.0.0.0")) || slice_equal(text, SLICE("::")));
 }
 
-/* "status" of a web server or a proxy is a number, of others a word. */
-static bool is_http_status(struct slice text)
-{
-    return text.len == 3 && text.data[0] >= '1' && text.data[0] <= '5' &&
-           word_is_digit(text.data[1]) && word_is_digit(text.data[2]);
-}
-
 /* Of ECS's event.type, a list, these say what became of a connection. */
 static bool is_decision(struct slice text)
 {
@@ -306,7 +290,7 @@ static bool put_value(struct emit *e, const struct json_item *item)
         if (meaning.field == FIELD_UNNAMED || e->owners[meaning.field] != 0)
             return put_unnamed(e, item);
     }
-    if (meaning.form == MEANING_STATUS && is_http_status(text))
+    if (meaning.form == MEANING_STATUS && meaning_is_http_status(text))
         meaning.field = FIELD_HTTP_STATUS;
     const bool decision = meaning.form == MEANING_DECISION;
     bool refused = (e->whole_url && is_url_part(meaning.field)) || item->type == JSON_RAW ||

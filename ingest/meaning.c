@@ -340,6 +340,12 @@ static bool time_slots(struct slots *out, struct slice line, const struct slot *
     return slots_add(out, value->offset, value->length, time_field(text), value->kind);
 }
 
+bool meaning_is_http_status(struct slice text)
+{
+    return text.len == 3 && text.data[0] >= '1' && text.data[0] <= '5' &&
+           word_is_digit(text.data[1]) && word_is_digit(text.data[2]);
+}
+
 bool meaning_slots(struct slots *out, struct slice line, const struct meaning *meaning,
                    const struct slot *value)
 {

@@ -60,6 +60,9 @@ struct meaning {
 /* "-", "N/A", "NA", "none", "null", "(null)" in any case: there is no value. */
 bool meaning_is_none(struct slice text);
 
+/* "status" of a web server or a proxy is a number from 100 to 599, of others a word. */
+bool meaning_is_http_status(struct slice text);
+
 /* Append what the value at line[offset, offset + length) means; its bytes are written as `kind`. */
 bool meaning_slots(struct slots *out, struct slice line, const struct meaning *meaning,
                    const struct slot *value);

@@ -1,6 +1,7 @@
 #include "ingest/names.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/hash.h"
 
@@ -57,6 +58,7 @@ static const struct row ROWS[] = {
 #define FORCEPOINT(name, field, form)    ROW(FORCEPOINT, name, field, form)
 #define ZSCALER_LEEF(name, field, form)  ROW(ZSCALER_LEEF, name, field, form)
 #define FORTIGATE(name, field, form)     ROW(FORTIGATE, name, field, form)
+#define KEY_VALUE(name, field, form)     ROW(KEY_VALUE, name, field, form)
 #include "ingest/names.def"
 };
 
@@ -123,26 +125,26 @@ static size_t first_place(enum vendor vendor, struct slice plain)
     return hash_slice((uint64_t)vendor, plain) % NAMES_PLACES;
 }
 
-static void place_rows(struct names_memory *memory)
+static void fill_places(struct names_places *places)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
         size_t at = first_place((enum vendor)ROWS[i].vendor, ROWS[i].name);
-        while (memory->places[at] != 0)
+        while (places->rows[at] != 0)
             at = (at + 1) % NAMES_PLACES;
-        memory->places[at] = (uint16_t)(i + 1);
+        places->rows[at] = (uint16_t)(i + 1);
     }
-    memory->placed = true;
+    places->filled = true;
 }
 
-/* find_exact() by the memory's places: a line of unknown keys asks three tables for each. */
-static const struct meaning *find_placed(struct names_memory *memory, enum vendor vendor,
+/* find_exact() by the rows' places: a line of unknown keys asks three tables for each. */
+static const struct meaning *find_placed(struct names_places *places, enum vendor vendor,
                                          struct slice plain)
 {
-    if (!memory->placed)
-        place_rows(memory);
-    for (size_t at = first_place(vendor, plain); memory->places[at] != 0;
+    if (!places->filled)
+        fill_places(places);
+    for (size_t at = first_place(vendor, plain); places->rows[at] != 0;
          at = (at + 1) % NAMES_PLACES) {
-        const struct row *row = &ROWS[memory->places[at] - 1];
+        const struct row *row = &ROWS[places->rows[at] - 1];
         if (row->vendor == (uint8_t)vendor && slice_equal(row->name, plain))
             return &row->meaning;
     }
@@ -205,9 +207,14 @@ static bool is_of_row(uint16_t field)
            (field >= FIELD_EVENT_INGESTED && field <= FIELD_ASSET_DESTINATION);
 }
 
+static bool has_dot(struct slice name)
+{
+    return memchr(name.data, '.', name.len) != NULL;
+}
+
 struct meaning names_field(struct slice name)
 {
-    const uint16_t field = field_find(name);
+    const uint16_t field = has_dot(name) ? field_find(name) : (uint16_t)FIELD_NONE;
     if (field == FIELD_NONE || is_of_row(field))
         return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
     return (struct meaning){.field = field, .form = form_of(field)};
@@ -219,35 +226,60 @@ const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain)
     return found != NULL ? found : find_unwrapped(VENDOR_ANY, plain);
 }
 
+static const struct meaning *find_name(struct names_places *places, enum vendor vendor,
+                                       struct slice plain)
+{
+    if (places == NULL)
+        return names_find(vendor, plain);
+    const struct meaning *found = find_placed(places, vendor, plain);
+    return found != NULL || vendor == VENDOR_ANY ? found : find_placed(places, VENDOR_ANY, plain);
+}
+
+struct meaning names_key(struct names_places *places, enum vendor vendor, struct slice plain,
+                         struct slice written)
+{
+    const struct meaning *found = find_name(places, vendor, plain);
+    if (found != NULL)
+        return *found;
+    if (!has_dot(plain)) /* neither the dictionary's nor wrapped */
+        return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
+    /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
+    const struct meaning own = names_field(written);
+    if (own.field != FIELD_UNNAMED)
+        return own;
+    found = names_find_wrapped(vendor, plain);
+    return found == NULL ? own : *found;
+}
+
 /* What vendors put in front of the keys of their own in CEF; then the name is the device's. */
 static const struct slice PREFIXES[] = {
     {"ftntfgt", 7}, {"fortinetfortigate", 17}, {"panos", 5}, {"ad.", 3}};
 
-static const struct meaning *find_prefixed(struct names_memory *memory, enum vendor vendor,
+static const struct meaning *find_prefixed(struct names_places *places, enum vendor vendor,
                                            struct slice name)
 {
     for (size_t i = 0; i < sizeof(PREFIXES) / sizeof(PREFIXES[0]); i++) {
         if (!slice_starts(name, PREFIXES[i]))
             continue;
         struct slice bare = slice_from_offset(name, PREFIXES[i].len);
-        const struct meaning *found = find_placed(memory, vendor, bare);
-        return found != NULL ? found : find_placed(memory, VENDOR_ANY, bare);
+        const struct meaning *found = find_placed(places, vendor, bare);
+        return found != NULL ? found : find_placed(places, VENDOR_ANY, bare);
     }
     return NULL;
 }
 
-static struct meaning find_meaning(struct names_memory *memory, enum vendor vendor,
+static struct meaning find_meaning(struct names_places *places, enum vendor vendor,
                                    enum vendor dialect, struct slice name)
 {
     char text[NAMES_PLAIN_MAX];
     struct slice plain = slice_of(text, names_plain(text, sizeof(text), name));
-    const struct meaning *found = find_placed(memory, vendor, plain);
+    const struct meaning *found = find_placed(places, vendor, plain);
     if (found == NULL)
-        found = find_placed(memory, dialect, plain);
+        found = find_placed(places, dialect, plain);
     if (found == NULL)
-        found = find_prefixed(memory, vendor, plain);
+        found = find_prefixed(places, vendor, plain);
     if (found == NULL)
-        found = find_placed(memory, VENDOR_ANY, plain);
+        found = find_placed(places, VENDOR_ANY, plain);
     return found != NULL ? *found : (struct meaning){.field = FIELD_UNNAMED};
 }
 
@@ -255,11 +287,11 @@ struct meaning names_meaning(struct names_memory *memory, enum vendor vendor, en
                              struct slice name)
 {
     if (name.len > NAME_HELD_BYTES || name.len == 0)
-        return find_meaning(memory, vendor, dialect, name);
+        return find_meaning(&memory->places, vendor, dialect, name);
     size_t at = hash_slice((uint64_t)vendor, name) & (NAMES_HELD - 1);
     if (memory->held[at].length != name.len || memory->held[at].vendor != (uint8_t)vendor ||
         memcmp(memory->held[at].text, name.data, name.len) != 0) {
-        memory->held[at].meaning = find_meaning(memory, vendor, dialect, name);
+        memory->held[at].meaning = find_meaning(&memory->places, vendor, dialect, name);
         memory->held[at].length = (uint8_t)name.len;
         memory->held[at].vendor = (uint8_t)vendor;
         memcpy(memory->held[at].text, name.data, name.len);

@@ -38,8 +38,9 @@ const struct meaning *names_find(enum vendor vendor, struct slice plain);
 const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain);
 
 /*
- * The meaning of a field's own name in the dictionary ("source.ip"), as it is written. FIELD_UNNAMED
- * where it is none, or is one that no line says (@timestamp's parts, what is derived).
+ * The meaning of a field's own name in the dictionary ("source.ip"), as it is written: all have a dot
+ * but those that the tables know. FIELD_UNNAMED where it is none, or is one that no line says
+ * (@timestamp's parts, what is derived).
  */
 struct meaning names_field(struct slice name);
 
@@ -56,6 +57,12 @@ enum names_memory_limits {
     NAMES_PLACES = 8192,  /* a power of two, several times the rows of the tables */
 };
 
+/* Where the rows of the tables are, by the hash of vendor and name; row + 1, 0 = none. Zeroed: not known yet. */
+struct names_places {
+    uint16_t rows[NAMES_PLACES];
+    bool filled;
+};
+
 struct names_memory {
     struct {
         char text[NAME_HELD_BYTES];
@@ -63,9 +70,16 @@ struct names_memory {
         uint8_t vendor;
         struct meaning meaning;
     } held[NAMES_HELD];
-    uint16_t places[NAMES_PLACES]; /* row + 1 by the hash of vendor and name; 0 = none */
-    bool placed;                   /* the rows are */
+    struct names_places places;
 };
+
+/*
+ * What a key of a feed means: its plain name in the tables, then `written` in the dictionary, then the
+ * plain name without its wrapping. FIELD_UNNAMED where nobody knows it. `places` may be NULL: with it
+ * a name that is unknown costs less.
+ */
+struct meaning names_key(struct names_places *places, enum vendor vendor, struct slice plain,
+                         struct slice written);
 
 /*
  * The meaning of a name as it is written: in the vendor's table, in that of `dialect`, in ANY.

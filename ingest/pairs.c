@@ -4,10 +4,12 @@
 
 #include "base/hash.h"
 #include "ingest/url.h"
+#include "ingest/word.h"
 
 /* One for each style. */
 struct parser_state {
     struct key_order order;
+    struct names_places *places; /* of the first one, for all; NULL where no style asks for names */
 };
 
 static bool is_name_byte(char c)
@@ -106,7 +108,7 @@ static void read_key(const struct pairs *p, struct key *out, const char *at, siz
     const struct pair_key *known = find_key(p, slice_of(at, name));
     struct pair_key meant;
     if (known == NULL && p->style->mean != NULL) {
-        meant = p->style->mean(slice_of(at, name));
+        meant = p->style->mean(p->places, slice_of(at, name));
         known = &meant;
     }
     *out =
@@ -158,6 +160,15 @@ static bool value_ends(const struct pairs *p, const char *q)
     return q == p->end || pairs_name_length(p->style, q, p->end) > 0;
 }
 
+const char *pairs_name_before(const char *from, const char *at)
+{
+    if (at - from > PAIRS_NAME_MAX_BYTES)
+        from = at - PAIRS_NAME_MAX_BYTES;
+    while (at > from && is_name_byte(at[-1]))
+        at--;
+    return at;
+}
+
 /* Whether the quote at q opens the value of another key: "key=" behind a separator or a blank. */
 static bool opens_value(const struct pairs *p, const char *value, const char *q)
 {
@@ -165,11 +176,9 @@ static bool opens_value(const struct pairs *p, const char *value, const char *q)
     if (q - value < (ptrdiff_t)assign.len + 1 || !assigns(p->style, q - assign.len, q))
         return false;
     const char *name = q - assign.len;
-    const char *limit = name - value > PAIRS_NAME_MAX_BYTES ? name - PAIRS_NAME_MAX_BYTES : value;
-    const char *at = name;
-    while (at > limit && is_name_byte(at[-1]))
-        at--;
-    return at < name && at > limit && (at[-1] == p->separator || at[-1] == ' ');
+    const char *at = pairs_name_before(value, name);
+    const bool whole = at > value && name - at < PAIRS_NAME_MAX_BYTES;
+    return at < name && whole && (at[-1] == p->separator || at[-1] == ' ');
 }
 
 /*
@@ -381,6 +390,35 @@ enum parse_result pairs_read(struct pairs *p, const char *at)
     return PARSE_OK;
 }
 
+const char *pairs_first(const struct pairs_style *style, const char *from, const char *end)
+{
+    const char *limit = end - from > PAIRS_BEFORE_MAX ? from + PAIRS_BEFORE_MAX : end;
+    for (const char *at = from; at < limit; at++) {
+        if ((at == from || at[-1] == ' ') && pairs_name_length(style, at, end) > 0)
+            return at;
+    }
+    return NULL;
+}
+
+char pairs_separator(const struct pairs_style *style, const char *at, const char *end)
+{
+    static const char SEPARATORS[] = " ,|;\t";
+    if (end - at > PROBE_MAX_BYTES)
+        end = at + PROBE_MAX_BYTES;
+    at = scan_byte(at, end, style->assign.data[0]) + style->assign.len;
+    if (at < end && *at == '"')
+        at = scan_byte(at + 1, end, '"');
+    for (; at < end; at++) {
+        if (*at == '\0' || strchr(SEPARATORS, *at) == NULL)
+            continue;
+        const char *next = skip_blanks(at + 1, end);
+        if (pairs_name_length(style, next, end) > 0)
+            return *at;
+        at = next - 1;
+    }
+    return ' ';
+}
+
 enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result)
 {
     for (uint32_t i = mark; i < p->out->count; i++) {
@@ -408,8 +446,18 @@ static void order_init(struct key_order *order, const struct pairs_style *style)
 struct parser_state *pairs_states_new(const struct pairs_style *const *styles, size_t count)
 {
     struct parser_state *state = calloc(count, sizeof(*state));
-    for (size_t i = 0; i < count && state != NULL; i++)
+    bool asks = false;
+    if (state == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
         order_init(&state[i].order, styles[i]);
+        asks = asks || styles[i]->mean != NULL;
+    }
+    state->places = asks ? calloc(1, sizeof(*state->places)) : NULL;
+    if (asks && state->places == NULL) {
+        free(state);
+        return NULL;
+    }
     return state;
 }
 
@@ -420,7 +468,14 @@ struct parser_state *pairs_state_new(const struct pairs_style *style)
 
 void pairs_state_free(struct parser_state *state)
 {
+    if (state != NULL)
+        free(state->places);
     free(state);
+}
+
+struct names_places *pairs_places(struct parser_state *state)
+{
+    return state == NULL ? NULL : state->places;
 }
 
 struct key_order *pairs_order_at(struct parser_state *state, size_t index)

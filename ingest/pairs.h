@@ -20,10 +20,12 @@
 #pragma once
 
 #include "ingest/key_order.h"
+#include "ingest/names.h"
 #include "ingest/parser.h"
 
 enum pairs_limits {
     PAIRS_NAME_MAX_BYTES = 64, /* of a key; what is longer is no key */
+    PAIRS_BEFORE_MAX = 128,    /* bytes of a text in front of the first key */
     PAIRS_FRESH_MAX =
         16, /* keys that a line adds to the memory: a line of nothing else spoils it */
 };
@@ -69,7 +71,7 @@ struct pairs_style {
     uint8_t quoted_kind;  /* enum slot_kind of quoted values */
     struct slice absent;  /* for PAIR_ABSENT, PAIR_URL and PAIR_ACCOUNT */
     /* What a key that is not in `keys` means, whatever the rest of the line; NULL: it is unnamed. */
-    struct pair_key (*mean)(struct slice name);
+    struct pair_key (*mean)(struct names_places *places, struct slice name);
     /* Append a value whose treatment is PAIR_OWN or above; false when the slots are full. */
     bool (*own)(struct pairs *p, const struct pair *pair);
 };
@@ -77,13 +79,15 @@ struct pairs_style {
 /* The pairs of one line. Set all but `fresh` and `scratch`, which begin as zeros, before pairs_read(). */
 struct pairs {
     const struct pairs_style *style;
-    struct key_order *order; /* NULL: nothing is remembered */
+    struct key_order *order;     /* NULL: nothing is remembered */
+    struct names_places *places; /* for the style's mean(), or NULL */
     struct slots *out;
     struct slice line;
     const char *end;    /* of the last pair; not behind the line */
     char separator;     /* between pairs; blanks behind it are passed over */
     bool doubled;       /* quotes stand twice where values are quoted */
     uint32_t marks;     /* the format's own, for what it saw in this line */
+    void *self;         /* the same */
     uint32_t fresh;     /* keys that the line added to the order */
     struct key scratch; /* a key that is not remembered */
 };
@@ -102,6 +106,15 @@ bool pairs_absent(const struct pairs *p, const struct pair *pair);
 /* The bytes of the key before the assignment at `at`, or 0 when there is no key. */
 size_t pairs_name_length(const struct pairs_style *style, const char *at, const char *end);
 
+/* Where the name in front of the assignment at `at` begins, `from` at the earliest; `at`: there is none. */
+const char *pairs_name_before(const char *from, const char *at);
+
+/* Where the first key begins: at `from` or behind a blank within PAIRS_BEFORE_MAX bytes; NULL: nowhere. */
+const char *pairs_first(const struct pairs_style *style, const char *from, const char *end);
+
+/* What stands between the first two pairs from `at` on, one of " ,|;\t"; a blank if nothing does. */
+char pairs_separator(const struct pairs_style *style, const char *at, const char *end);
+
 /* PARSE_MISMATCH instead of `result` where none of the slots since `mark` has a field of its own. */
 enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result);
 
@@ -112,6 +125,8 @@ enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_re
 struct parser_state *pairs_state_new(const struct pairs_style *style);
 void pairs_state_free(struct parser_state *state);
 struct key_order *pairs_order(struct parser_state *state);
+/* For styles that have mean(): NULL where there is no state. */
+struct names_places *pairs_places(struct parser_state *state);
 
 /*
  * The same for a format of several styles, `index` telling which. Each has an order of its own: what

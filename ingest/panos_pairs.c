@@ -7,23 +7,17 @@
 
 enum {
     COLUMN_BEFORE = 0,        /* text in front of the first key */
-    BEFORE_BYTES_MAX = 128,   /* of that */
     MARK_OBJECT = 3,          /* enum panos_object of the line */
     MARK_THREAT = 1U << 2,    /* the line has named its threat */
     OWN_FORM = (int)PAIR_OWN, /* treatments from here on: enum meaning_form */
 };
 
 /* What the operator's name for a variable means. */
-static struct pair_key mean(struct slice name)
+static struct pair_key mean(struct names_places *places, struct slice name)
 {
     char plain[NAMES_PLAIN_MAX];
     const size_t length = names_plain(plain, sizeof(plain), name);
-    const struct meaning *found = names_find(VENDOR_PANOS, slice_of(plain, length));
-    struct meaning meaning = found == NULL ? names_field(name) : *found;
-    if (meaning.field == FIELD_UNNAMED && found == NULL) {
-        found = names_find_wrapped(VENDOR_PANOS, slice_of(plain, length));
-        meaning = found == NULL ? meaning : *found;
-    }
+    const struct meaning meaning = names_key(places, VENDOR_PANOS, slice_of(plain, length), name);
     return (struct pair_key){.field = meaning.field,
                              .treatment = (uint8_t)(OWN_FORM + meaning.form)};
 }
@@ -114,38 +108,6 @@ struct slice panos_pairs_type(struct slice message)
     return subtype ? type : SLICE("");
 }
 
-/* Where the first key begins, or NULL. */
-static const char *first_key(const char *from, const char *end)
-{
-    const char *limit = end - from > BEFORE_BYTES_MAX ? from + BEFORE_BYTES_MAX : end;
-    for (const char *at = from; at < limit; at++) {
-        const bool begins = at == from || at[-1] == ' ';
-        if (begins && pairs_name_length(&STYLE, at, end) > 0)
-            return at;
-    }
-    return NULL;
-}
-
-/* What stands between the first two pairs: the byte in front of the second key. */
-static char separator_of(struct slice head)
-{
-    static const char SEPARATORS[] = " ,|;\t";
-    const char *end = head.data + head.len;
-    const char *at = scan_byte(head.data, end, '=');
-    if (at + 1 < end && at[1] == '"')
-        at = scan_byte(at + 2, end, '"');
-    for (; at < end; at++) {
-        if (*at == '\0' || strchr(SEPARATORS, *at) == NULL)
-            continue;
-        const char *next = at + 1;
-        while (next < end && *next == ' ')
-            next++;
-        if (pairs_name_length(&STYLE, next, end) > 0)
-            return *at;
-    }
-    return ' ';
-}
-
 struct parser_state *panos_pairs_state_new(void)
 {
     return pairs_state_new(&STYLE);
@@ -157,13 +119,14 @@ enum parse_result panos_pairs_parse(struct parser_state *state, struct slice lin
     const char *start = line.data + from;
     struct pairs p = {.style = &STYLE,
                       .order = pairs_order(state),
+                      .places = pairs_places(state),
                       .out = out,
                       .line = line,
                       .end = line.data + line.len};
-    const char *at = first_key(start, p.end);
+    const char *at = pairs_first(&STYLE, start, p.end);
     if (at == NULL)
         return PARSE_MISMATCH;
-    p.separator = separator_of(word_head(slice_of(at, (size_t)(p.end - at))));
+    p.separator = pairs_separator(&STYLE, at, p.end);
     if (at > start &&
         !slots_add(out, from, (uint32_t)(at - start), FIELD_COLUMN(COLUMN_BEFORE), SLOT_PLAIN))
         return PARSE_PARTIAL;

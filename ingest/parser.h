@@ -88,6 +88,7 @@ struct parser {
     uint16_t transport_of[2];
     bool utc;           /* a time without an offset is UTC, whatever zone the source has */
     bool in_structured; /* RFC 5424: what it reads is structured data, and is probed, too */
+    bool last_resort;   /* under auto: asked where no other probe says yes, whatever the habit */
     bool reads_headers; /* a line may say how those behind it are to be read (#Fields:) */
     /*
      * Optional: key number `index` of a format with keys of its own, and what it is: a field, or
