@@ -171,7 +171,7 @@ static const struct meaning *find_unwrapped(enum vendor vendor, struct slice nam
     return found;
 }
 
-const struct meaning *names_find(enum vendor vendor, struct slice plain)
+static const struct meaning *find_own(enum vendor vendor, struct slice plain)
 {
     const struct meaning *found = vendor == VENDOR_ANY ? NULL : find_exact(vendor, plain);
     return found != NULL ? found : find_exact(VENDOR_ANY, plain);
@@ -207,20 +207,16 @@ static bool is_of_row(uint16_t field)
            (field >= FIELD_EVENT_INGESTED && field <= FIELD_ASSET_DESTINATION);
 }
 
-static bool has_dot(struct slice name)
+/* The meaning of a field's own name; all of them that the tables do not know have a dot. */
+static struct meaning field_meaning(struct slice name)
 {
-    return memchr(name.data, '.', name.len) != NULL;
-}
-
-struct meaning names_field(struct slice name)
-{
-    const uint16_t field = has_dot(name) ? field_find(name) : (uint16_t)FIELD_NONE;
+    const uint16_t field = field_find(name);
     if (field == FIELD_NONE || is_of_row(field))
         return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
     return (struct meaning){.field = field, .form = form_of(field)};
 }
 
-const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain)
+static const struct meaning *find_wrapped(enum vendor vendor, struct slice plain)
 {
     const struct meaning *found = vendor == VENDOR_ANY ? NULL : find_unwrapped(vendor, plain);
     return found != NULL ? found : find_unwrapped(VENDOR_ANY, plain);
@@ -230,7 +226,7 @@ static const struct meaning *find_name(struct names_places *places, enum vendor 
                                        struct slice plain)
 {
     if (places == NULL)
-        return names_find(vendor, plain);
+        return find_own(vendor, plain);
     const struct meaning *found = find_placed(places, vendor, plain);
     return found != NULL || vendor == VENDOR_ANY ? found : find_placed(places, VENDOR_ANY, plain);
 }
@@ -241,13 +237,13 @@ struct meaning names_key(struct names_places *places, enum vendor vendor, struct
     const struct meaning *found = find_name(places, vendor, plain);
     if (found != NULL)
         return *found;
-    if (!has_dot(plain)) /* neither the dictionary's nor wrapped */
+    if (memchr(plain.data, '.', plain.len) == NULL) /* neither the dictionary's nor wrapped */
         return (struct meaning){.field = FIELD_UNNAMED, .form = MEANING_TEXT};
     /* "source.bytes" is the dictionary's before it is "bytes" that something wraps. */
-    const struct meaning own = names_field(written);
+    const struct meaning own = field_meaning(written);
     if (own.field != FIELD_UNNAMED)
         return own;
-    found = names_find_wrapped(vendor, plain);
+    found = find_wrapped(vendor, plain);
     return found == NULL ? own : *found;
 }
 

@@ -28,22 +28,6 @@ enum names_limits {
 /* The plain form of a name, at most `room` bytes at `to`; its length. */
 size_t names_plain(char *to, size_t room, struct slice name);
 
-/*
- * The meaning of a plain name in the vendor's lines: by the vendor's table, else by that of ANY.
- * NULL when none knows it.
- */
-const struct meaning *names_find(enum vendor vendor, struct slice plain);
-
-/* The same without what only wraps the name ("event.", "properties.", ...); NULL: nothing does. */
-const struct meaning *names_find_wrapped(enum vendor vendor, struct slice plain);
-
-/*
- * The meaning of a field's own name in the dictionary ("source.ip"), as it is written: all have a dot
- * but those that the tables know. FIELD_UNNAMED where it is none, or is one that no line says
- * (@timestamp's parts, what is derived).
- */
-struct meaning names_field(struct slice name);
-
 /* The vendor whom a plain name gives away, with its wrapping or without; VENDOR_ANY: nobody. */
 enum vendor names_sign(struct slice plain);
 
@@ -74,9 +58,10 @@ struct names_memory {
 };
 
 /*
- * What a key of a feed means: its plain name in the tables, then `written` in the dictionary, then the
- * plain name without its wrapping. FIELD_UNNAMED where nobody knows it. `places` may be NULL: with it
- * a name that is unknown costs less.
+ * What a key of a feed means: its plain name in the vendor's table, else in that of ANY, then `written`
+ * in the dictionary ("source.ip"), then the plain name without what only wraps it ("event.",
+ * "properties.", ...). FIELD_UNNAMED where nobody knows it, and for what no line says (@timestamp's
+ * parts, what is derived). `places` may be NULL: with it a name that is unknown costs less.
  */
 struct meaning names_key(struct names_places *places, enum vendor vendor, struct slice plain,
                          struct slice written);

@@ -87,7 +87,7 @@ struct pairs {
     char separator;     /* between pairs; blanks behind it are passed over */
     bool doubled;       /* quotes stand twice where values are quoted */
     uint32_t marks;     /* the format's own, for what it saw in this line */
-    void *self;         /* the same */
+    void *self;         /* the same, of a kind of its own */
     uint32_t fresh;     /* keys that the line added to the order */
     struct key scratch; /* a key that is not remembered */
 };

@@ -7,9 +7,13 @@
 
 enum {
     COLUMN_BEFORE = 0,        /* text in front of the first key */
-    MARK_OBJECT = 3,          /* enum panos_object of the line */
-    MARK_THREAT = 1U << 2,    /* the line has named its threat */
     OWN_FORM = (int)PAIR_OWN, /* treatments from here on: enum meaning_form */
+};
+
+/* What a line has said so far. */
+struct said {
+    enum panos_object object; /* by the subtype */
+    const char *threat;       /* the key that named it, which may come again; NULL: none did */
 };
 
 /* What the operator's name for a variable means. */
@@ -54,19 +58,21 @@ static bool add_value(struct pairs *p, const struct pair *written)
     const struct slot slot = {.offset = (uint32_t)(value.data - p->line.data),
                               .length = (uint32_t)value.len,
                               .kind = pair->key->kind};
-    const bool threat = meaning.form == MEANING_PANOS_THREAT;
+    struct said *said = p->self;
     if (value.len == 0 || is_unfilled(value))
         return true;
-    if (meaning.field == FIELD_UNNAMED || (threat && (p->marks & MARK_THREAT) != 0))
+    const bool threat = meaning.form == MEANING_PANOS_THREAT;
+    const bool again = threat && said->threat != NULL && said->threat != pair->name;
+    if (meaning.field == FIELD_UNNAMED || again)
         return pairs_add(p, pair, pair->value, pair->close, FIELD_UNNAMED);
     if (meaning.form == MEANING_PANOS_OBJECT)
-        return panos_object_slots(p->out, p->line, &slot,
-                                  (enum panos_object)(p->marks & MARK_OBJECT));
+        return panos_object_slots(p->out, p->line, &slot, said->object);
     if (meaning.field == FIELD_USER_NAME)
         return panos_account_slots(p->out, p->line, &slot);
     if (meaning.field == FIELD_EVENT_SUBTYPE)
-        p->marks = (p->marks & ~(uint32_t)MARK_OBJECT) | (uint32_t)panos_object_of(value);
-    p->marks |= threat ? MARK_THREAT : 0;
+        said->object = panos_object_of(value);
+    if (threat)
+        said->threat = pair->name;
     return meaning_slots(p->out, p->line, &meaning, &slot);
 }
 
@@ -117,12 +123,14 @@ enum parse_result panos_pairs_parse(struct parser_state *state, struct slice lin
                                     struct slots *out)
 {
     const char *start = line.data + from;
+    struct said said = {.threat = NULL};
     struct pairs p = {.style = &STYLE,
                       .order = pairs_order(state),
                       .places = pairs_places(state),
                       .out = out,
                       .line = line,
-                      .end = line.data + line.len};
+                      .end = line.data + line.len,
+                      .self = &said};
     const char *at = pairs_first(&STYLE, start, p.end);
     if (at == NULL)
         return PARSE_MISMATCH;
