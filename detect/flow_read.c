@@ -381,8 +381,9 @@ static void take_code(const struct reading *at, struct flow *f, struct slice tex
     (void)at;
     (void)id;
     (void)key;
-    if (slice_equal(text, SLICE("430002")))
-        f->flags |= FLOW_BEGINS; /* Firepower: a connection's begin */
+    /* Firepower: a connection's begin. FortiGate: its middle, with all bytes so far. */
+    if (slice_equal(text, SLICE("430002")) || slice_equal(text, SLICE("0000000020")))
+        f->flags |= FLOW_BEGINS;
     for (size_t i = 0; i < sizeof(FAILED) / sizeof(FAILED[0]); i++)
         f->flags |= slice_equal(text, slice_from(FAILED[i])) ? FLOW_LOGIN_FAILED : 0;
     for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++)
