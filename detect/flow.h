@@ -34,9 +34,8 @@ enum flow_flag {
     FLOW_LOGIN_DONE = 1 << 9,
     FLOW_NO_TIME = 1 << 10, /* the line had no time of its own: time_ns is arrival's */
     FLOW_LATE = 1 << 11,    /* its time is older than the tenant's watermark */
-    FLOW_BEGINS =
-        1 << 12,          /* a session's beginning or middle: what it carries is known at its end */
-    FLOW_LGWAN = 1 << 13, /* of a source of class lgwan_deny: event/source_class.h */
+    FLOW_BEGINS = 1 << 12,  /* a session's beginning or middle: its bytes count at its end */
+    FLOW_LGWAN = 1 << 13,   /* of a source of class lgwan_deny: event/source_class.h */
 };
 
 struct flow {
