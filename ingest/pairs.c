@@ -400,7 +400,8 @@ const char *pairs_first(const struct pairs_style *style, const char *from, const
     return NULL;
 }
 
-char pairs_separator(const struct pairs_style *style, const char *at, const char *end)
+/* What stands between the first two pairs; a blank where nothing does. */
+static char find_separator(const struct pairs_style *style, const char *at, const char *end)
 {
     static const char SEPARATORS[] = " ,|;\t";
     if (end - at > PROBE_MAX_BYTES)
@@ -426,6 +427,20 @@ enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_re
             return result;
     }
     return PARSE_MISMATCH;
+}
+
+enum parse_result pairs_read_line(struct pairs *p, uint32_t from)
+{
+    const char *start = p->line.data + from;
+    const char *at = pairs_first(p->style, start, p->end);
+    if (at == NULL)
+        return PARSE_MISMATCH;
+    p->separator = find_separator(p->style, at, p->end);
+    if (at > start && !slots_add(p->out, from, (uint32_t)(at - start), FIELD_COLUMN(0), SLOT_PLAIN))
+        return PARSE_PARTIAL;
+    const uint32_t mark = p->out->count;
+    const enum parse_result result = pairs_read(p, at);
+    return pairs_ours(p, mark, result);
 }
 
 static void order_init(struct key_order *order, const struct pairs_style *style)

@@ -112,8 +112,12 @@ const char *pairs_name_before(const char *from, const char *at);
 /* Where the first key begins: at `from` or behind a blank within PAIRS_BEFORE_MAX bytes; NULL: nowhere. */
 const char *pairs_first(const struct pairs_style *style, const char *from, const char *end);
 
-/* What stands between the first two pairs from `at` on, one of " ,|;\t"; a blank if nothing does. */
-char pairs_separator(const struct pairs_style *style, const char *at, const char *end);
+/*
+ * Read a line that is pairs from line[from] on, or behind a text, which becomes column 0. Sets the
+ * separator by what stands between the first two pairs, one of " ,|;\t". PARSE_MISMATCH where there is
+ * no key, or none has a field of its own.
+ */
+enum parse_result pairs_read_line(struct pairs *p, uint32_t from);
 
 /* PARSE_MISMATCH instead of `result` where none of the slots since `mark` has a field of its own. */
 enum parse_result pairs_ours(const struct pairs *p, uint32_t mark, enum parse_result result);

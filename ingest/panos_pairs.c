@@ -6,7 +6,6 @@
 #include "ingest/word.h"
 
 enum {
-    COLUMN_BEFORE = 0,        /* text in front of the first key */
     OWN_FORM = (int)PAIR_OWN, /* treatments from here on: enum meaning_form */
 };
 
@@ -122,7 +121,6 @@ struct parser_state *panos_pairs_state_new(void)
 enum parse_result panos_pairs_parse(struct parser_state *state, struct slice line, uint32_t from,
                                     struct slots *out)
 {
-    const char *start = line.data + from;
     struct said said = {.threat = NULL};
     struct pairs p = {.style = &STYLE,
                       .order = pairs_order(state),
@@ -131,14 +129,5 @@ enum parse_result panos_pairs_parse(struct parser_state *state, struct slice lin
                       .line = line,
                       .end = line.data + line.len,
                       .self = &said};
-    const char *at = pairs_first(&STYLE, start, p.end);
-    if (at == NULL)
-        return PARSE_MISMATCH;
-    p.separator = pairs_separator(&STYLE, at, p.end);
-    if (at > start &&
-        !slots_add(out, from, (uint32_t)(at - start), FIELD_COLUMN(COLUMN_BEFORE), SLOT_PLAIN))
-        return PARSE_PARTIAL;
-    const uint32_t mark = out->count;
-    const enum parse_result result = pairs_read(&p, at);
-    return pairs_ours(&p, mark, result);
+    return pairs_read_line(&p, from);
 }

@@ -17,10 +17,9 @@
 #include "ingest/word.h"
 
 enum {
-    COLUMN_BEFORE = 0, /* text in front of the first key */
-    NAMED_MIN = 3,     /* keys that mean something in the first bytes of a line that is ours */
-    ASKED_MAX = 32,    /* keys that a probe looks up */
-    OWNED_WORDS = 5,   /* of 64 fields each; later ones may have several keys */
+    NAMED_MIN = 3,   /* keys that mean something in the first bytes of a line that is ours */
+    ASKED_MAX = 32,  /* keys that a probe looks up */
+    OWNED_WORDS = 5, /* of 64 fields each; later ones may have several keys */
     OWN_FORM = (int)PAIR_OWN, /* treatments from here on: enum meaning_form */
     DATE_BYTES = 10,          /* 2026-11-21 */
     CLOCK_BYTES_MIN = 8,      /* 10:00:00 */
@@ -108,7 +107,6 @@ static const struct pairs_style STYLE = {
 static enum parse_result parse(struct parser_state *state, struct slice line, uint32_t from,
                                struct slots *out)
 {
-    const char *start = line.data + from;
     struct owned owned = {.last = NULL};
     struct pairs p = {.style = &STYLE,
                       .order = pairs_order(state),
@@ -117,16 +115,7 @@ static enum parse_result parse(struct parser_state *state, struct slice line, ui
                       .line = line,
                       .end = line.data + line.len,
                       .self = &owned};
-    const char *at = pairs_first(&STYLE, start, p.end);
-    if (at == NULL)
-        return PARSE_MISMATCH;
-    p.separator = pairs_separator(&STYLE, at, p.end);
-    if (at > start &&
-        !slots_add(out, from, (uint32_t)(at - start), FIELD_COLUMN(COLUMN_BEFORE), SLOT_PLAIN))
-        return PARSE_PARTIAL;
-    const uint32_t mark = out->count;
-    const enum parse_result result = pairs_read(&p, at);
-    return pairs_ours(&p, mark, result);
+    return pairs_read_line(&p, from);
 }
 
 /* Whether an address stands behind the assignment at `at`. */
